@@ -1,0 +1,1 @@
+"""What everything is made of: vocabulary and units, assets, quality flags, time, samples."""

@@ -1,0 +1,83 @@
+"""The error a user sees when an input is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class InputError(Exception):
+    """A file, parameter or command that is wrong, told so that its owner can mend it.
+
+    Parameters
+    ----------
+    message
+        What is wrong, in one sentence.
+    file, line
+        Where it stands, if it stands in a file. Lines count from 1.
+    where
+        The place inside the file or call: an entry and key (``entries.scada.url``), a column, a parameter.
+    found, expected
+        What was there and what should have been.
+    hint
+        What to do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | Path | None = None,
+        line: int | None = None,
+        where: str | None = None,
+        found: object = None,
+        expected: object = None,
+        hint: str | None = None,
+    ) -> None:
+        self.message = message
+        self.file = None if file is None else str(file)
+        self.line = line
+        self.where = where
+        self.found = found
+        self.expected = expected
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = self.file or ""
+        if self.line is not None:
+            place += f":{self.line}"
+        head = ": ".join(part for part in (place, self.where, self.message) if part)
+        lines = [head]
+        if self.found is not None:
+            lines.append(f"  found:    {self.found}")
+        if self.expected is not None:
+            lines.append(f"  expected: {self.expected}")
+        if self.hint:
+            lines.append(f"  hint:     {self.hint}")
+        return "\n".join(lines)
+
+
+class InputErrors(InputError):
+    """Several input errors found in one pass, in the order of their places."""
+
+    def __init__(self, errors: Iterable[InputError]) -> None:
+        self.errors = list(errors)
+        super().__init__(f"{len(self.errors)} errors")
+
+    def __str__(self) -> str:
+        if not hasattr(self, "errors"):
+            return self.message
+        return "\n".join(str(error) for error in self.errors)
+
+
+def nearest(name: str, allowed: Iterable[str], n: int = 3) -> list[str]:
+    """The allowed names most like ``name``, best first; none where nothing is like it."""
+    return difflib.get_close_matches(name, list(allowed), n=n, cutoff=0.6)
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str | None:
+    """A hint naming the nearest allowed name, or None."""
+    best = nearest(name, allowed, n=1)
+    return f"did you mean {best[0]!r}?" if best else None

@@ -1,0 +1,155 @@
+"""The interface every source implements, and the health every source reports."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from workbench.model.samples import Event, Sample, SeriesKey
+
+
+class Capability(StrEnum):
+    """What a source can do."""
+
+    POLL = "poll"
+    SUBSCRIBE = "subscribe"
+    WRITE = "write"
+    DISCOVER = "discover"
+
+
+class SourceError(Exception):
+    """A source did not do what was asked: names the source, the device and what was seen."""
+
+
+class Sink(Protocol):
+    """Where a running source puts what it reads."""
+
+    def put(self, samples: Sequence[Sample]) -> Awaitable[None]:
+        """Take samples at once; the returned awaitable is done when they are durable.
+
+        A source that can hold back its own acknowledgement (MQTT at QoS 1) does so until then; others
+        may ignore it.
+        """
+        ...
+
+    def event(self, event: Event) -> None:
+        """Take an event."""
+        ...
+
+
+@dataclass
+class DeviceHealth:
+    """Health of one device (asset) behind a source. Times are ns since 1970 UTC, 0 for never."""
+
+    state: str = "idle"  #: idle, connecting, ok, degraded, down
+    last_time: int = 0  #: source time of the newest sample
+    last_received: int = 0
+    samples: int = 0
+    values: int = 0
+    bad: int = 0  #: values that came with a quality flag
+    errors: int = 0
+    last_error: str = ""
+    reconnects: int = 0
+
+    def took(self, sample: Sample) -> None:
+        """Count a sample that arrived."""
+        self.state = "ok"
+        self.last_time = max(self.last_time, sample.time)
+        self.last_received = sample.received or time.time_ns()
+        self.samples += sample.count
+        self.values += len(sample.values)
+        if sample.quality is not None:
+            self.bad += int((sample.quality != 0).sum())
+
+    def failed(self, error: BaseException | str, state: str = "degraded") -> None:
+        """Count an error."""
+        self.errors += 1
+        self.last_error = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
+        self.state = state
+
+
+@dataclass
+class SourceHealth:
+    """Health of a source: one row per device."""
+
+    devices: dict[str, DeviceHealth] = field(default_factory=dict)
+
+    def device(self, asset: str) -> DeviceHealth:
+        """The row of ``asset``, made where it is new."""
+        return self.devices.setdefault(asset, DeviceHealth())
+
+
+@dataclass(frozen=True)
+class FoundTag:
+    """A tag that discovery found on a device."""
+
+    address: str  #: as the tag map would write it
+    name: str
+    type: str = ""
+    units: str | None = None
+    value: object = None
+
+
+class Source(abc.ABC):
+    """One entry of a catalog that speaks to devices.
+
+    A source is made from its checked configuration and does nothing until asked. ``run`` is for the
+    collector; ``read``, ``write`` and ``discover`` connect by themselves, do their work and leave.
+    """
+
+    protocol: ClassVar[str]
+    capabilities: ClassVar[frozenset[Capability]]
+
+    def __init__(self, name: str, site: str) -> None:
+        self.name = name  #: ``<site>.<entry>``
+        self.site = site
+        self.health = SourceHealth()
+
+    @property
+    @abc.abstractmethod
+    def series(self) -> SeriesKey:
+        """The series its samples belong to."""
+
+    @property
+    @abc.abstractmethod
+    def assets(self) -> tuple[str, ...]:
+        """The assets it reads."""
+
+    @abc.abstractmethod
+    async def run(self, sink: Sink) -> None:
+        """Connect and deliver samples until cancelled.
+
+        Never raises for what a device or a network does: it counts the error in ``health``, waits with
+        jittered back-off (at most 10 s) and tries again. One device never delays another.
+        """
+
+    @abc.abstractmethod
+    async def read(self, assets: Sequence[str] | None = None) -> list[Sample]:
+        """Ask the devices once, now. Raises SourceError where none answers."""
+
+    async def write(self, asset: str, variable: str, value: float | bool | str) -> None:
+        """Write one value to a device. Raises SourceError where it is refused or not possible."""
+        raise SourceError(f"{self.name}: {self.protocol} sources cannot write")
+
+    async def discover(self, pattern: str = "*", asset: str | None = None) -> list[FoundTag]:
+        """Tags whose path matches the glob ``pattern``."""
+        raise SourceError(f"{self.name}: {self.protocol} sources cannot discover")
+
+
+def backoff(attempt: int, *, first: float = 0.5, most: float = 8.0) -> float:
+    """Seconds to wait before try number ``attempt`` (from 1): doubling, capped, with ±25 % jitter."""
+    import random
+
+    return float(min(most, first * 2 ** min(attempt - 1, 16)) * random.uniform(0.75, 1.25))
+
+
+async def sleep_until(when: float) -> None:
+    """Sleep until ``when`` on the clock of the running loop; return at once if it has passed."""
+    delay = when - asyncio.get_running_loop().time()
+    if delay > 0:
+        await asyncio.sleep(delay)
