@@ -1,0 +1,40 @@
+"""Fixtures shared by all rooms."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def _require(what: object, reason: str) -> None:
+    """Skip with ``reason`` unless ``what``; in CI a missing part is a failure."""
+    if what:
+        return
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(f"missing in CI: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[object, str], None]:
+    """``require(what, reason)``: skip (in CI: fail) unless ``what`` is there."""
+    return _require
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real data, from ``WORKBENCH_TEST_DATA`` or beside the checkout."""
+    folder = Path(os.environ.get("WORKBENCH_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+    _require(folder.is_dir(), f"no test data: WORKBENCH_TEST_DATA is not set and {folder.name} is not beside the checkout")
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """Root of the checkout."""
+    return CHECKOUT
