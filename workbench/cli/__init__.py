@@ -1,0 +1,115 @@
+"""The ``workbench`` command: thin, no logic.
+
+Each command group is a module of its own, imported only when it is asked for, so that ``workbench --help``
+answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any, cast
+
+import click
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+import workbench
+from workbench.model.errors import InputError
+
+# name -> (module, attribute, panel, one line of help). The line stands here so that the list of commands
+# does not import their modules.
+START, DATA, LIVE, FACES = "Start here", "Catalogs and data", "Live operation", "Pages and reports"
+COMMANDS: dict[str, tuple[str, str, str, str]] = {
+    "demo": ("demo", "demo", START, "A simulated portfolio live in the browser, nothing to configure."),
+    "init": ("init", "init", START, "Lay out a project of your own: catalogs, portfolio, reports, pages."),
+    "catalog": ("catalog", "app", DATA, "List, show, read and check the entries of the catalogs."),
+    "ingest": ("ingest", "ingest", DATA, "Take nested JSON or NDJSON messages into the store."),
+    "store": ("store", "app", DATA, "Look into the telemetry store, verify it, export from it."),
+    "vocabulary": ("vocabulary", "app", DATA, "The names, units and states everything is written in."),
+    "collect": ("collect", "collect", LIVE, "Read every live source of the catalogs into the store."),
+    "status": ("status", "status", LIVE, "Health of the collector and of each source."),
+    "simulate": ("simulate", "simulate", LIVE, "Run the simulated plants and their protocol servers alone."),
+    "dashboards": ("dashboards", "dashboards", FACES, "Serve the live pages."),
+    "report": ("report", "app", FACES, "List reports and run them for a period."),
+}
+
+
+class _LazyGroup(TyperGroup):
+    """Imports a command's module when the command is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, panel, line = COMMANDS[cmd_name]
+        if _only_listing():
+            return typer.core.TyperCommand(cmd_name, help=line, short_help=line, rich_help_panel=panel)
+        found: Any = getattr(importlib.import_module(f"workbench.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            command = get_command(found)
+        else:
+            single = typer.Typer(add_completion=False)
+            single.command(cmd_name)(found)
+            command = get_command(single)
+        command.name = cmd_name
+        cast(Any, command).rich_help_panel = panel
+        return command
+
+
+def _only_listing() -> bool:
+    words = sys.argv[1:]
+    return not words or words[0] in {"--help", "-h"}
+
+
+app = typer.Typer(
+    cls=_LazyGroup,
+    name="workbench",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "Exit codes: 0 done; 1 done, but something is wrong with the data; 2 the input or the command is wrong.  \n"
+        "`workbench COMMAND --help` shows the options of a command and an example."
+    ),
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"workbench {workbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    project: str = typer.Option(
+        "", "--project", metavar="DIR", help="The project to work in; otherwise found from the working directory."
+    ),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),  # noqa: ARG001
+) -> None:
+    """Analytics workbench for operators of wind farms, solar plants and batteries.
+
+    Every source is an entry in a catalog. A collector reads them and loses nothing. Live pages, notebooks
+    and reports show what was measured.
+
+    Start with `workbench demo`.
+    """
+    if project:
+        os.environ["WORKBENCH_PROJECT"] = project
+
+
+def main() -> None:
+    """Run the command line; an error in the input ends with its message and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone, as in `workbench … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
