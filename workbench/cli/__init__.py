@@ -40,10 +40,10 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
 class _LazyGroup(TyperGroup):
     """Imports a command's module when the command is named."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         module, attribute, panel, line = COMMANDS[cmd_name]
@@ -90,7 +90,7 @@ def root(
     project: str = typer.Option(
         "", "--project", metavar="DIR", help="The project to work in; otherwise found from the working directory."
     ),
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),  # noqa: ARG001
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
     """Analytics workbench for operators of wind farms, solar plants and batteries.
 
