@@ -1,0 +1,1 @@
+"""Protocol servers that speak for the simulated plants: Modbus, OPC UA, MQTT."""

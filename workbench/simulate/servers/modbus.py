@@ -1,0 +1,158 @@
+"""Modbus servers (TCP, and RTU framing over TCP) by pymodbus, with the simulator's registers behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import NoSuchIdException
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.simulator.simcore import SimCore
+
+from workbench.model.errors import InputError
+from workbench.model.tags import ModbusMap
+from workbench.simulate.servers.encode import ModbusEncoder
+from workbench.simulate.servers.net import Address, bind_error
+
+Framing = Literal["tcp", "rtu"]
+
+#: Table that each function code reads or writes.
+_TABLES = {1: "coil", 5: "coil", 15: "coil", 2: "discrete", 4: "input"} | dict.fromkeys((3, 6, 16, 22, 23), "holding")
+
+
+class _Unit:
+    """One device behind a gateway: its tables, replaced whole so that no reader sees half a tick."""
+
+    def __init__(self, encoder: ModbusEncoder) -> None:
+        self.encoder = encoder
+        self.tables: dict[str, list[int]] = {table: [0] * count for table, (_, count) in encoder.blocks.items()}
+
+    def span(self, function: int, address: int, count: int) -> tuple[list[int], int] | None:
+        """The table behind a function code and the index of ``address`` in it; None where out of range."""
+        table = _TABLES.get(function, "")
+        first, size = self.encoder.blocks.get(table, (0, 0))
+        start = address - first
+        if start < 0 or start + count > size:
+            return None
+        return self.tables[table], start
+
+
+class _Gateway(SimCore):
+    """pymodbus's datastore, answered from the units' current images."""
+
+    def __init__(self, units: dict[int, _Unit]) -> None:
+        super().__init__(SimDevice(id=0, simdata=SimData(0, datatype=DataType.REGISTERS)))
+        self._units = units
+
+    def device_ids(self) -> list[int]:
+        return list(self._units)
+
+    def _unit(self, device_id: int) -> _Unit:
+        if device_id not in self._units:
+            raise NoSuchIdException  # answered with "gateway target device failed to respond"
+        return self._units[device_id]
+
+    async def async_getValues(  # noqa: N802 (pymodbus's name)
+        self, device_id: int, func_code: int, address: int, count: int = 1
+    ) -> list[int] | list[bool] | ExcCodes:
+        found = self._unit(device_id).span(func_code, address, count)
+        if found is None:
+            return ExcCodes.ILLEGAL_ADDRESS
+        table, start = found
+        values = table[start : start + count]
+        return [bool(value) for value in values] if _TABLES[func_code] in ("coil", "discrete") else values
+
+    async def async_setValues(  # noqa: N802
+        self, device_id: int, func_code: int, address: int, values: list[int] | list[bool]
+    ) -> ExcCodes | None:
+        # measured values: nothing here takes orders, which a device says with "illegal address"
+        self._unit(device_id)
+        return ExcCodes.ILLEGAL_ADDRESS
+
+
+class ModbusServer:
+    """A Modbus gateway on one port with a unit per device.
+
+    Parameters
+    ----------
+    address
+        Where to listen; port 0 takes a free one, see :attr:`address` after :meth:`start`.
+    framing
+        ``tcp`` (Modbus TCP) or ``rtu`` (RTU frames over TCP, as serial gateways speak).
+    name
+        Entry served, for messages.
+    """
+
+    def __init__(self, address: Address, framing: Framing = "tcp", name: str = "modbus") -> None:
+        self.address = address
+        self.framing = framing
+        self.name = name
+        self._units: dict[int, _Unit] = {}
+        self._assets: dict[str, tuple[int, _Unit]] = {}
+        self._server: ModbusTcpServer | None = None
+
+    def add(self, asset: str, unit: int, tags: ModbusMap, variables: Sequence[str]) -> tuple[str, ...]:
+        """Serve ``asset`` as ``unit``; ``variables`` are those :meth:`update` will be given.
+
+        Returns
+        -------
+        tuple
+            The variables its map carries, the order of what :meth:`update` returns.
+
+        Raises
+        ------
+        InputError
+            Where the unit is taken or the map does not fit.
+        """
+        if not 1 <= unit <= 247:
+            raise InputError("not a unit id", where=f"{self.name}.assets.{asset}", found=unit, expected="1 to 247")
+        if unit in self._units:
+            raise InputError("two assets share a unit id", where=f"{self.name}.assets.{asset}", found=unit)
+        device = _Unit(ModbusEncoder(tags, variables))
+        self._units[unit] = device
+        self._assets[asset] = (unit, device)
+        return device.encoder.variables
+
+    def update(
+        self, asset: str, time: int, values: npt.NDArray[np.float64], quality: npt.NDArray[np.uint16] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Show a tick of ``asset``, all registers and the clock at once; what a reader will see is returned.
+
+        Modbus has no room for ``quality``: a reader sees the number alone.
+        """
+        device = self._assets[asset][1]
+        tables, seen = device.encoder.encode(values, time)
+        device.tables = tables
+        return seen
+
+    async def start(self) -> None:
+        """Listen. Raises InputError where the port cannot be had."""
+        framer = FramerType.SOCKET if self.framing == "tcp" else FramerType.RTU
+        placeholder = SimDevice(id=0, simdata=SimData(0, datatype=DataType.REGISTERS))
+        server = ModbusTcpServer(placeholder, framer=framer, address=(self.address.host, self.address.port))
+        server.context = _Gateway(self._units)
+        try:
+            await server.serve_forever(background=True)
+        except RuntimeError as error:
+            raise bind_error(OSError(str(error)), self.address, self.name) from error
+        self._server = server
+        listener = cast(asyncio.Server, server.transport)
+        port = listener.sockets[0].getsockname()[1]
+        self.address = Address(self.address.host, port)
+
+    async def stop(self) -> None:
+        """Close the port and all connections."""
+        if self._server is not None:
+            await self._server.shutdown()  # type: ignore[no-untyped-call]
+            self._server = None
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Address and what stands there, per unit."""
+        scheme = "modbus-tcp" if self.framing == "tcp" else "modbus-rtu-over-tcp"
+        return [(f"{scheme}://{self.address} unit {unit}", asset) for asset, (unit, _) in self._assets.items()]

@@ -1,0 +1,201 @@
+"""What the simulator really served, written down to compare the store with.
+
+A truth folder holds a folder per site; in it, one Arrow IPC stream per series (``wind_turbine-1s.arrows``)
+and ``faults.jsonl``. Rows are written in blocks that end with a flush to the operating system: a process
+killed at any instant leaves a file readable up to its last block.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.model.errors import InputError
+from workbench.model.samples import SeriesKey
+
+if TYPE_CHECKING:
+    import polars as pl
+    import xarray as xr
+
+SUFFIX = ".arrows"
+FAULTS = "faults.jsonl"
+
+
+class _Stream:
+    """The growing file of one series."""
+
+    def __init__(self, path: Path, variables: Sequence[str]) -> None:
+        import pyarrow as pa
+
+        self.variables = tuple(variables)
+        self._schema = pa.schema(
+            [("time", pa.int64()), ("asset", pa.string())] + [(name, pa.float64()) for name in self.variables]
+        )
+        self._file = path.open("xb")
+        self._writer = pa.ipc.new_stream(self._file, self._schema)
+        self._times: list[npt.NDArray[np.int64]] = []
+        self._assets: list[str] = []
+        self._values: list[npt.NDArray[np.float64]] = []
+        self.rows = 0
+
+    def append(self, time: int, assets: Sequence[str], values: npt.NDArray[np.float64]) -> None:
+        self._times.append(np.full(len(assets), time, dtype=np.int64))
+        self._assets.extend(assets)
+        self._values.append(np.array(values, dtype=np.float64))
+
+    def flush(self) -> None:
+        import pyarrow as pa
+
+        if not self._times:
+            return
+        values = np.concatenate(self._values)
+        columns = [pa.array(np.concatenate(self._times)), pa.array(self._assets, pa.string())]
+        columns += [pa.array(np.ascontiguousarray(values[:, i])) for i in range(values.shape[1])]
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+        self._file.flush()
+        self.rows += len(self._assets)
+        self._times, self._assets, self._values = [], [], []
+
+    def close(self) -> None:
+        self.flush()
+        self._writer.close()
+        self._file.close()
+
+
+class TruthLog:
+    """Writes truth into ``folder``; a context manager.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing. It must not hold an earlier truth: two runs are two folders.
+    every
+        Seconds between flushes.
+
+    Raises
+    ------
+    InputError
+        Where the folder already holds truth.
+    """
+
+    def __init__(self, folder: Path | str, *, every: float = 2.0) -> None:
+        self.folder = Path(folder)
+        self.every = every
+        self._streams: dict[tuple[str, SeriesKey], _Stream] = {}
+        self._next = clock.monotonic() + every
+        old = sorted(self.folder.glob(f"*/*{SUFFIX}")) if self.folder.is_dir() else []
+        if old:
+            raise InputError(
+                "the folder already holds the truth of another run",
+                file=old[0],
+                hint="name another folder, or remove this one",
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def open(self, site: str, key: SeriesKey, variables: Sequence[str]) -> None:
+        """Announce a series and the order of its variables."""
+        if (site, key) not in self._streams:
+            (self.folder / site).mkdir(exist_ok=True)
+            path = self.folder / site / f"{key.asset_type}-{key.cadence}{SUFFIX}"
+            self._streams[site, key] = _Stream(path, variables)
+
+    def append(
+        self, site: str, key: SeriesKey, time: int, assets: Sequence[str], values: npt.NDArray[np.float64]
+    ) -> None:
+        """Note what ``assets`` showed at ``time`` [ns]: ``values`` [assets, variables], NaN = not sent."""
+        self._streams[site, key].append(time, assets, values)
+
+    def fault(self, site: str, record: Mapping[str, Any]) -> None:
+        """Note a fault that was injected; a line of JSON, on disk when this returns."""
+        import orjson
+
+        (self.folder / site).mkdir(exist_ok=True)
+        with (self.folder / site / FAULTS).open("ab") as file:
+            file.write(orjson.dumps(dict(record), option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
+
+    def flush(self, *, force: bool = True) -> None:
+        """Hand everything noted to the operating system; without ``force`` only when it is time."""
+        if not force and clock.monotonic() < self._next:
+            return
+        self._next = clock.monotonic() + self.every
+        for stream in self._streams.values():
+            stream.flush()
+
+    def close(self) -> None:
+        """Flush and end all files. A second call does nothing."""
+        for stream in self._streams.values():
+            stream.close()
+        self._streams = {}
+
+    def __enter__(self) -> TruthLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def truth_sites(folder: Path | str) -> dict[str, Path]:
+    """Site to its folder of truth, of all that ``folder`` holds."""
+    return {part.name: part for part in sorted(Path(folder).iterdir()) if any(part.glob(f"*{SUFFIX}"))}
+
+
+def read_truth(folder: Path | str) -> dict[SeriesKey, pl.DataFrame]:
+    """The truth of one site: per series a table of ``time`` [ns], ``asset`` and a column per variable.
+
+    Parameters
+    ----------
+    folder
+        Folder of one site, see :func:`truth_sites`. A file whose writer was killed, or is still
+        writing, is read up to its last whole block.
+    """
+    import polars as pl
+    import pyarrow as pa
+
+    result: dict[SeriesKey, pl.DataFrame] = {}
+    for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
+        with path.open("rb") as file:
+            try:
+                reader = pa.ipc.open_stream(file)
+            except pa.ArrowInvalid:
+                continue  # killed before the first block
+            batches = []
+            while True:
+                try:
+                    batches.append(reader.read_next_batch())
+                except (StopIteration, pa.ArrowInvalid, OSError):
+                    break  # the end, or a block that was being written
+            table = pa.Table.from_batches(batches, schema=reader.schema)
+        result[SeriesKey(*path.stem.rsplit("-", 1))] = pl.DataFrame(table)
+    return result
+
+
+def truth_dataset(frame: pl.DataFrame) -> xr.Dataset:
+    """Truth of one series as a Dataset with dims ``(time, asset)``; NaN where an asset sent nothing."""
+    import xarray as xr
+
+    times, row = np.unique(frame["time"].to_numpy(), return_inverse=True)
+    assets, column = np.unique(frame["asset"].to_numpy().astype(str), return_inverse=True)
+    data = xr.Dataset(coords={"time": times.astype("datetime64[ns]"), "asset": assets.astype(object)})
+    for name in frame.columns[2:]:
+        grid = np.full((len(times), len(assets)), np.nan)
+        grid[row, column] = frame[name].to_numpy()
+        data[name] = (("time", "asset"), grid)
+    return data
+
+
+def read_faults(folder: Path | str) -> list[dict[str, Any]]:
+    """The faults injected at one site, in the order they were."""
+    import orjson
+
+    path = Path(folder) / FAULTS
+    if not path.exists():
+        return []
+    return [orjson.loads(line) for line in path.read_bytes().splitlines() if line]
