@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from workbench.model.errors import InputError, InputErrors, did_you_mean
 from workbench.model.samples import Event, Sample, SeriesKey
+from workbench.model.tags import TagMap
 
 
 class Capability(StrEnum):
@@ -32,8 +37,8 @@ class Sink(Protocol):
     def put(self, samples: Sequence[Sample]) -> Awaitable[None]:
         """Take samples at once; the returned awaitable is done when they are durable.
 
-        A source that can hold back its own acknowledgement (MQTT at QoS 1) does so until then; others
-        may ignore it.
+        The samples are taken by the call itself, whether or not the awaitable is awaited. A source that can
+        hold back its own acknowledgement (MQTT at QoS 1) does so until then; others may ignore it.
         """
         ...
 
@@ -95,6 +100,46 @@ class FoundTag:
     value: object = None
 
 
+class SourceConfig(BaseModel):
+    """Keys of a catalog entry that every live driver understands."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    asset_type: str = Field(description="type of the assets behind this entry, such as wind_turbine")
+    cadence: str = Field(description="how often each asset reports, such as 1s or 5s")
+    tags: str | None = Field(None, description="file of the tag map, relative to the catalogs folder")
+
+
+_Config = TypeVar("_Config", bound=BaseModel)
+
+
+def check_config(name: str, model: type[_Config], config: Mapping[str, Any] | BaseModel) -> _Config:
+    """``config`` as a ``model``.
+
+    Raises
+    ------
+    InputError
+        A key is unknown, missing or has a wrong value; names the entry and the key.
+    """
+    if isinstance(config, model):
+        return config
+    keys = config.model_dump() if isinstance(config, BaseModel) else dict(config)
+    try:
+        return model.model_validate(keys)
+    except ValidationError as error:
+        allowed = [field.alias or key for key, field in model.model_fields.items()]
+        errors = [
+            InputError(
+                str(found["msg"]),
+                where=".".join([name, *map(str, found["loc"])]),
+                found=None if found["type"] == "missing" else repr(found["input"]),
+                hint=did_you_mean(str(found["loc"][-1]), allowed) if found["type"] == "extra_forbidden" else None,
+            )
+            for found in error.errors()
+        ]
+        raise errors[0] if len(errors) == 1 else InputErrors(errors) from None
+
+
 class Source(abc.ABC):
     """One entry of a catalog that speaks to devices.
 
@@ -104,6 +149,31 @@ class Source(abc.ABC):
 
     protocol: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]]
+    Config: ClassVar[type[SourceConfig]]
+
+    @classmethod
+    def from_config(
+        cls, name: str, site: str, config: Mapping[str, Any] | SourceConfig, tagmap: TagMap | None = None
+    ) -> Self:
+        """A source from the keys of its catalog entry.
+
+        Parameters
+        ----------
+        name
+            ``<site>.<entry>``, for messages and health.
+        site
+            The site its assets belong to.
+        config
+            The entry's keys beyond ``description`` and ``driver``, or the checked ``Config``.
+        tagmap
+            The tag map named by the key ``tags``.
+
+        Raises
+        ------
+        InputError
+            A key or the tag map is wrong.
+        """
+        raise InputError(f"{cls.__name__} cannot be made from a catalog entry", where=name)
 
     def __init__(self, name: str, site: str) -> None:
         self.name = name  #: ``<site>.<entry>``
@@ -133,12 +203,25 @@ class Source(abc.ABC):
         """Ask the devices once, now. Raises SourceError where none answers."""
 
     async def write(self, asset: str, variable: str, value: float | bool | str) -> None:
-        """Write one value to a device. Raises SourceError where it is refused or not possible."""
+        """Write one value, in the vocabulary's unit or as a state's name, to a device.
+
+        Raises SourceError where it is refused or not possible.
+        """
         raise SourceError(f"{self.name}: {self.protocol} sources cannot write")
 
     async def discover(self, pattern: str = "*", asset: str | None = None) -> list[FoundTag]:
         """Tags whose path matches the glob ``pattern``."""
         raise SourceError(f"{self.name}: {self.protocol} sources cannot discover")
+
+    def _known(self, assets: Sequence[str] | None) -> tuple[str, ...]:
+        """``assets``, or all; raises SourceError for one that is not behind this source."""
+        if assets is None:
+            return self.assets
+        for asset in assets:
+            if asset not in self.assets:
+                hint = did_you_mean(asset, self.assets)
+                raise SourceError(f"{self.name}: no asset {asset!r}" + (f", {hint}" if hint else ""))
+        return tuple(assets)
 
 
 def backoff(attempt: int, *, first: float = 0.5, most: float = 8.0) -> float:
@@ -153,3 +236,15 @@ async def sleep_until(when: float) -> None:
     delay = when - asyncio.get_running_loop().time()
     if delay > 0:
         await asyncio.sleep(delay)
+
+
+async def run_together(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Wait for ``tasks``, which end only when cancelled; cancelling this call ends them all."""
+    waiting = list(tasks)
+    try:
+        await asyncio.gather(*waiting)
+    finally:
+        for task in waiting:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*waiting, return_exceptions=True)

@@ -1,0 +1,233 @@
+"""One connection to a Modbus device or gateway, shared by the units behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
+from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
+
+from workbench.sources.base import backoff
+from workbench.sources.modbus_plan import Read
+
+#: Exception codes that speak of the address or the length, so that a smaller read may pass.
+ILLEGAL_FUNCTION = 1
+ILLEGAL_ADDRESS = 2
+ILLEGAL_VALUE = 3
+#: Exception codes by which a gateway says that the unit behind it does not answer.
+GATEWAY_CODES = (10, 11)
+
+_MEANINGS = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "device failure",
+    5: "acknowledge",
+    6: "device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target did not answer",
+}
+
+
+class LinkDownError(Exception):
+    """There is no connection."""
+
+
+class NoAnswerError(Exception):
+    """The connection stands but the unit did not answer in time."""
+
+
+class RefusedError(Exception):
+    """The unit answered with an exception code."""
+
+    def __init__(self, code: int, what: str) -> None:
+        self.code = code
+        super().__init__(f"{what}: {_MEANINGS.get(code, 'exception')} (code {code})")
+
+
+class _Raw(ModbusPDU):
+    """An answer kept as bytes: decoding is done once for the whole device, not register by register."""
+
+    rtu_byte_count_pos = 2
+    payload: bytes = b""
+
+    def decode(self, data: bytes) -> None:
+        """Keep the payload."""
+        if len(data) < 1 + data[0]:
+            raise ValueError(f"answer says {data[0]} bytes and has {len(data) - 1}")
+        self.payload = data[1 : 1 + data[0]]
+
+    def __str__(self) -> str:
+        return f"{len(self.payload)} bytes"
+
+
+class _RawCoils(_Raw):
+    function_code = 1
+
+
+class _RawDiscrete(_Raw):
+    function_code = 2
+
+
+class _RawHolding(_Raw):
+    function_code = 3
+
+
+class _RawInput(_Raw):
+    function_code = 4
+
+
+_REQUESTS: dict[str, type[ModbusPDU]] = {
+    "coil": ReadCoilsRequest,
+    "discrete": ReadDiscreteInputsRequest,
+    "holding": ReadHoldingRegistersRequest,
+    "input": ReadInputRegistersRequest,
+}
+
+
+class Link:
+    """A connection that opens itself when first used and again when it was lost.
+
+    Requests are serialised: a gateway has one bus behind it.
+
+    Parameters
+    ----------
+    name
+        For messages: ``host:port`` or a serial port.
+    make
+        Makes an unconnected pymodbus client; takes the callback for connects and disconnects.
+    connect_timeout
+        Seconds to wait for the connection.
+    framed
+        Whether answers carry the number of their request (Modbus TCP). Where they do not (RTU), an answer
+        that comes too late could be taken for the next one: after a time-out the connection is made anew.
+    """
+
+    def __init__(
+        self, name: str, make: Callable[[Callable[[bool], None]], Any], *, connect_timeout: float, framed: bool
+    ) -> None:
+        self.name = name
+        self.reconnects = 0
+        self._make = make
+        self._connect_timeout = connect_timeout
+        self._framed = framed
+        self._lock = asyncio.Lock()
+        self._client: Any = None
+        self._busy = False
+        self._attempts = 0
+        self._silent = 0
+        self._not_before = 0.0
+        self._last_error = ""
+        self._was_connected = False
+
+    async def read(self, unit: int, read: Read, patience: float) -> bytes:
+        """Payload of the answer to ``read``: registers in wire order, or packed bits.
+
+        Raises
+        ------
+        LinkDownError, NoAnswerError, RefusedError
+        """
+        request = _REQUESTS[read.table](address=read.start, count=read.count, dev_id=unit)
+        response = await self.request(request, patience)
+        payload: bytes = response.payload
+        return payload
+
+    async def request(self, request: ModbusPDU, patience: float) -> Any:
+        """Send ``request`` and return its answer.
+
+        Raises
+        ------
+        LinkDownError, NoAnswerError, RefusedError
+        """
+        async with self._lock:
+            await self._connect()
+            self._busy = True
+            try:
+                async with asyncio.timeout(patience):
+                    response = await self._client.execute(False, request)
+            except TimeoutError:
+                self._unanswered()
+                raise NoAnswerError(
+                    f"{self.name} unit {request.dev_id} did not answer within {patience:.2g} s"
+                ) from None
+            except (ModbusException, OSError) as error:
+                self._drop()
+                raise LinkDownError(f"{self.name}: {error}") from None
+            except asyncio.CancelledError:
+                if not self._framed:
+                    self._drop()
+                raise
+            finally:
+                self._busy = False
+        self._silent = 0
+        if response.isError():
+            what = f"unit {request.dev_id}, {request.count} from {request.address}"
+            if response.exception_code in GATEWAY_CODES:
+                raise NoAnswerError(f"{self.name} {what}: {_MEANINGS[response.exception_code]}")
+            raise RefusedError(response.exception_code, f"{self.name} {what}")
+        return response
+
+    def close(self) -> None:
+        """Leave. The link can be used again and will then reconnect."""
+        self._drop()
+        self._was_connected = False
+
+    async def _connect(self) -> None:
+        if self._client is not None and self._client.connected:
+            return
+        if self._client is not None:
+            self._drop()
+        now = time.monotonic()
+        if now < self._not_before:
+            raise LinkDownError(self._last_error)
+        client = self._make(self._changed)
+        for answer in (_RawCoils, _RawDiscrete, _RawHolding, _RawInput):
+            client.register(answer)
+        error: str
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                connected = await client.connect()
+            error = "connection refused or timed out"
+        except (TimeoutError, OSError, ModbusException, ValueError) as failure:
+            connected, error = False, str(failure) or "timed out"
+        except BaseException:
+            client.close()
+            raise
+        if not connected:
+            client.close()
+            self._attempts += 1
+            self._last_error = f"cannot connect to {self.name}: {error}"
+            self._not_before = time.monotonic() + backoff(self._attempts)
+            raise LinkDownError(self._last_error)
+        self._client = client
+        self._attempts = self._silent = 0
+        self.reconnects += self._was_connected
+        self._was_connected = True
+
+    def _unanswered(self) -> None:
+        self._silent += 1
+        # Three silences in a row, whoever was asked, may well be a connection whose other end is gone.
+        if not self._framed or self._silent >= 3:
+            self._drop()
+            self._silent = 0
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.close()
+
+    def _changed(self, connected: bool) -> None:
+        # pymodbus leaves a waiting request to its time-out when the connection goes; it need not wait.
+        if connected or not self._busy or self._client is None:
+            return
+        waiting = self._client.ctx.response_future
+        if not waiting.done():
+            waiting.set_exception(ConnectionResetError("connection lost"))
