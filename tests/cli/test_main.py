@@ -1,0 +1,82 @@
+"""The command line as its user meets it: help, errors, exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.cli import COMMANDS
+
+
+def workbench(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workbench", *words],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **environment},
+    )
+
+
+def test_help_names_every_command_and_the_exit_codes():
+    done = workbench("--help")
+    assert done.returncode == 0
+    for name, (_, _, _, line) in COMMANDS.items():
+        assert name in done.stdout
+        assert line.split(",")[0].split(":")[0] in done.stdout
+    assert "Exit codes" in done.stdout
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_help_with_an_example(command: str):
+    done = workbench(command, "--help")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    if "Commands" in text and "COMMAND [ARGS]" in text:  # a group: each of its commands has one
+        lines = text.split("Commands")[1].splitlines()
+        names = [words[1] for line in lines if (words := line.split()) and len(words) > 2 and words[0] == "│"]
+        names = [name for name in names if name.isidentifier() or "-" in name]
+        assert names
+        for name in names:
+            below = workbench(command, name, "--help")
+            assert below.returncode == 0, below.stderr
+            assert "Example" in below.stdout, f"workbench {command} {name}"
+    else:
+        assert "Example" in text
+
+
+def test_an_unknown_command_is_wrong_use():
+    done = workbench("colect")
+    assert done.returncode == 2
+    assert "colect" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_project_is_told_without_a_traceback(tmp_path: Path):
+    done = workbench("--project", str(tmp_path), "catalog", "list")
+    assert done.returncode == 2
+    assert "not a workbench project" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_status_before_any_collector_says_what_to_do(tmp_path: Path):
+    done = workbench("status", "--store", str(tmp_path))
+    assert done.returncode == 2
+    assert "workbench collect" in done.stderr
+
+
+def test_version():
+    import workbench as package
+
+    assert workbench("--version").stdout.strip() == f"workbench {package.__version__}"
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, workbench; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"xarray", "numpy", "pandas", "panel", "polars", "intake", "dask"} & set(loaded)

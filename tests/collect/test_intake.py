@@ -1,0 +1,152 @@
+"""Samples become durable before they are acknowledged, whatever the disk does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from workbench.collect.intake import SiteIntake, to_batches
+from workbench.model.quality import Quality
+from workbench.model.samples import NS, Batch, Event, Sample, SeriesKey, Shape
+
+KEY = SeriesKey("wind_turbine", "1s")
+SHAPE = Shape(KEY, ("power_output", "wind_speed"), ("f4", "f4"))
+OTHER = Shape(KEY, ("power_output",), ("f4",))
+
+
+class Disk:
+    """A journal in memory that can be full."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.events: list[Event] = []
+        self.full = False
+
+    def append(self, batches: list[Batch]) -> int:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        self.batches.extend(batches)
+        return len(self.batches)
+
+    def values(self) -> list[float]:
+        return [float(value) for batch in self.batches for value in batch.values[:, 0]]
+
+
+def sample(asset: str = "T1", ago: float = 0.0, value: float = 1.0, shape: Shape = SHAPE, **more) -> Sample:
+    return Sample(shape, asset, time.time_ns() - int(ago * NS), np.full(len(shape.variables), value), **more)
+
+
+def intake(disk: Disk, **options) -> SiteIntake:
+    return SiteIntake("site", disk.append, disk.events.extend, every=0.02, **options)
+
+
+async def stop(sink: SiteIntake, task: asyncio.Task) -> None:
+    sink.close()
+    await asyncio.wait_for(task, 10)
+
+
+async def test_acknowledged_only_when_the_journal_has_it():
+    disk = Disk()
+    sink = intake(disk)
+    acknowledged = asyncio.ensure_future(sink.put([sample(value=7.0)]))
+    await asyncio.sleep(0.05)
+    assert not acknowledged.done()
+    task = asyncio.create_task(sink.run())
+    await asyncio.wait_for(acknowledged, 5)
+    assert disk.values() == [7.0]
+    await stop(sink, task)
+
+
+async def test_a_full_disk_holds_samples_back_and_loses_none():
+    disk = Disk()
+    sink = intake(disk)
+    task = asyncio.create_task(sink.run())
+    disk.full = True
+    first = asyncio.ensure_future(sink.put([sample(value=1.0)]))
+    await asyncio.sleep(0.1)
+    second = asyncio.ensure_future(sink.put([sample(value=2.0)]))
+    await asyncio.sleep(0.1)
+    assert not first.done()
+    assert "No space left" in sink.counts.journal_error
+    assert sink.waiting == 2
+    disk.full = False
+    await asyncio.wait_for(asyncio.gather(first, second), 5)
+    assert disk.values() == [1.0, 2.0]
+    assert sink.counts.journal_error == ""
+    assert sink.counts.dropped == 0
+    await stop(sink, task)
+
+
+async def test_what_has_no_room_is_counted_as_dropped_oldest_first():
+    disk = Disk()
+    disk.full = True
+    sink = intake(disk, most_waiting=3)
+    sink.put([sample(value=float(number)) for number in range(5)])
+    assert not await sink.flush()
+    assert sink.counts.dropped == 2
+    disk.full = False
+    assert await sink.flush()
+    assert disk.values() == [2.0, 3.0, 4.0]
+
+
+async def test_stopping_writes_what_is_left():
+    disk = Disk()
+    sink = intake(disk)
+    task = asyncio.create_task(sink.run())
+    await asyncio.sleep(0.05)
+    sink.put([sample(value=3.0)])
+    await stop(sink, task)
+    assert disk.values() == [3.0]
+
+
+async def test_an_impossible_time_goes_to_the_slot_of_arrival_flagged():
+    disk = Disk()
+    sink = intake(disk)
+    sink.put([sample(ago=-3600), sample(ago=40 * 86_400), sample()])
+    await sink.flush()
+    (batch,) = disk.batches
+    now = time.time_ns()
+    assert (np.abs(batch.time - now) < 5 * NS).all()
+    assert batch.quality is not None
+    assert (batch.quality[:2] == int(Quality.CLOCK)).all()
+    assert (batch.quality[2] == 0).all()
+    assert sink.counts.clock == 2
+
+
+async def test_late_samples_are_counted_and_kept():
+    disk = Disk()
+    sink = intake(disk)
+    sink.put([sample(value=1.0), sample(ago=30, value=2.0)])
+    await sink.flush()
+    assert sink.counts.late == 1
+    assert sorted(disk.values()) == [1.0, 2.0]
+
+
+async def test_values_counted_are_those_that_were_sent():
+    disk = Disk()
+    sink = intake(disk)
+    half = sample()
+    half.values[1] = np.nan
+    sink.put([sample(), half])
+    await sink.flush()
+    assert sink.counts.values == 3
+
+
+@pytest.mark.parametrize("quality", [None, int(Quality.UNCERTAIN)])
+def test_batches_hold_each_sample_once_in_its_slot(quality: int | None):
+    flags = None if quality is None else np.full(2, quality, np.uint16)
+    samples = [sample("T1"), sample("T2", quality=flags), sample("T1", shape=OTHER)]
+    two, one = to_batches(samples)
+    assert (two.assets, one.assets) == (("T1", "T2"), ("T1",))
+    assert two.asset.tolist() == [0, 1]
+    assert (two.slot % NS == 0).all()
+    assert (two.slot <= two.time).all()
+    assert (two.time - two.slot < NS).all()
+    if quality is None:
+        assert two.quality is None
+    else:
+        assert two.quality is not None
+        assert two.quality.tolist() == [[0, 0], [quality, quality]]

@@ -1,0 +1,106 @@
+"""``@step``: the registry of steps, nothing else.
+
+A step is a function; its signature is its schema. The first argument is the data it works on, the
+keyword-only arguments are its parameters. From the signature comes the model that checks a pipeline's
+parameters, so that notebook, pipeline file and editor share one definition.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from workbench.model.errors import InputError, did_you_mean
+
+if typing.TYPE_CHECKING:
+    from pydantic import BaseModel
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Modules that register steps when they are imported.
+HOMES = ("workbench.transforms",)
+#: Packages of third parties name such modules in this entry-point group.
+ENTRY_POINTS = "workbench.steps"
+
+_steps: dict[str, Step] = {}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A registered step."""
+
+    type: str
+    function: Callable[..., Any]
+
+    @property
+    def summary(self) -> str:
+        """First line of its docstring."""
+        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+
+    @functools.cached_property
+    def parameters(self) -> type[BaseModel]:
+        """The model of its parameters; unknown ones are refused."""
+        from pydantic import ConfigDict, create_model
+
+        hints = typing.get_type_hints(self.function, include_extras=True)
+        fields: dict[str, Any] = {}
+        for parameter in list(inspect.signature(self.function).parameters.values())[1:]:
+            default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+            fields[parameter.name] = (hints.get(parameter.name, Any), default)
+        return create_model(self.type, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+
+    def check(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """``parameters`` converted to what the function takes; raises ``pydantic.ValidationError``."""
+        model = self.parameters(**dict(parameters))
+        return {name: getattr(model, name) for name in model.model_fields_set}
+
+    def __call__(self, data: Any, **parameters: Any) -> Any:
+        """Run it on ``data`` with checked parameters."""
+        return self.function(data, **self.check(parameters))
+
+
+def step(type_: str) -> Callable[[F], F]:
+    """Register the decorated function as the step ``type_``; the function itself is unchanged."""
+
+    def register(function: F) -> F:
+        known = _steps.get(type_)
+        if known is not None and known.function.__module__ != function.__module__:
+            raise ValueError(f"step {type_!r} is registered twice: {known.function.__module__}, {function.__module__}")
+        _steps[type_] = Step(type_, function)
+        return function
+
+    return register
+
+
+@functools.cache
+def _load() -> None:
+    from importlib.metadata import entry_points
+
+    for home in HOMES:
+        importlib.import_module(home)
+    for point in entry_points(group=ENTRY_POINTS):
+        point.load()
+
+
+def steps() -> Mapping[str, Step]:
+    """All registered steps by type."""
+    _load()
+    return dict(sorted(_steps.items()))
+
+
+def get_step(type_: str) -> Step:
+    """The step of a type; InputError with the nearest installed one where there is none."""
+    known = steps()
+    if type_ not in known:
+        raise InputError(
+            "no step of this type is installed",
+            found=type_,
+            expected=", ".join(known),
+            hint=did_you_mean(type_, known),
+        )
+    return known[type_]
