@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".arrows"
 FAULTS = "faults.jsonl"
+SERVICE = "service.json"
 
 
 class _Stream:
@@ -119,13 +120,25 @@ class TruthLog:
         with (self.folder / site / FAULTS).open("ab") as file:
             file.write(orjson.dumps(dict(record), option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
 
-    def flush(self, *, force: bool = True) -> None:
-        """Hand everything noted to the operating system; without ``force`` only when it is time."""
+    def summary(self, figures: Mapping[str, Any]) -> None:
+        """Note figures of the run itself (``service.json``), replaced whole each time."""
+        import orjson
+
+        new = self.folder / f"{SERVICE}.new"
+        new.write_bytes(orjson.dumps(dict(figures)))
+        new.replace(self.folder / SERVICE)
+
+    def flush(self, *, force: bool = True) -> bool:
+        """Hand everything noted to the operating system; without ``force`` only when it is time.
+
+        Returns whether it did.
+        """
         if not force and clock.monotonic() < self._next:
-            return
+            return False
         self._next = clock.monotonic() + self.every
         for stream in self._streams.values():
             stream.flush()
+        return True
 
     def close(self) -> None:
         """Flush and end all files. A second call does nothing."""
@@ -147,8 +160,8 @@ def truth_sites(folder: Path | str) -> dict[str, Path]:
     return {part.name: part for part in sorted(Path(folder).iterdir()) if any(part.glob(f"*{SUFFIX}"))}
 
 
-def read_truth(folder: Path | str) -> dict[SeriesKey, pl.DataFrame]:
-    """The truth of one site: per series a table of ``time`` [ns], ``asset`` and a column per variable.
+def read_truth(folder: Path | str) -> dict[SeriesKey, xr.Dataset]:
+    """The truth of one site: per series a Dataset with dims ``(time, asset)``, NaN where nothing was sent.
 
     Parameters
     ----------
@@ -156,6 +169,11 @@ def read_truth(folder: Path | str) -> dict[SeriesKey, pl.DataFrame]:
         Folder of one site, see :func:`truth_sites`. A file whose writer was killed, or is still
         writing, is read up to its last whole block.
     """
+    return {key: _grid(table) for key, table in read_truth_tables(folder).items()}
+
+
+def read_truth_tables(folder: Path | str) -> dict[SeriesKey, pl.DataFrame]:
+    """As :func:`read_truth`, but the rows as they were written: ``time`` [ns], ``asset``, the variables."""
     import polars as pl
     import pyarrow as pa
 
@@ -164,7 +182,7 @@ def read_truth(folder: Path | str) -> dict[SeriesKey, pl.DataFrame]:
         with path.open("rb") as file:
             try:
                 reader = pa.ipc.open_stream(file)
-            except pa.ArrowInvalid:
+            except (pa.ArrowInvalid, OSError):
                 continue  # killed before the first block
             batches = []
             while True:
@@ -173,16 +191,16 @@ def read_truth(folder: Path | str) -> dict[SeriesKey, pl.DataFrame]:
                 except (StopIteration, pa.ArrowInvalid, OSError):
                     break  # the end, or a block that was being written
             table = pa.Table.from_batches(batches, schema=reader.schema)
-        result[SeriesKey(*path.stem.rsplit("-", 1))] = pl.DataFrame(table)
+        asset_type, _, cadence = path.name.removesuffix(SUFFIX).rpartition("-")
+        result[SeriesKey(asset_type, cadence)] = pl.DataFrame(table)
     return result
 
 
-def truth_dataset(frame: pl.DataFrame) -> xr.Dataset:
-    """Truth of one series as a Dataset with dims ``(time, asset)``; NaN where an asset sent nothing."""
+def _grid(frame: pl.DataFrame) -> xr.Dataset:
     import xarray as xr
 
     times, row = np.unique(frame["time"].to_numpy(), return_inverse=True)
-    assets, column = np.unique(frame["asset"].to_numpy().astype(str), return_inverse=True)
+    assets, column = np.unique(np.array(frame["asset"].to_list(), dtype=str), return_inverse=True)
     data = xr.Dataset(coords={"time": times.astype("datetime64[ns]"), "asset": assets.astype(object)})
     for name in frame.columns[2:]:
         grid = np.full((len(times), len(assets)), np.nan)

@@ -85,9 +85,11 @@ class Channel:
         if raw is None or raw != raw:
             return math.nan
         if self.vocabulary_codes:
-            return float(self.vocabulary_codes.get(round(raw), math.nan))
+            return float(self.vocabulary_codes.get(int(raw), math.nan))
+        # scale and unit folded into one line first, as readers do it: the same rounding to the last bit
         factor, shift = self.to_vocabulary
-        return (float(raw) * self.scale + self.offset) * factor + shift
+        value = float(raw) * (factor * self.scale) + (factor * self.offset + shift)
+        return value if math.isfinite(value) else math.nan
 
 
 def _to_single(number: float) -> float:

@@ -183,8 +183,9 @@ class OpcUaValue:
     status: int
 
 
-#: OPC UA status codes (part 6, annex A) the simulated controllers use.
-GOOD, UNCERTAIN, BAD, BAD_NO_VALUE = 0x00000000, 0x40000000, 0x808C0000, 0x80320000
+#: OPC UA status codes (part 6, annex A) of simulated controllers: Good, Uncertain_SensorNotAccurate,
+#: Bad_SensorFailure, Bad_NoData.
+GOOD, UNCERTAIN, BAD_SENSOR, BAD_NO_DATA = 0x00000000, 0x40930000, 0x808C0000, 0x809B0000
 
 
 class OpcUaEncoder:
@@ -207,9 +208,9 @@ class OpcUaEncoder:
             raw: int | float | bool | None = ch.raw(float(values[i]))
             status = UNCERTAIN if flags & Quality.UNCERTAIN else GOOD
             if flags & Quality.BAD:
-                raw, status = None, BAD
+                raw, status = None, BAD_SENSOR
             elif raw is None:
-                status = BAD_NO_VALUE
+                status = BAD_NO_DATA
             seen[n] = ch.seen(raw)
             result.append(OpcUaValue(bool(raw) if ch.kind == "boolean" and raw is not None else raw, status))
         return result, seen

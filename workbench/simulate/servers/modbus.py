@@ -32,6 +32,7 @@ class _Unit:
     def __init__(self, encoder: ModbusEncoder) -> None:
         self.encoder = encoder
         self.tables: dict[str, list[int]] = {table: [0] * count for table, (_, count) in encoder.blocks.items()}
+        self.pending = self.tables
 
     def span(self, function: int, address: int, count: int) -> tuple[list[int], int] | None:
         """The table behind a function code and the index of ``address`` in it; None where out of range."""
@@ -98,12 +99,12 @@ class ModbusServer:
         self._server: ModbusTcpServer | None = None
 
     def add(self, asset: str, unit: int, tags: ModbusMap, variables: Sequence[str]) -> tuple[str, ...]:
-        """Serve ``asset`` as ``unit``; ``variables`` are those :meth:`update` will be given.
+        """Serve ``asset`` as ``unit``; ``variables`` are those :meth:`encode` will be given.
 
         Returns
         -------
         tuple
-            The variables its map carries, the order of what :meth:`update` returns.
+            The variables its map carries, the order of what :meth:`encode` returns.
 
         Raises
         ------
@@ -119,17 +120,24 @@ class ModbusServer:
         self._assets[asset] = (unit, device)
         return device.encoder.variables
 
-    def update(
+    def encode(
         self, asset: str, time: int, values: npt.NDArray[np.float64], quality: npt.NDArray[np.uint16] | None = None
     ) -> npt.NDArray[np.float64]:
-        """Show a tick of ``asset``, all registers and the clock at once; what a reader will see is returned.
+        """Prepare a tick of ``asset`` for :meth:`publish`; what a reader will see is returned.
 
         Modbus has no room for ``quality``: a reader sees the number alone.
         """
         device = self._assets[asset][1]
-        tables, seen = device.encoder.encode(values, time)
-        device.tables = tables
+        device.pending, seen = device.encoder.encode(values, time)
         return seen
+
+    async def publish(self) -> None:
+        """Show what was prepared: all registers of a device and its clock at once."""
+        for device in self._units.values():
+            device.tables = device.pending
+
+    async def prepare(self) -> None:
+        """Nothing takes time before listening."""
 
     async def start(self) -> None:
         """Listen. Raises InputError where the port cannot be had."""

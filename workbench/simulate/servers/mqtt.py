@@ -1,0 +1,106 @@
+"""Simulated devices that publish JSON over MQTT, with the broker they publish to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from workbench.model.errors import InputError
+from workbench.model.tags import MqttMap
+from workbench.simulate.servers.broker import Broker, BrokerKind
+from workbench.simulate.servers.encode import MqttEncoder
+from workbench.simulate.servers.net import Address
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client, MQTTMessageInfo
+
+
+class MqttServer:
+    """A broker, and a client that publishes a retained QoS 1 message per device and tick.
+
+    Parameters
+    ----------
+    broker
+        Which broker to start, see :class:`Broker`.
+    name
+        Entry served, for messages.
+    """
+
+    def __init__(self, address: Address, broker: BrokerKind = "auto", name: str = "mqtt") -> None:
+        self.address = address
+        self.name = name
+        self.broker = Broker(address, broker, name)
+        self._devices: dict[str, tuple[str, int, MqttEncoder]] = {}
+        self._pending: dict[str, bytes] = {}
+        self._unacknowledged: list[MQTTMessageInfo] = []
+        self._client: Client | None = None
+
+    def add(self, asset: str, topic: str, tags: MqttMap, variables: Sequence[str], qos: int = 1) -> tuple[str, ...]:
+        """Publish ``asset`` on ``topic``; see ``ModbusServer.add``."""
+        if any(other == topic for other, _, _ in self._devices.values()):
+            raise InputError("two assets share a topic", where=f"{self.name}.assets.{asset}", found=topic)
+        if any(sign in topic for sign in "+#{}"):
+            raise InputError(
+                "cannot publish to a pattern", where=f"{self.name}.topic", found=topic, expected="a topic per asset"
+            )
+        encoder = MqttEncoder(tags, variables)
+        self._devices[asset] = (topic, qos, encoder)
+        return encoder.variables
+
+    def encode(
+        self, asset: str, time: int, values: npt.NDArray[np.float64], quality: npt.NDArray[np.uint16] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Prepare a tick of ``asset`` for :meth:`publish`; what a reader will see is returned.
+
+        The messages have no room for ``quality``: a reader sees the number, or null.
+        """
+        message, seen = self._devices[asset][2].encode(values, time)
+        self._pending[asset] = orjson.dumps(message)
+        return seen
+
+    async def publish(self) -> None:
+        """Hand what was prepared to the broker; paho keeps and repeats it until acknowledged."""
+        if self._client is None:
+            return  # start will
+        self._unacknowledged = [info for info in self._unacknowledged if not info.is_published()]
+        for asset, payload in self._pending.items():
+            topic, qos, _ = self._devices[asset]
+            self._unacknowledged.append(self._client.publish(topic, payload, qos=qos, retain=True))
+        self._pending = {}
+
+    async def prepare(self) -> None:
+        """Nothing takes time before listening."""
+
+    async def start(self) -> None:
+        """Start the broker and connect. Raises InputError where the port cannot be had."""
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        await self.broker.start()
+        client = Client(CallbackAPIVersion.VERSION2, client_id=f"workbench-simulate-{self.address.port}")
+        client.reconnect_delay_set(1, 5)
+        client.connect_async(self.address.host, self.address.port, keepalive=30)
+        client.loop_start()
+        self._client = client
+        await self.publish()
+
+    async def stop(self) -> None:
+        """Wait for what is on its way, then end client and broker."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            loop = asyncio.get_running_loop()
+            end = loop.time() + 3.0
+            for info in self._unacknowledged:
+                await asyncio.to_thread(info.wait_for_publish, max(0.0, end - loop.time()))
+            client.disconnect()
+            await asyncio.to_thread(client.loop_stop)
+        await self.broker.stop()
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Address and what is published there, per device."""
+        return [(f"mqtt://{self.address} {topic}", asset) for asset, (topic, _, _) in self._devices.items()]
