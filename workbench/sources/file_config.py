@@ -172,7 +172,7 @@ def unknown_variables(columns: Mapping[str, Column]) -> list[InputError]:
             hint += "A variable of your own is written {variable: …, units: …, own: true}"
             problems.append(InputError(f"{column.variable!r} is not in the vocabulary", where=where, hint=hint))
             continue
-        if column.units is not None and not _fits(column.units, term.units):
+        if column.units is not None and not fits(column.units, term.units):
             problems.append(
                 InputError(
                     f"unit {column.units!r} does not fit {column.variable}",
@@ -194,7 +194,8 @@ def unknown_variables(columns: Mapping[str, Column]) -> list[InputError]:
     return problems
 
 
-def _fits(unit: str, target: str) -> bool:
+def fits(unit: str, target: str) -> bool:
+    """Whether values in ``unit`` can be converted to ``target``."""
     from workbench.model.units import same_dimension
 
     try:

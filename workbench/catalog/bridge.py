@@ -1,0 +1,147 @@
+"""Catalog entries as readers of Intake 2.
+
+An Intake catalog made here holds, for each entry, its name and the path of our YAML: nothing of its
+configuration, so no secret and no template of Intake's (``{func(…)}``, ``{data(…)}``) gets in. An Intake
+user opens our catalogs with::
+
+    import intake
+    cat = intake.readers.datatypes.…  # registered by entry point as WorkbenchCatalog
+    cat = WorkbenchCatalog("catalogs").to_reader().read()
+    cat["la_haute_borne.scada"].read(time=slice("2015-06", "2015-07"))
+
+The classes are registered with Intake by the entry point ``intake.imports``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from intake.readers.datatypes import BaseData
+from intake.readers.readers import BaseReader
+
+from workbench.model.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.catalog.catalog import Catalog
+    from workbench.catalog.entry import Entry
+
+PARAMETERS = ("time", "assets", "variables")
+
+
+class WorkbenchEntry(BaseData):  # type: ignore[misc]
+    """An entry of a Workbench catalog, by the path of the catalog and its name."""
+
+    structure = {"nested", "array"}  # noqa: RUF012  # as Intake declares it
+
+    def __init__(self, catalog: str, entry: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(metadata=metadata)
+        self.catalog = catalog
+        self.entry = entry
+        self._bound: Entry | None = None  # Intake leaves names with an underscore out of what it writes
+
+    def open(self) -> Entry:
+        """The entry itself."""
+        if self._bound is None:
+            from workbench.catalog import open_catalog
+
+            self._bound = open_catalog(self.catalog)[self.entry]
+        return self._bound
+
+
+class WorkbenchCatalog(BaseData):  # type: ignore[misc]
+    """A folder of Workbench catalogs, or one file of them."""
+
+    structure = {"catalog"}  # noqa: RUF012
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(metadata=metadata)
+        self.path = path
+
+
+class EntryReader(BaseReader):  # type: ignore[misc]
+    """Reads an entry as a Dataset with dims (time, asset)."""
+
+    imports = {"xarray"}  # noqa: RUF012
+    implements = {WorkbenchEntry}  # noqa: RUF012
+    func = "workbench.catalog.bridge:read_entry"
+    output_instance = "xarray:Dataset"
+
+    def _read(self, data: WorkbenchEntry, **parameters: Any) -> xr.Dataset:
+        return read_entry(data, **parameters)
+
+    def discover(self, **parameters: Any) -> dict[str, Any]:
+        """What is in the entry, without reading its values."""
+        return self.data.open().describe() if not parameters else _unknown(self.data.entry, parameters, ())
+
+
+class CatalogReader(BaseReader):  # type: ignore[misc]
+    """Reads Workbench catalogs as an Intake catalog."""
+
+    implements = {WorkbenchCatalog}  # noqa: RUF012
+    func = "workbench.catalog.bridge:read_catalog"
+    output_instance = "intake.readers.entry:Catalog"
+
+    def _read(self, data: WorkbenchCatalog) -> Any:
+        return read_catalog(data)
+
+
+def read_entry(data: WorkbenchEntry, **parameters: Any) -> xr.Dataset:
+    """The Dataset of an entry; ``parameters`` are ``time``, ``assets`` and ``variables`` as in ``Entry.read``."""
+    _unknown(data.entry, parameters, PARAMETERS)
+    return data.open().open(**parameters)
+
+
+def read_catalog(data: WorkbenchCatalog) -> Any:
+    """The Intake catalog of a folder of Workbench catalogs."""
+    from workbench.catalog import open_catalog
+
+    return intake_catalog(open_catalog(data.path))
+
+
+def _unknown(entry: str, parameters: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
+    """Intake passes on whatever it is given; an unknown parameter is an error, not a silence."""
+    for name in parameters:
+        if name not in allowed:
+            raise InputError(
+                f"unknown parameter {name!r}",
+                where=entry,
+                expected="one of " + ", ".join(allowed) if allowed else "no parameter",
+                hint=did_you_mean(name, allowed),
+            )
+    return {}
+
+
+def entry_reader(entry: Entry) -> EntryReader:
+    """The Intake reader of ``entry``."""
+    data = _data(entry)
+    data._bound = entry
+    return EntryReader(data=data, metadata=data.metadata)
+
+
+def _data(entry: Entry) -> WorkbenchEntry:
+    about = {"description": _literal(entry.description), "driver": entry.driver, "kind": entry.kind}
+    return WorkbenchEntry(str(entry.catalog.path), entry.name, metadata=about)
+
+
+def intake_catalog(catalog: Catalog) -> Any:
+    """``catalog`` as a Catalog of Intake 2, with a reader for each entry that is not wrong."""
+    from intake.readers.entry import Catalog as IntakeCatalog
+
+    if re.search(r"[{}]", str(catalog.path)):
+        raise InputError(
+            "Intake would take the braces for a template", file=catalog.path, expected="a path without { and }"
+        )
+    made = IntakeCatalog(metadata={"name": Path(catalog.path).name})
+    for name, entry in catalog.entries.items():
+        if not entry.spec.errors:
+            made[name] = EntryReader(data=_data(entry))
+    return made
+
+
+def _literal(text: str) -> str:
+    """``text`` so that Intake does not take it for a reference to another entry."""
+    return " " + text if re.match(r"{?data[(]", text) else text

@@ -1,0 +1,213 @@
+"""An entry of a catalog: a source of data under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.catalog.selection import as_slice, selection
+from workbench.catalog.spec import EntrySpec, asset_names
+from workbench.model.errors import InputError, InputErrors
+from workbench.model.samples import SeriesKey
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.catalog.catalog import Catalog
+    from workbench.sources.base import Source
+    from workbench.sources.readers import DatasetReader
+
+
+class Entry:
+    """One source of data: read it, ask what it is, see its newest values.
+
+    Entries come from :func:`workbench.open_catalog`; they do nothing until asked.
+    """
+
+    def __init__(self, spec: EntrySpec, catalog: Catalog) -> None:
+        self.spec = spec
+        self.catalog = catalog
+
+    @property
+    def name(self) -> str:
+        """``<site>.<entry>``."""
+        return self.spec.name
+
+    @property
+    def site(self) -> str | None:
+        """Site the entry belongs to."""
+        return self.spec.site
+
+    @property
+    def driver(self) -> str:
+        """Name of the driver."""
+        return self.spec.driver
+
+    @property
+    def kind(self) -> str:
+        """``live``, ``file`` or ``store``."""
+        return self.spec.kind
+
+    @property
+    def description(self) -> str:
+        """One sentence for people."""
+        return str(self.spec.raw.get("description", ""))
+
+    @property
+    def series(self) -> SeriesKey | None:
+        """The series its data belong to; None for a file without cadence."""
+        asset_type, cadence = (getattr(self._config, key, None) for key in ("asset_type", "cadence"))
+        return SeriesKey(asset_type, cadence) if asset_type and cadence else None
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The assets the entry names; empty where only its data tell."""
+        return tuple(asset_names(self._config))
+
+    @property
+    def _config(self) -> Any:
+        self.require()
+        return self.spec.config
+
+    def __repr__(self) -> str:
+        about = f": {self.description}" if self.description else ""
+        return f"<Entry {self.name} ({self.driver}){about}>"
+
+    def require(self) -> None:
+        """Raise InputErrors with everything that is wrong with the entry."""
+        if self.spec.errors:
+            raise InputErrors(self.spec.errors)
+
+    def read(
+        self,
+        *,
+        time: Any = None,
+        assets: str | Sequence[str] | None = None,
+        variables: str | Sequence[str] | None = None,
+    ) -> xr.Dataset:
+        """The data of the entry: a file's contents, or what was collected from a live source.
+
+        Parameters
+        ----------
+        time
+            ``slice(start, end)``, half-open, UTC, or a period as text such as ``"2015-06"``. All if left out.
+        assets, variables
+            Names to read; all if left out.
+
+        Returns
+        -------
+        xr.Dataset
+            dims (time, asset), variables of the vocabulary with units; facts of the assets as coordinates.
+
+        Raises
+        ------
+        InputError
+            The entry is wrong, its file is missing, or it has no such asset or variable.
+        """
+        from workbench.catalog.bridge import entry_reader
+
+        data: xr.Dataset = entry_reader(self).read(time=time, assets=assets, variables=variables)
+        return data
+
+    def open(self, *, time: Any = None, assets: Any = None, variables: Any = None) -> xr.Dataset:
+        """What :meth:`read` gives, without Intake between."""
+        from workbench.model.assets import with_assets
+
+        chosen = selection(time, assets, variables)
+        self.require()
+        data = self.reader().read(chosen) if self.kind == "file" else self._collected(chosen)
+        data = data.assign_attrs(entry=self.name, **({"site": self.site} if self.site else {}))
+        licence = self.spec.raw.get("licence")
+        if licence:
+            data = data.assign_attrs(licence=str(licence))
+        return with_assets(data, self.catalog.portfolio)
+
+    def _collected(self, chosen: Any) -> xr.Dataset:
+        """What the site's store has of the entry."""
+        site = self.catalog.site(str(self.site))
+        key = self.series
+        assert key is not None  # noqa: S101  # live and store entries must have a cadence
+        return site.open(
+            key,
+            time=as_slice(chosen),
+            assets=chosen.assets if chosen.assets is not None else (self.assets or None),
+            variables=chosen.variables,
+        )
+
+    def live(self, *, direct: bool = False) -> xr.Dataset:
+        """The newest value of each variable and asset with its time.
+
+        Parameters
+        ----------
+        direct
+            Ask the devices themselves, now, instead of the store.
+
+        Returns
+        -------
+        xr.Dataset
+            dim (asset); beside each variable ``<variable>_time``, the source time of its value.
+
+        Raises
+        ------
+        InputError
+            The entry has nothing live.
+        SourceError
+            ``direct``, and no device answers.
+        """
+        from workbench.catalog.live import newest, newest_direct
+        from workbench.model.assets import with_assets
+
+        self.require()
+        if self.kind == "file":
+            raise InputError(f"{self.name} is read from files; it has no live values", hint="read() gives its contents")
+        if direct and self.kind != "live":
+            raise InputError(f"{self.name} shows the store; there is no device to ask", hint="leave direct out")
+        data = newest_direct(self.source()) if direct else newest(self)
+        return with_assets(data, self.catalog.portfolio)
+
+    def describe(self) -> dict[str, Any]:
+        """What the entry is, where its data come from, and what is in it.
+
+        Keys: ``name, description, driver, kind, site, asset_type, cadence, where, assets, variables``
+        (variable to unit), ``span`` (first and last time, where known), ``licence``.
+        """
+        from workbench.catalog.describe import describe
+
+        return describe(self)
+
+    def problems(self) -> list[InputError]:
+        """Everything that is wrong with the entry, missing files included."""
+        found = list(self.spec.errors)
+        if not found and self.kind == "file":
+            for problem in self.reader().problems():
+                keys = (problem.where or "").split(".")
+                found.append(
+                    self.spec.error(
+                        problem.message, *keys, found=problem.found, expected=problem.expected, hint=problem.hint
+                    )
+                )
+        return found
+
+    def reader(self) -> DatasetReader:
+        """The reader of a file entry."""
+        from workbench.sources import readers
+
+        return readers.reader(self.driver)(self.name, self._config, self.spec.folder)
+
+    def source(self) -> Source:
+        """The source of a live entry, for the collector."""
+        from workbench.sources import registry
+
+        if self.kind != "live":
+            self.require()
+            raise InputError(f"{self.name} is not a live source", found=f"driver {self.driver}")
+        made: Source = registry.driver(self.driver).from_config(  # type: ignore[attr-defined]
+            self.name, str(self.site), self._config, self.spec.tagmap
+        )
+        return made
+
+    def to_reader(self) -> Any:
+        """The entry as a reader of Intake 2."""
+        from workbench.catalog.bridge import entry_reader
+
+        return entry_reader(self)

@@ -1,0 +1,101 @@
+"""The newest values of a live entry: from the store, or from the devices themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.model.errors import InputError
+from workbench.model.quality import quality_attrs, quality_name
+from workbench.model.samples import Sample
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.catalog.entry import Entry
+    from workbench.sources.base import Source
+
+
+def newest(entry: Entry) -> xr.Dataset:
+    """The newest values the store has of the entry's series and assets."""
+    site = entry.catalog.site(str(entry.site))
+    key = entry.series
+    assert key is not None  # noqa: S101  # live and store entries must have a cadence
+    if not site.exists():
+        raise InputError(
+            f"nothing has been collected for {entry.site} yet",
+            found=entry.catalog.store,
+            hint="start `workbench collect`, or ask the devices: live(direct=True)",
+        )
+    data = site.latest(key)
+    mine = [name for name in entry.assets if name in set(data["asset"].values)]
+    return data.sel(asset=mine) if entry.assets else data
+
+
+def newest_direct(source: Source) -> xr.Dataset:
+    """Ask the devices of ``source`` once; raises SourceError where none answers."""
+    return samples_to_dataset(_finished(source), source.assets)
+
+
+def _finished(source: Source) -> list[Sample]:
+    """``source.read()`` run to its end, also where a loop is running already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(source.read())
+    result: list[Sample] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            result.extend(asyncio.run(source.read()))
+        except BaseException as error:  # handed over to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=work, name=f"read {source.name}")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result
+
+
+def samples_to_dataset(samples: Sequence[Sample], assets: Sequence[str]) -> xr.Dataset:
+    """The newest value per asset and variable.
+
+    Returns
+    -------
+    xr.Dataset
+        dim (asset); for each variable ``x``: ``x``, ``x_time`` (NaT where there is none) and ``x_quality``.
+    """
+    import xarray as xr
+
+    from workbench.model.vocabulary import vocabulary
+
+    variables = list(dict.fromkeys(name for sample in samples for name in sample.shape.variables))
+    row = {asset: index for index, asset in enumerate(assets)}
+    values = np.full((len(variables), len(assets)), np.nan)
+    times = np.full((len(variables), len(assets)), np.datetime64("NaT", "ns"))
+    flags = np.zeros((len(variables), len(assets)), np.uint16)
+    place = {name: index for index, name in enumerate(variables)}
+    for sample in sorted(samples, key=lambda one: one.time):
+        at = row.get(sample.asset)
+        if at is None:
+            continue
+        for position, name in enumerate(sample.shape.variables):
+            value = sample.values[position]
+            if np.isnan(value) and (sample.quality is None or sample.quality[position] == 0):
+                continue  # not sent
+            values[place[name], at] = value
+            times[place[name], at] = np.datetime64(sample.time, "ns")
+            flags[place[name], at] = 0 if sample.quality is None else sample.quality[position]
+    data: dict[str, xr.Variable] = {}
+    for name, index in place.items():
+        data[name] = xr.Variable("asset", values[index], dict(vocabulary().attrs(name)))
+        data[f"{name}_time"] = xr.Variable("asset", times[index], {"long_name": f"source time of {name}"})
+        data[quality_name(name)] = xr.Variable("asset", flags[index], quality_attrs(name))
+    return xr.Dataset(data, coords={"asset": np.asarray(assets, dtype=object)})
