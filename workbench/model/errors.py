@@ -59,7 +59,7 @@ class InputError(Exception):
         return "\n".join(lines)
 
 
-class InputErrors(InputError):
+class InputErrors(InputError):  # noqa: N818  it is several of them, and its name says so
     """Several input errors found in one pass, in the order of their places."""
 
     def __init__(self, errors: Iterable[InputError]) -> None:

@@ -67,7 +67,7 @@ def add_flags(data: xr.Dataset, variable: str, where: xr.DataArray, flag: Qualit
     name = quality_name(variable)
     mask = where.fillna(False).astype(bool) if where.dtype.kind == "f" else where.astype(bool)
     new = xr.where(mask, DTYPE.type(flag), DTYPE.type(0)).astype(DTYPE)
-    old = data[name] if name in data else None
+    old = data.get(name)
     combined = (new if old is None else (old.astype(DTYPE) | new)).transpose(*data[variable].dims)
     return data.assign({name: combined.assign_attrs(quality_attrs(variable))})
 

@@ -1,0 +1,219 @@
+"""Units, through pint: spelled as devices and data sheets spell them, converted with their offsets.
+
+The registry is made on first use; importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from workbench.model.errors import InputError
+
+if TYPE_CHECKING:
+    import pint
+
+_Values = TypeVar("_Values")
+
+#: Spellings that pint does not know, or would read as something else. Matched whole.
+_SPELLINGS = {
+    "": "dimensionless",
+    "-": "dimensionless",
+    "1": "dimensionless",
+    "%": "percent",
+    "deg": "degree",
+    "deg C": "degC",
+    "deg F": "degF",
+    "degrees celsius": "degC",
+    "degrees fahrenheit": "degF",
+    "C": "degC",  # in this trade a device that says C means Celsius, never coulomb
+    "F": "degF",
+    "Celsius": "degC",
+    "Fahrenheit": "degF",
+    "RPM": "rpm",
+    "r/min": "rpm",
+    "1/min": "rpm",
+    "VAr": "var",
+    "VAR": "var",
+    "kVAr": "kvar",
+    "kVAR": "kvar",
+    "MVAr": "Mvar",
+    "MVAR": "Mvar",
+    "€/MWh": "EUR/MWh",
+    "$/MWh": "USD/MWh",
+}
+
+#: Units of the trade. Reactive power has the dimension of power, as in every data sheet; currencies are
+#: dimensions of their own, so that euros never turn into dollars.
+_DEFINITIONS = (
+    "var = volt * ampere",
+    "watt_peak = watt = Wp",
+    "microstrain = 1e-6",
+    "EUR = [currency_EUR]",
+    "USD = [currency_USD]",
+    "GBP = [currency_GBP]",
+    "CAD = [currency_CAD]",
+)
+
+# "m2", "m-2", "s-1": an exponent stands right behind the letters of its unit (UDUNITS).
+_EXPONENT = re.compile(r"(?<=[A-Za-z])(?=[-+]?\d+(?:$|[^\d.A-Za-z]))")
+_ANGULAR = frozenset({"radian", "degree", "turn", "revolutions_per_minute", "revolutions_per_second"})
+_CYCLIC = frozenset({"hertz", "counts_per_second"})
+
+
+@functools.cache
+def registry() -> pint.UnitRegistry[Any]:
+    """The registry of units, one per process, made on first use."""
+    import pint
+
+    units: pint.UnitRegistry[Any] = pint.UnitRegistry(
+        autoconvert_offset_to_baseunit=True, preprocessors=[_exponents], cache_folder=None
+    )
+    for definition in _DEFINITIONS:
+        units.define(definition)
+    return units
+
+
+def _exponents(text: str) -> str:
+    return _EXPONENT.sub("**", text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(text: str) -> pint.Unit:
+    import pint
+
+    spelled = text.strip()
+    spelled = _SPELLINGS.get(spelled, spelled)
+    spelled = re.sub(r"\s+per\s+", "/", spelled)
+    # UDUNITS writes a product as "W m-2" or "kg.m-3"
+    spelled = re.sub(r"(?<=[A-Za-z0-9²³])(?:\s+|\.)(?=[A-Za-z])", "*", spelled)
+    try:
+        return registry().parse_units(spelled)
+    except (pint.PintError, ValueError, TypeError, AttributeError, AssertionError, SyntaxError) as error:
+        raise InputError(
+            f"unknown unit {text!r}",
+            found=text,
+            expected="a unit such as kW, m/s, degC, W/m2, kWh, %",
+            hint=_near(spelled),
+        ) from error
+
+
+def _near(text: str) -> str | None:
+    """The unit that differs from ``text`` in nothing but case (``KW``, ``HZ``)."""
+    import pint
+
+    try:
+        found = registry().parse_units(text, case_sensitive=False)
+    except (pint.PintError, ValueError, TypeError, AttributeError, AssertionError, SyntaxError):
+        return None
+    return f"did you mean {found:~}?"
+
+
+def check_unit(text: str) -> str:
+    """``text`` if it is a unit.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    _parsed(text)
+    return text
+
+
+def same_dimension(a: str, b: str) -> bool:
+    """Whether a quantity in unit ``a`` can be converted to unit ``b``.
+
+    Raises
+    ------
+    InputError
+        One of them is no unit.
+    """
+    one, other = _parsed(a), _parsed(b)
+    return one.dimensionality == other.dimensionality and not _crosses(one, other)
+
+
+def convert(values: _Values, from_unit: str, to_unit: str) -> _Values:
+    """``values`` in another unit, offsets included (0 degC is 32 degF).
+
+    Parameters
+    ----------
+    values
+        A number, numpy array, dask array or DataArray [``from_unit``]. A DataArray stays lazy where it is
+        lazy and gets the new ``units`` attribute; floating dtypes are kept.
+    from_unit, to_unit
+        Units as pint or UDUNITS write them, and the usual spellings of devices.
+
+    Returns
+    -------
+    The same kind of thing [``to_unit``].
+
+    Raises
+    ------
+    InputError
+        A unit is unknown, or one cannot be converted to the other.
+    """
+    if from_unit == to_unit:
+        return values
+    start, end = _parsed(from_unit), _parsed(to_unit)
+    if start.dimensionality != end.dimensionality:
+        raise InputError(
+            f"cannot convert {from_unit!r} to {to_unit!r}",
+            found=f"{from_unit!r}, {_dimension(start)}",
+            expected=f"a unit of {_dimension(end)}, as {to_unit!r} is",
+        )
+    if _crosses(start, end):
+        raise InputError(
+            f"cannot convert {from_unit!r} to {to_unit!r}",
+            found="an angular speed and a frequency",
+            hint="one turn is one cycle: divide rpm by 60 to get Hz",
+        )
+    if hasattr(values, "dims") and hasattr(values, "attrs"):  # a DataArray
+        array: Any = values
+        changed = array.copy(data=_converted(array.data, start, end))
+        changed.attrs = {**array.attrs, "units": to_unit}
+        return changed  # type: ignore[no-any-return]
+    return _converted(values, start, end)  # type: ignore[no-any-return]
+
+
+def _converted(values: Any, start: pint.Unit, end: pint.Unit) -> Any:
+    import numpy as np
+
+    if isinstance(values, (list, tuple)):
+        values = np.asarray(values, dtype=float)
+    line = _line(start, end)
+    if line is None:
+        return registry().convert(values, start, end)
+    factor, shift = line
+    # Python floats leave float32 as it is; a product by one still is a new array
+    return values * factor + shift if shift else values * factor
+
+
+@functools.lru_cache(maxsize=1024)
+def _line(start: pint.Unit, end: pint.Unit) -> tuple[float, float] | None:
+    """``(a, b)`` with end = a·start + b, or None where it is no straight line (logarithmic units).
+
+    pint goes by way of the base unit, which in float32 costs °C to °F three digits (273.15 in between).
+    """
+    change = registry().convert
+    zero, wide, double = (float(change(x, start, end)) for x in (0.0, 1e6, 2e6))
+    factor, shift = (wide - zero) / 1e6, zero
+    if abs(double - (zero + 2e6 * factor)) > 1e-9 * max(abs(double), abs(zero)):
+        return None
+    # the rounding of pint's own sums is taken out again: 32, not 31.99999999999994
+    return (factor, 0.0) if shift == 0.0 else (float(f"{factor:.12g}"), float(f"{shift:.10g}"))
+
+
+def _dimension(unit: pint.Unit) -> str:
+    text = str(unit.dimensionality)
+    return "a plain number" if text == "dimensionless" else text
+
+
+def _crosses(one: pint.Unit, other: pint.Unit) -> bool:
+    """Whether pint would turn revolutions into cycles by 2π: it holds radians for plain numbers."""
+
+    def has(unit: pint.Unit, names: frozenset[str]) -> bool:
+        return any(str(name) in names for name in unit._units)
+
+    return (has(one, _ANGULAR) and has(other, _CYCLIC)) or (has(one, _CYCLIC) and has(other, _ANGULAR))
