@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.model.errors import InputError
-from workbench.simulate.servers.net import Address, bind_error
+from workbench.simulate.servers.net import Address, bind_error, check_free
 
 BrokerKind = Literal["auto", "mosquitto", "amqtt"]
 
@@ -54,6 +54,7 @@ class Broker:
 
     async def start(self) -> None:
         """Listen. Raises InputError where the port cannot be had or mosquitto is missing."""
+        check_free(self.address, self.name)
         if self.kind == "mosquitto":
             await self._start_mosquitto()
         else:
@@ -128,19 +129,6 @@ class Broker:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
-
-
-def _child(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            # its own session: Ctrl-C reaches us, and we end it after the last message
-            start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-        )
 
 
 def _child(command: list[str], log: Path) -> subprocess.Popen[bytes]:

@@ -76,8 +76,9 @@ class ModbusEncoder:
         self._writers: list[tuple[int, Channel, ModbusTag, struct.Struct, bool]] = []
         for i, name in _order(self.variables, offered):
             tag = tags.tags[name]
+            way = channel(name, tag)
             packer, swap = self._packing(tags, tag)
-            self._writers.append((i, channel(name, tag), tag, packer, swap))
+            self._writers.append((i, way, tag, packer, swap))
         self._held: list[int | float] = [0] * len(self._writers)
         if tags.clock is not None:
             kind = ModbusTag(register=tags.clock.register_, type="uint64" if self._ms else "uint32")

@@ -18,7 +18,7 @@ from pymodbus.simulator.simcore import SimCore
 from workbench.model.errors import InputError
 from workbench.model.tags import ModbusMap
 from workbench.simulate.servers.encode import ModbusEncoder
-from workbench.simulate.servers.net import Address, bind_error
+from workbench.simulate.servers.net import Address, bind_error, check_free
 
 Framing = Literal["tcp", "rtu"]
 
@@ -141,6 +141,7 @@ class ModbusServer:
 
     async def start(self) -> None:
         """Listen. Raises InputError where the port cannot be had."""
+        check_free(self.address, self.name)  # pymodbus itself only logs why it cannot listen
         framer = FramerType.SOCKET if self.framing == "tcp" else FramerType.RTU
         placeholder = SimDevice(id=0, simdata=SimData(0, datatype=DataType.REGISTERS))
         server = ModbusTcpServer(placeholder, framer=framer, address=(self.address.host, self.address.port))

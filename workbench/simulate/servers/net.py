@@ -46,22 +46,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_bind(address: Address, *, allowed_host: str | None, where: str) -> None:
-    """Refuse to listen where it was not meant, or where something else listens already.
+def check_host(address: Address, *, allowed: str | None, where: str) -> None:
+    """Refuse to listen beyond this machine unless ``allowed`` names the host; raises InputError.
 
-    Parameters
-    ----------
-    allowed_host
-        A host beyond loopback that the user named, None for loopback only.
-    where
-        Name of the entry served there, for the message.
-
-    Raises
-    ------
-    InputError
-        Where the host is not loopback and was not allowed, or the port is taken.
+    ``where`` is the name of the entry served there.
     """
-    if not is_loopback(address.host) and address.host != allowed_host:
+    if not is_loopback(address.host) and address.host != allowed:
         raise InputError(
             "the simulator speaks without passwords and listens on this machine only",
             where=where,
@@ -69,6 +59,10 @@ def check_bind(address: Address, *, allowed_host: str | None, where: str) -> Non
             expected="127.0.0.1, ::1 or localhost",
             hint=f"to serve other machines all the same: workbench simulate --host {address.host}",
         )
+
+
+def check_free(address: Address, where: str) -> None:
+    """Raise InputError where something listens on ``address`` already, or it is not ours to listen on."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

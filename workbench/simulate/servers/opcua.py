@@ -13,7 +13,7 @@ import numpy.typing as npt
 from workbench.model.errors import InputError
 from workbench.model.tags import OpcUaMap
 from workbench.simulate.servers.encode import OpcUaEncoder
-from workbench.simulate.servers.net import Address, bind_error, parse_address
+from workbench.simulate.servers.net import Address, bind_error, check_free, parse_address
 
 if TYPE_CHECKING:
     from asyncua.server.server import Server
@@ -97,6 +97,7 @@ class OpcUaServer:
 
     async def start(self) -> None:
         """Listen. Raises InputError where the port cannot be had."""
+        check_free(self.address, self.name)
         if self._server is None:
             await self.prepare()
         await self.publish()

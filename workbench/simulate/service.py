@@ -1,0 +1,393 @@
+"""Runs simulated sites in step with the wall clock and serves them by the protocols their catalog entries name."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.model.errors import InputError, InputErrors, did_you_mean
+from workbench.model.samples import NS, SeriesKey
+from workbench.model.tags import ModbusMap, MqttMap, OpcUaMap, TagMap
+from workbench.simulate.servers.broker import BrokerKind
+from workbench.simulate.servers.modbus import ModbusServer
+from workbench.simulate.servers.mqtt import MqttServer
+from workbench.simulate.servers.net import Address, check_free, check_host, parse_address
+from workbench.simulate.servers.opcua import OpcUaServer, parse_url
+from workbench.simulate.truth import TruthLog
+
+if TYPE_CHECKING:
+    from workbench.model.assets import Site
+
+#: Drivers that can be served.
+DRIVERS = ("modbus", "mqtt", "opcua")
+
+
+class Frame(Protocol):
+    """One tick of one series."""
+
+    @property
+    def values(self) -> npt.NDArray[np.float64]:
+        """[assets, variables] in the vocabulary's units, NaN for what there is not."""
+
+    @property
+    def quality(self) -> npt.NDArray[np.uint16] | None:
+        """[assets, variables] or None where all is good."""
+
+
+class Plant(Protocol):
+    """A simulated site, as ``workbench.simulate.plant`` builds it."""
+
+    @property
+    def keys(self) -> Mapping[SeriesKey, tuple[Sequence[str], Sequence[str]]]:
+        """Series to its assets and variables, the axes of its frames."""
+
+    def tick(self, t_ns: int) -> Mapping[SeriesKey, Frame]:
+        """The state at ``t_ns`` [ns since 1970 UTC]."""
+
+
+@dataclass(frozen=True)
+class ServedEntry:
+    """A live catalog entry, seen from the other side of the wire.
+
+    ``address`` is what the entry names: ``host:port``, or an ``opc.tcp://`` URL. ``assets`` maps each asset
+    to its place there: Modbus unit id, OPC UA folder, MQTT topic. ``options`` are ``framing`` (``tcp``,
+    ``rtu``) and ``qos``.
+    """
+
+    name: str  #: ``<site>.<entry>``
+    site: str
+    driver: str
+    series: SeriesKey
+    address: str
+    assets: Mapping[str, int | str]
+    tags: TagMap
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+Server = ModbusServer | OpcUaServer | MqttServer
+
+
+@dataclass
+class _Feed:
+    """One entry's way from the plant's frames to a server and into the truth."""
+
+    entry: ServedEntry
+    server: Server
+    every: int  #: cadence [ns]
+    assets: list[str]
+    rows: list[int]  #: of the frame
+    columns: list[int]  #: of the truth
+    width: int
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What stands where, for the user's eyes."""
+
+    entry: str
+    asset: str
+    address: str
+    variables: int
+
+
+@dataclass
+class ServiceStatus:
+    """Figures of a running service."""
+
+    ticks: int = 0
+    skipped: int = 0  #: whole seconds at which nothing could be served in time
+    values: int = 0
+    busiest: float = 0.0  #: longest tick [s]
+    last_time: int = 0  #: source time of the newest tick [ns]
+
+
+class SimulationService:
+    """Real servers on loopback for simulated sites.
+
+    Parameters
+    ----------
+    sites
+        Site to its simulated plant.
+    entries
+        The live catalog entries to serve; those of other sites are left out.
+    truth
+        Where to write down what was served.
+    broker
+        MQTT broker to start: ``auto`` takes mosquitto where it is installed.
+    host
+        A host beyond loopback that the user allowed by name.
+
+    Raises
+    ------
+    InputError
+        An entry names an asset, a variable or a driver that the simulator has not.
+
+    Notes
+    -----
+    Ticks fall on whole seconds of the wall clock and carry that second as their source time. A second that
+    could not be served before the next one began is skipped and counted, never served late with an old
+    time stamp. A series with a longer cadence shows new values on multiples of it.
+    """
+
+    def __init__(
+        self,
+        sites: Mapping[str, Plant],
+        entries: Iterable[ServedEntry],
+        *,
+        truth: TruthLog | None = None,
+        broker: BrokerKind = "auto",
+        host: str | None = None,
+    ) -> None:
+        self.sites = dict(sites)
+        self.truth = truth
+        self.status = ServiceStatus()
+        self._broker = broker
+        self._host = host
+        self._servers: dict[tuple[str, Address], Server] = {}
+        self._feeds: list[_Feed] = []
+        self._started: list[Server] = []
+        self._stopping = asyncio.Event()
+        self._columns: dict[tuple[str, SeriesKey], list[str]] = {}
+        errors: list[InputError] = []
+        for entry in entries:
+            if entry.site not in self.sites:
+                continue
+            try:
+                self._feeds.append(self._feed(entry))
+            except InputError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0] if len(errors) == 1 else InputErrors(errors)
+        if not self._feeds:
+            raise InputError("nothing to serve: no live entry belongs to these sites", found=", ".join(self.sites))
+
+    # -- setting up -----------------------------------------------------------------------------------
+
+    def _feed(self, entry: ServedEntry) -> _Feed:
+        keys = self.sites[entry.site].keys
+        if entry.series not in keys:
+            raise InputError(
+                "the simulated plant has no such series",
+                where=entry.name,
+                found=str(entry.series),
+                expected=", ".join(map(str, keys)),
+            )
+        assets, variables = keys[entry.series]
+        index = {asset: row for row, asset in enumerate(assets)}
+        server = self._server(entry)
+        served: tuple[str, ...] = ()
+        rows = []
+        for asset, place in entry.assets.items():
+            if asset not in index:
+                raise InputError(
+                    "the simulated plant has no such asset",
+                    where=f"{entry.name}.assets",
+                    found=asset,
+                    expected=", ".join(assets),
+                    hint=did_you_mean(asset, assets),
+                )
+            rows.append(index[asset])
+            served = self._add(server, entry, asset, place, variables)
+        columns = self._columns.setdefault((entry.site, entry.series), [])
+        columns.extend(name for name in served if name not in columns)
+        return _Feed(
+            entry,
+            server,
+            cadence_ns(entry.series.cadence),
+            list(entry.assets),
+            rows,
+            [columns.index(name) for name in served],
+            len(served),
+        )
+
+    def _server(self, entry: ServedEntry) -> Server:
+        """The server of an entry's address, made where it is new."""
+        if entry.driver not in DRIVERS:
+            raise InputError(
+                "the simulator does not speak this",
+                where=f"{entry.name}.driver",
+                found=entry.driver,
+                expected=", ".join(DRIVERS),
+            )
+        if entry.driver == "opcua":
+            address = parse_url(entry.address, f"{entry.name}.url")
+        else:
+            address = parse_address(
+                entry.address, default_port=1883 if entry.driver == "mqtt" else 502, where=f"{entry.name}.host"
+            )
+        key = (entry.driver, address if address.port else Address(entry.name, 0))
+        known = self._servers.get(key)
+        if isinstance(known, ModbusServer) and known.framing != entry.options.get("framing", "tcp"):
+            raise InputError("two framings on one port", where=f"{entry.name}.transport", found=str(address))
+        if known is None:
+            if entry.driver == "opcua":
+                known = OpcUaServer(entry.address, entry.name)
+            elif entry.driver == "mqtt":
+                known = MqttServer(address, self._broker, entry.name)
+            else:
+                known = ModbusServer(address, entry.options.get("framing", "tcp"), entry.name)
+            self._servers[key] = known
+        return known
+
+    @staticmethod
+    def _add(
+        server: Server, entry: ServedEntry, asset: str, place: int | str, variables: Sequence[str]
+    ) -> tuple[str, ...]:
+        tags = entry.tags
+        if isinstance(server, ModbusServer) and isinstance(tags, ModbusMap):
+            return server.add(asset, int(place), tags, variables)
+        if isinstance(server, OpcUaServer) and isinstance(tags, OpcUaMap):
+            return server.add(asset, str(place), tags, variables)
+        if isinstance(server, MqttServer) and isinstance(tags, MqttMap):
+            return server.add(asset, str(place), tags, variables, int(entry.options.get("qos", 1)))
+        raise InputError(
+            "the tag map is of another protocol",
+            where=f"{entry.name}.tags",
+            found=f"protocol: {tags.protocol}",
+            expected=f"protocol: {entry.driver}",
+        )
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start all servers; the first tick is there before the first client can ask.
+
+        Raises
+        ------
+        InputError
+            A port is taken, or not on this machine.
+        """
+        for server in self._servers.values():
+            check_host(server.address, allowed=self._host, where=server.name)
+            check_free(server.address, server.name)
+        if self.truth is not None:
+            for (site, key), columns in self._columns.items():
+                self.truth.open(site, key, columns)
+        try:
+            for server in self._servers.values():
+                await server.prepare()
+            await self._first_tick()
+            for server in self._servers.values():
+                self._started.append(server)
+                await server.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def run(self, seconds: float | None = None) -> None:
+        """Tick until :meth:`request_stop`, or for so many seconds."""
+        end = None if seconds is None else time.monotonic() + seconds
+        following = self.status.last_time // NS + 1
+        while not self._stopping.is_set() and (end is None or time.monotonic() < end):
+            await self._wait_until(following)
+            now = time.time_ns() // NS
+            if self._stopping.is_set() or now < following:
+                if following - now > 2:  # somebody set the clock back
+                    following = now + 1
+                continue
+            self.status.skipped += now - following
+            await self._tick(now)
+            following = now + 1
+
+    def request_stop(self) -> None:
+        """End :meth:`run` after the tick under way. Fit for a signal handler."""
+        self._stopping.set()
+
+    async def stop(self) -> None:
+        """Stop all servers and close the truth. A second call does nothing."""
+        self._stopping.set()
+        started, self._started = self._started, []
+        await asyncio.gather(*(server.stop() for server in started))
+        if self.truth is not None:
+            self._note()
+            self.truth.close()
+
+    async def _wait_until(self, second: int) -> None:
+        """Sleep until the wall clock shows ``second``, or until told to stop."""
+        delay = second - time.time()
+        if delay > 0:
+            try:
+                await asyncio.wait_for(self._stopping.wait(), min(delay, 1.0))
+            except TimeoutError:
+                return
+
+    async def _first_tick(self) -> None:
+        """Give every device something to say: slow series what they last scanned, the others this second."""
+        await self._wait_until(time.time_ns() // NS + 1)
+        now = time.time_ns() // NS
+        slow = [feed for feed in self._feeds if feed.every > NS]
+        for every in sorted({feed.every for feed in slow}, reverse=True):
+            await self._tick(now - now % (every // NS), [feed for feed in slow if feed.every == every])
+        await self._tick(now, [feed for feed in self._feeds if feed.every <= NS])
+
+    async def _tick(self, second: int, feeds: Sequence[_Feed] | None = None) -> None:
+        """Serve one second: physics, registers, publish, truth. ``feeds`` are those due unless given."""
+        began = time.perf_counter()
+        t = second * NS
+        if feeds is None:
+            feeds = [feed for feed in self._feeds if t % feed.every == 0]
+        frames = {site: plant.tick(t) for site, plant in self.sites.items()}
+        notes: list[tuple[_Feed, npt.NDArray[np.float64]]] = []
+        for feed in feeds:
+            frame = frames[feed.entry.site].get(feed.entry.series)
+            if frame is None:
+                continue
+            seen = np.full((len(feed.rows), len(self._columns[feed.entry.site, feed.entry.series])), np.nan)
+            for n, (asset, row) in enumerate(zip(feed.assets, feed.rows, strict=True)):
+                quality = None if frame.quality is None else frame.quality[row]
+                seen[n, feed.columns] = feed.server.encode(asset, t, frame.values[row], quality)
+            notes.append((feed, seen))
+        for server in self._servers.values():
+            await server.publish()
+        for feed, seen in notes:
+            self.status.values += len(feed.rows) * feed.width
+            if self.truth is not None:
+                self.truth.append(feed.entry.site, feed.entry.series, t, feed.assets, seen)
+        self.status.ticks += 1
+        self.status.last_time = t
+        self.status.busiest = max(self.status.busiest, time.perf_counter() - began)
+        if self.truth is not None and self.truth.flush(force=False):
+            self._note()
+
+    def _note(self) -> None:
+        if self.truth is not None:
+            status = self.status
+            self.truth.summary(
+                {
+                    "ticks": status.ticks,
+                    "skipped_ticks": status.skipped,
+                    "values": status.values,
+                    "busiest_s": status.busiest,
+                }
+            )
+
+    # -- telling --------------------------------------------------------------------------------------
+
+    def endpoints(self) -> list[Endpoint]:
+        """What stands where, an asset a line."""
+        lines = []
+        for feed in self._feeds:
+            places = {asset: place for place, asset in feed.server.describe()}
+            lines += [Endpoint(feed.entry.name, asset, places[asset], feed.width) for asset in feed.assets]
+        return lines
+
+
+def cadence_ns(text: str) -> int:
+    """Length of a cadence such as ``1s`` or ``10min`` [ns]."""
+    from workbench.model.time import Cadence
+
+    return int(Cadence.parse(text).ns)
+
+
+def build_plants(sites: Mapping[str, Site], seed: int, start: int | None = None) -> dict[str, Plant]:
+    """A simulated plant per site of a portfolio, starting at ``start`` [ns], by default now."""
+    from workbench.simulate.plant import build_site
+
+    begin = time.time_ns() // NS * NS if start is None else start
+    return {name: build_site(site, seed, begin) for name, site in sites.items()}
