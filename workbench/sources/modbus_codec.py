@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -295,7 +296,7 @@ def _byte_order(registers: int, byte_order: str, word_order: str) -> npt.NDArray
     return np.array([2 * word + byte for word in words for byte in (low, high)], dtype=np.intp)
 
 
-def _from_bcd(values: npt.NDArray[np.unsignedinteger], digits: int) -> npt.NDArray[np.float64]:  # type: ignore[type-arg]
+def _from_bcd(values: npt.NDArray[Any], digits: int) -> npt.NDArray[np.float64]:
     wide = values.astype(np.int64)
     total = np.zeros(len(wide))
     wrong = np.zeros(len(wide), dtype=bool)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from workbench.model.tags import ModbusMap, ModbusTable
 
@@ -12,7 +11,8 @@ from workbench.model.tags import ModbusMap, ModbusTable
 MOST_BITS = 2000
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True, order=True, slots=True)
+class Span:
     """Registers (or coils) that belong together and must come in one read: a value."""
 
     table: ModbusTable

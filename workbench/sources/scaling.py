@@ -89,9 +89,9 @@ class Variables:
         Parameters
         ----------
         raw
-            What the device sent, [len(self)], NaN where it sent nothing or no number.
+            What the device sent, [..., len(self)], NaN where it sent nothing or no number.
         flags
-            Quality known so far, [len(self)], or None for all good.
+            Quality known so far, of the same shape, or None for all good.
         sent
             Where something was sent; None for everywhere. What was sent but is no number that the variable
             can hold (NaN, infinity, a code without a meaning) becomes NaN, flagged INVALID.
@@ -99,16 +99,16 @@ class Variables:
         Returns
         -------
         values, quality
-            Both [len(self)]; quality is None where every value is good.
+            Both of the shape of ``raw``; quality is None where every value is good.
         """
         values = raw if self._plain else raw * self._factor + self._shift
         if self._plain and (self._states or self._curves):
             values = raw.copy()
         for i, table in self._states.items():
-            code = raw[i]
-            values[i] = table.get(int(code), np.nan) if code == code and abs(code) < 2**53 else np.nan
+            codes = np.atleast_1d(raw[..., i]).tolist()
+            values[..., i] = np.reshape([table.get(code, np.nan) for code in codes], raw.shape[:-1])
         for i, curve in self._curves.items():
-            values[i] = curve.forward(values[i : i + 1])[0]
+            values[..., i] = curve.forward(np.atleast_1d(values[..., i])).reshape(raw.shape[:-1])
         # A comparison with NaN is false, so this one line finds NaN, infinities and what overflows float32.
         invalid = ~(np.abs(values) <= self._most)
         if sent is not None:
