@@ -66,7 +66,7 @@ def add_flags(data: xr.Dataset, variable: str, where: xr.DataArray, flag: Qualit
     """
     name = quality_name(variable)
     mask = where.fillna(False).astype(bool) if where.dtype.kind == "f" else where.astype(bool)
-    new = xr.where(mask, DTYPE.type(flag), DTYPE.type(0)).astype(DTYPE)
+    new = mask.astype(DTYPE) * DTYPE.type(flag)
     old = data.get(name)
     combined = (new if old is None else (old.astype(DTYPE) | new)).transpose(*data[variable].dims)
     return data.assign({name: combined.assign_attrs(quality_attrs(variable))})

@@ -89,7 +89,7 @@ class Duration:
 
         seconds, ns = divmod(self.rest, NS_PER_SECOND)
         micro, nano = divmod(ns, 1000)
-        parts = {"months": self.months, "days": self.days, "seconds": seconds, "microseconds": micro}
+        parts: dict[str, Any] = {"months": self.months, "days": self.days, "seconds": seconds, "microseconds": micro}
         parts["nanoseconds"] = nano
         return pd.DateOffset(**{name: value for name, value in parts.items() if value})
 

@@ -202,7 +202,9 @@ def _line(start: pint.Unit, end: pint.Unit) -> tuple[float, float] | None:
     if abs(double - (zero + 2e6 * factor)) > 1e-9 * max(abs(double), abs(zero)):
         return None
     # the rounding of pint's own sums is taken out again: 32, not 31.99999999999994
-    return (factor, 0.0) if shift == 0.0 else (float(f"{factor:.12g}"), float(f"{shift:.10g}"))
+    if shift == 0.0:
+        return float(change(1.0, start, end)), 0.0
+    return float(f"{factor:.12g}"), float(f"{shift:.10g}")
 
 
 def _dimension(unit: pint.Unit) -> str:
