@@ -1,0 +1,600 @@
+"""The journal: what a site has taken in and the store does not hold yet.
+
+A SQLite file in WAL mode with ``synchronous=FULL``: when :meth:`Journal.append` returns, the batches are on
+the disk. One process appends, the keeper deletes what the store has, any number of processes read, each
+thread on its own connection. Numbers (``seq``) only ever grow, also over deletions and restarts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.model.errors import InputError
+from workbench.model.samples import Batch, SeriesKey, Shape
+from workbench.store import block
+from workbench.store.block import Row
+from workbench.store.grid import grid_of
+
+#: Written into a new journal; a newer program may refuse or convert an older file by it.
+FORMAT = 1
+#: Pages of the WAL after which the appending process itself folds it into the file; the keeper does it
+#: sooner, so that no append pays for it.
+_CHECKPOINT_PAGES = 8_000
+#: Bytes deleted in one transaction, so that an append never waits long.
+_TRIM_BYTES = 8 << 20
+_SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE series(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE shapes(id INTEGER PRIMARY KEY, series INTEGER NOT NULL, content TEXT NOT NULL, UNIQUE(series, content));
+CREATE TABLE assets(id INTEGER PRIMARY KEY, series INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE(series, name));
+CREATE TABLE rows(
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    series INTEGER NOT NULL, chunk INTEGER NOT NULL, shape INTEGER NOT NULL,
+    slot_min INTEGER NOT NULL, slot_max INTEGER NOT NULL,
+    n INTEGER NOT NULL, flags INTEGER NOT NULL, crc INTEGER NOT NULL, block BLOB NOT NULL);
+CREATE INDEX rows_by_chunk ON rows(series, chunk, slot_min, slot_max, shape, n);
+CREATE TABLE damaged(
+    seq INTEGER PRIMARY KEY,
+    series INTEGER, chunk INTEGER, shape INTEGER, slot_min INTEGER, slot_max INTEGER,
+    n INTEGER, flags INTEGER, crc INTEGER, block BLOB);
+"""
+
+
+class ChunkRows(NamedTuple):
+    """Journal rows of one chunk of a series; slots are starts [ns]."""
+
+    chunk: int
+    slot_min: int
+    slot_max: int
+    seq_min: int
+    seq_max: int
+    rows: int
+    values: int
+
+
+class Names:
+    """Series, shapes and assets of a journal by their numbers. They are only ever added to."""
+
+    def __init__(self) -> None:
+        self.series: dict[int, SeriesKey] = {}
+        self.series_ids: dict[SeriesKey, int] = {}
+        self.shapes: dict[int, Shape] = {}
+        self.shape_ids: dict[Shape, int] = {}
+        self.assets: dict[SeriesKey, tuple[str, ...]] = {}
+        self.asset_ids: dict[SeriesKey, dict[str, int]] = {}
+        #: series -> [asset number] index into ``assets`` of the series, -1 elsewhere
+        self.places: dict[SeriesKey, npt.NDArray[np.int32]] = {}
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Read what was added since."""
+        for number, name in connection.execute(
+            "SELECT id, name FROM series WHERE id > ?", [max(self.series, default=0)]
+        ):
+            self.add_series(number, SeriesKey.parse(name))
+        known = max(self.shapes, default=0)
+        for number, series, content in connection.execute("SELECT * FROM shapes WHERE id > ? ORDER BY id", [known]):
+            variables, dtypes = json.loads(content)
+            self.add_shape(number, Shape(self.series[series], tuple(variables), tuple(dtypes)))
+        known = max((max(ids.values()) for ids in self.asset_ids.values() if ids), default=0)
+        grown = set()
+        for number, series, name in connection.execute("SELECT * FROM assets WHERE id > ? ORDER BY id", [known]):
+            key = self.series[series]
+            self.asset_ids[key][name] = number
+            grown.add(key)
+        for key in grown:
+            self.arrange(key)
+
+    def add_series(self, number: int, key: SeriesKey) -> None:
+        """Take a series in."""
+        self.series[number] = key
+        self.series_ids[key] = number
+        self.asset_ids[key] = {}
+        self.arrange(key)
+
+    def add_shape(self, number: int, shape: Shape) -> None:
+        """Take a shape in."""
+        self.shapes[number] = shape
+        self.shape_ids[shape] = number
+
+    def arrange(self, key: SeriesKey) -> None:
+        """Bring the assets of a series into the order of their numbers."""
+        ids = self.asset_ids[key]
+        self.assets[key] = tuple(ids)
+        places = np.full(max(ids.values(), default=0) + 1, -1, dtype=np.int32)
+        places[list(ids.values())] = np.arange(len(ids), dtype=np.int32)
+        self.places[key] = places
+
+    def variables(self, key: SeriesKey) -> dict[str, str]:
+        """Variables ever seen in a series, with the widest dtype each came in."""
+        found: dict[str, str] = {}
+        for shape in self.shapes.values():
+            if shape.key == key:
+                for name, dtype in zip(shape.variables, shape.dtypes, strict=True):
+                    found[name] = max(found.get(name, dtype), dtype)
+        return found
+
+
+class JournalView:
+    """A journal as it is at one instant: all its answers belong together.
+
+    Made by :meth:`Journal.view`. Rows that are damaged are left out and told in ``journal.damaged``.
+    """
+
+    def __init__(self, journal: Journal, connection: sqlite3.Connection | None) -> None:
+        self._journal = journal
+        self._connection = connection
+        self.names = journal.names
+        self.id = ""
+        self.last_seq = 0
+        if connection is not None:
+            # The first read fixes the instant.
+            self.id, self.last_seq = connection.execute(_ID_AND_LAST).fetchone()
+            self.names.load(connection)
+
+    def series(self) -> list[SeriesKey]:
+        """Series ever seen."""
+        return list(self.names.series_ids)
+
+    def chunks(self, key: SeriesKey, *, after: int = 0) -> list[ChunkRows]:
+        """Chunks of a series with rows numbered above ``after``, in order of time."""
+        number = self.names.series_ids.get(key)
+        if self._connection is None or number is None:
+            return []
+        width = {i: len(shape.variables) for i, shape in self.names.shapes.items() if shape.key == key}
+        found: dict[int, ChunkRows] = {}
+        for chunk, shape, *rest, n in self._connection.execute(
+            "SELECT chunk, shape, min(slot_min), max(slot_max), min(seq), max(seq), count(*), sum(n)"
+            " FROM rows INDEXED BY rows_by_chunk WHERE series = ? AND seq > ? GROUP BY chunk, shape",
+            [number, after],
+        ):
+            new = ChunkRows(chunk, *rest, n * width[shape])
+            old = found.get(chunk)
+            if old is not None:
+                new = ChunkRows(
+                    chunk,
+                    min(old.slot_min, new.slot_min),
+                    max(old.slot_max, new.slot_max),
+                    min(old.seq_min, new.seq_min),
+                    max(old.seq_max, new.seq_max),
+                    old.rows + new.rows,
+                    old.values + new.values,
+                )
+            found[chunk] = new
+        return [found[chunk] for chunk in sorted(found)]
+
+    def rows(
+        self,
+        key: SeriesKey,
+        *,
+        after: int = 0,
+        through: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        chunk: int | None = None,
+    ) -> Iterator[Row]:
+        """Sound rows of a series in the order of their numbers.
+
+        ``after`` < seq ≤ ``through``; only rows that may have samples in slots from ``start`` until before
+        ``end`` [ns]; only those of ``chunk``.
+        """
+        number = self.names.series_ids.get(key)
+        if self._connection is None or number is None:
+            return
+        wheres, values = ["series = ?", "seq > ?"], [number, after]
+        if chunk is not None:
+            wheres.append("chunk = ?")
+            values.append(chunk)
+        elif start is not None and end is not None:
+            span = grid_of(key.cadence).span
+            wheres.append("chunk BETWEEN ? AND ?")
+            values += [start // span, (end - 1) // span]
+        for where, value in (("seq <= ?", through), ("slot_max >= ?", start), ("slot_min < ?", end)):
+            if value is not None:
+                wheres.append(where)
+                values.append(value)
+        # Numbers first: sorting them is cheap, sorting the blocks is not.
+        seqs = [
+            seq
+            for (seq,) in self._connection.execute(
+                f"SELECT seq FROM rows INDEXED BY rows_by_chunk WHERE {' AND '.join(wheres)} ORDER BY seq",  # noqa: S608
+                values,
+            )
+        ]
+        yield from self._sound(self._by_number(seqs))
+
+    def after(self, seq: int, keys: Iterable[SeriesKey] | None = None) -> Iterator[Row]:
+        """Sound rows with a number above ``seq``, in order."""
+        if self._connection is None:
+            return
+        query, values = f"SELECT {_COLUMNS} FROM rows WHERE seq > ?", [seq]  # noqa: S608
+        if keys is not None:
+            numbers = [self.names.series_ids[key] for key in keys if key in self.names.series_ids]
+            query += f" AND series IN ({','.join(map(str, numbers))})"
+        yield from self._sound(Row(*found) for found in self._connection.execute(query + " ORDER BY seq", values))
+
+    def batch(self, row: Row) -> Batch:
+        """A row as the batch it was made from."""
+        shape = self.names.shapes[row.shape]
+        key = shape.key
+        return block.decode(row, shape, grid_of(key.cadence).step, self.names.assets[key], self.names.places[key])
+
+    def meta(self, key: str) -> Any:
+        """A note kept by :meth:`Journal.append`; None where there is none."""
+        if self._connection is None:
+            return None
+        found = self._connection.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def check(self) -> Iterator[str]:
+        """Read every row; a sentence for each that is damaged."""
+        if self._connection is None:
+            return
+        for (line,) in self._connection.execute("PRAGMA integrity_check(20)"):
+            if line != "ok":
+                yield f"journal: {line}"
+        for found in self._connection.execute(f"SELECT {_COLUMNS} FROM rows ORDER BY seq"):  # noqa: S608
+            row = Row(*found)
+            if not block.is_sound(row):
+                yield f"journal: row {row.seq} of {self.names.series.get(row.series)} does not match its checksum"
+        for seq, series in self._connection.execute("SELECT seq, series FROM damaged ORDER BY seq"):
+            yield f"journal: row {seq} of {self.names.series.get(series)} was damaged and set aside"
+
+    def _by_number(self, seqs: Sequence[int]) -> Iterator[Row]:
+        assert self._connection is not None
+        query = f"SELECT {_COLUMNS} FROM rows WHERE seq = ?"  # noqa: S608
+        for seq in seqs:
+            yield Row(*self._connection.execute(query, [seq]).fetchone())
+
+    def _sound(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            if block.is_sound(row):
+                yield row
+            else:
+                self._journal.report_damage(row)
+
+
+class Journal:
+    """The journal in a file; made with its folder by the first append.
+
+    Parameters
+    ----------
+    path
+        ``<store>/<site>/journal.sqlite``.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.names = Names()
+        #: seq -> what was found, for rows that do not match their checksum
+        self.damaged: dict[int, str] = {}
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._pid = os.getpid()
+        self._writer: sqlite3.Connection | None = None
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    def append(self, batches: Sequence[Batch], *, replace: bool = False, meta: Mapping[str, Any] | None = None) -> int:
+        """Write batches durably, all or none, and return the number of the last.
+
+        Parameters
+        ----------
+        batches
+            Each is split where it crosses a border of chunks.
+        replace
+            The samples replace what their slots hold (count and missing values included) in place of
+            adding to it: for statistics that are computed anew.
+        meta
+            Notes to keep in the same transaction, see :meth:`JournalView.meta`.
+
+        Raises
+        ------
+        InputError
+            The file cannot be written: no room, no permission, damaged.
+        """
+        with self._lock, self._told():
+            connection = self._write_connection()
+            last = 0
+            with self._transaction(connection):
+                for batch in batches:
+                    for row in self._encoded(connection, batch, replace):
+                        last = connection.execute(_INSERT, row).lastrowid or last
+                for key, value in (meta or {}).items():
+                    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, json.dumps(value)])
+                if not last:
+                    last = connection.execute(_ID_AND_LAST).fetchone()[1]
+            return int(last)
+
+    def trim(self, key: SeriesKey, chunk: int, through: int, *, pause: float = 0.002) -> int:
+        """Delete rows of a chunk with numbers up to ``through``; returns how many.
+
+        Works in small transactions and rests between them, so that an appending process gets its turn.
+        Damaged rows are set aside, not deleted.
+        """
+        with self._lock, self._told():
+            connection = self._write_connection()
+            self.names.load(connection)
+            number = self.names.series_ids.get(key)
+            rows = connection.execute(
+                "SELECT seq, shape, n FROM rows INDEXED BY rows_by_chunk WHERE series = ? AND chunk = ? AND seq <= ?"
+                " ORDER BY seq",
+                [number, chunk, through],
+            ).fetchall()
+        for part in self._parts(rows):
+            with self._lock, self._told():
+                began = time.perf_counter()
+                with self._transaction(connection):
+                    for seq in part:
+                        if seq in self.damaged:
+                            connection.execute(
+                                f"INSERT OR REPLACE INTO damaged SELECT {_ALL} FROM rows WHERE seq = ?", [seq]
+                            )  # noqa: S608
+                        connection.execute("DELETE FROM rows WHERE seq = ?", [seq])
+                    connection.execute(
+                        "INSERT OR REPLACE INTO meta VALUES ('trimmed', max(?, coalesce("
+                        "(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'trimmed'), 0)))",
+                        [part[-1]],
+                    )
+                took = time.perf_counter() - began
+            time.sleep(max(pause, took))
+        return len(rows)
+
+    def tidy(self, *, pages: int = 2_000) -> None:
+        """Fold the WAL into the file, and give disk space back where much of the file is free."""
+        if not self.path.exists():
+            return
+        with self._lock, self._told():
+            connection = self._write_connection()
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            (total,) = connection.execute("PRAGMA page_count").fetchone()
+            if free > max(20_000, total // 2):
+                connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+
+    def close(self) -> None:
+        """Close every connection this object has opened."""
+        with self._lock:
+            for connection in self._opened:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.close()
+            self._opened.clear()
+            self._writer = None
+            self._local = threading.local()
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def view(self) -> Iterator[JournalView]:
+        """The journal as it is now, for a series of questions that belong together.
+
+        While a view is open the file cannot shrink its WAL: keep it short.
+        """
+        with self._told():
+            connection = self._read_connection()
+            if connection is None:
+                yield JournalView(self, None)
+                return
+            nested = connection.in_transaction
+            if not nested:
+                connection.execute("BEGIN")
+            try:
+                with self._lock:
+                    view = JournalView(self, connection)
+                yield view
+            finally:
+                if not nested and connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def since(self, seq: int, keys: Iterable[SeriesKey] | None = None) -> list[Batch]:
+        """Batches with a number above ``seq``, in order; only of the series ``keys`` where given."""
+        if not self.has_news(seq):
+            return []
+        with self.view() as view:
+            return [view.batch(row) for row in view.after(seq, keys)]
+
+    def has_news(self, seq: int) -> bool:
+        """Whether a row with a number above ``seq`` was ever written; much cheaper than asking for it."""
+        return self.last_seq > seq
+
+    @property
+    def last_seq(self) -> int:
+        """The highest number ever given; 0 where there is none."""
+        with self._told():
+            connection = self._read_connection()
+            if connection is None:
+                return 0
+            found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rows'").fetchone()
+            return 0 if found is None else int(found[0])
+
+    @property
+    def trimmed_seq(self) -> int:
+        """The highest number ever deleted; 0 where there is none."""
+        with self.view() as view:
+            return int(view.meta("trimmed") or 0)
+
+    def report_damage(self, row: Row) -> None:
+        """Note a row that does not match its checksum."""
+        if row.seq not in self.damaged:
+            import logging
+
+            text = f"{self.path}: row {row.seq} does not match its checksum and is left out"
+            self.damaged[row.seq] = text
+            logging.getLogger("workbench.store").warning(text)
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _encoded(self, connection: sqlite3.Connection, batch: Batch, replace: bool) -> Iterator[tuple[object, ...]]:
+        key = batch.shape.key
+        grid = grid_of(key.cadence)
+        series, shape = self._series_id(connection, key), self._shape_id(connection, batch.shape)
+        ids = np.array([self._asset_id(connection, key, name) for name in batch.assets], dtype=np.int32)
+        for part in _by_chunk(batch, grid.span):
+            if not len(part):
+                continue
+            slot_min, slot_max = int(part.slot.min()), int(part.slot.max())
+            flags, data = block.encode(part, slot_min, grid.step, ids[part.asset], replace=replace)
+            facts = (shape, slot_min, slot_max, len(part), flags)
+            yield series, grid.chunk(slot_min), *facts, block.checksum(facts, data), data
+
+    def _series_id(self, connection: sqlite3.Connection, key: SeriesKey) -> int:
+        if key not in self.names.series_ids:
+            connection.execute("INSERT OR IGNORE INTO series(name) VALUES (?)", [str(key)])
+            self.names.load(connection)
+        return self.names.series_ids[key]
+
+    def _shape_id(self, connection: sqlite3.Connection, shape: Shape) -> int:
+        if shape not in self.names.shape_ids:
+            content = json.dumps([shape.variables, shape.dtypes])
+            series = self.names.series_ids[shape.key]
+            connection.execute("INSERT OR IGNORE INTO shapes(series, content) VALUES (?, ?)", [series, content])
+            self.names.load(connection)
+        return self.names.shape_ids[shape]
+
+    def _asset_id(self, connection: sqlite3.Connection, key: SeriesKey, name: str) -> int:
+        found = self.names.asset_ids[key].get(name)
+        if found is None:
+            series = self.names.series_ids[key]
+            connection.execute("INSERT OR IGNORE INTO assets(series, name) VALUES (?, ?)", [series, name])
+            self.names.load(connection)
+            found = self.names.asset_ids[key][name]
+        return found
+
+    def _parts(self, rows: Sequence[tuple[int, int, int]]) -> Iterator[list[int]]:
+        part: list[int] = []
+        size = 0
+        for seq, shape, n in rows:
+            part.append(seq)
+            size += n * (block.HEAD + block.layout_of(self.names.shapes[shape]).width)
+            if size > _TRIM_BYTES or len(part) >= 500:
+                yield part
+                part, size = [], 0
+        if part:
+            yield part
+
+    @contextlib.contextmanager
+    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            self.names = Names()  # may hold numbers that were rolled back
+            raise
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise InputError(
+                "the journal cannot be used",
+                file=self.path,
+                found=f"{type(error).__name__}: {error}",
+                hint="see that the disk has room and the folder can be written; look into it with: workbench store verify",
+            ) from error
+
+    def _fresh(self) -> None:
+        if self._pid != os.getpid():  # a connection must not cross a fork
+            self._opened, self._writer, self._local, self._pid = [], None, threading.local(), os.getpid()
+            self._lock = threading.RLock()
+
+    def _write_connection(self) -> sqlite3.Connection:
+        self._fresh()
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=30.0, isolation_level=None, check_same_thread=False)
+            self._opened.append(connection)
+            connection.execute("PRAGMA busy_timeout = 30000")
+            _prepare(connection, self.path)
+            self.names.load(connection)
+            self._writer = connection
+        return self._writer
+
+    def _read_connection(self) -> sqlite3.Connection | None:
+        self._fresh()
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            if not self.path.exists():
+                return None
+            connection = sqlite3.connect(
+                f"{self.path.resolve().as_uri()}?mode=ro",
+                uri=True,
+                timeout=10.0,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            with self._lock:
+                self._opened.append(connection)
+            # A file that is only just being made has no tables yet.
+            if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'rows'").fetchone()[0] == 0:
+                return None
+            self._local.connection = connection
+        return connection
+
+
+_COLUMNS = "seq, series, shape, slot_min, slot_max, n, flags, crc, block"
+_ALL = "seq, series, chunk, shape, slot_min, slot_max, n, flags, crc, block"
+_INSERT = "INSERT INTO rows(series, chunk, shape, slot_min, slot_max, n, flags, crc, block) VALUES (?,?,?,?,?,?,?,?,?)"
+_ID_AND_LAST = (
+    "SELECT (SELECT value FROM meta WHERE key = 'id'),"
+    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'rows'), 0)"
+)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Set a connection up for writing, and lay the tables out in a new file."""
+    new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if new:
+        connection.execute("PRAGMA page_size = 8192")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {128 << 20}")
+    if new:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute("INSERT INTO meta VALUES ('format', ?)", [str(FORMAT)])
+            connection.execute("INSERT INTO meta VALUES ('id', ?)", [uuid.uuid4().hex])
+        connection.execute("COMMIT")
+    (found,) = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+    if int(found) != FORMAT:
+        raise InputError("journal of another format", file=path, found=found, expected=str(FORMAT))
+
+
+def _by_chunk(batch: Batch, span: int) -> Iterator[Batch]:
+    """The parts of a batch that lie in one chunk each."""
+    chunk = batch.slot // span
+    if not len(chunk) or (chunk[0] == chunk).all():
+        yield batch
+        return
+    for number in np.unique(chunk):
+        at = np.flatnonzero(chunk == number)
+        yield Batch(
+            batch.shape,
+            batch.assets,
+            batch.slot[at],
+            batch.asset[at],
+            batch.time[at],
+            batch.received[at],
+            batch.count[at],
+            batch.values[at],
+            None if batch.quality is None else batch.quality[at],
+        )
