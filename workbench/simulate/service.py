@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from workbench.model.errors import InputError, InputErrors, did_you_mean
 from workbench.model.samples import NS, SeriesKey
-from workbench.model.tags import ModbusMap, MqttMap, OpcUaMap, TagMap
+from workbench.model.tags import ModbusMap, MqttMap, OpcUaMap
 from workbench.simulate.servers.broker import BrokerKind
+from workbench.simulate.servers.entries import ServedEntry, served_entries
 from workbench.simulate.servers.modbus import ModbusServer
 from workbench.simulate.servers.mqtt import MqttServer
 from workbench.simulate.servers.net import Address, check_free, check_host, parse_address
@@ -24,8 +25,7 @@ from workbench.simulate.truth import TruthLog
 if TYPE_CHECKING:
     from workbench.model.assets import Site
 
-#: Drivers that can be served.
-DRIVERS = ("modbus", "mqtt", "opcua")
+__all__ = ["Endpoint", "Plant", "ServedEntry", "ServiceStatus", "SimulationService", "build_plants", "served_entries"]
 
 
 class Frame(Protocol):
@@ -49,25 +49,6 @@ class Plant(Protocol):
 
     def tick(self, t_ns: int) -> Mapping[SeriesKey, Frame]:
         """The state at ``t_ns`` [ns since 1970 UTC]."""
-
-
-@dataclass(frozen=True)
-class ServedEntry:
-    """A live catalog entry, seen from the other side of the wire.
-
-    ``address`` is what the entry names: ``host:port``, or an ``opc.tcp://`` URL. ``assets`` maps each asset
-    to its place there: Modbus unit id, OPC UA folder, MQTT topic. ``options`` are ``framing`` (``tcp``,
-    ``rtu``) and ``qos``.
-    """
-
-    name: str  #: ``<site>.<entry>``
-    site: str
-    driver: str
-    series: SeriesKey
-    address: str
-    assets: Mapping[str, int | str]
-    tags: TagMap
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 Server = ModbusServer | OpcUaServer | MqttServer
@@ -121,7 +102,8 @@ class SimulationService:
     broker
         MQTT broker to start: ``auto`` takes mosquitto where it is installed.
     host
-        A host beyond loopback that the user allowed by name.
+        Listen there in place of the hosts that the entries name. Without it, an entry that names a host
+        other than this machine is refused.
 
     Raises
     ------
@@ -208,30 +190,23 @@ class SimulationService:
 
     def _server(self, entry: ServedEntry) -> Server:
         """The server of an entry's address, made where it is new."""
-        if entry.driver not in DRIVERS:
-            raise InputError(
-                "the simulator does not speak this",
-                where=f"{entry.name}.driver",
-                found=entry.driver,
-                expected=", ".join(DRIVERS),
-            )
         if entry.driver == "opcua":
             address = parse_url(entry.address, f"{entry.name}.url")
         else:
-            address = parse_address(
-                entry.address, default_port=1883 if entry.driver == "mqtt" else 502, where=f"{entry.name}.host"
-            )
+            address = parse_address(entry.address, where=f"{entry.name}.host")
+        if self._host is not None:
+            address = Address(self._host, address.port)
         key = (entry.driver, address if address.port else Address(entry.name, 0))
         known = self._servers.get(key)
-        if isinstance(known, ModbusServer) and known.framing != entry.options.get("framing", "tcp"):
+        if isinstance(known, ModbusServer) and known.framing != entry.framing:
             raise InputError("two framings on one port", where=f"{entry.name}.transport", found=str(address))
         if known is None:
             if entry.driver == "opcua":
-                known = OpcUaServer(entry.address, entry.name)
+                known = OpcUaServer(entry.address, entry.name, bind=self._host)
             elif entry.driver == "mqtt":
                 known = MqttServer(address, self._broker, entry.name)
             else:
-                known = ModbusServer(address, entry.options.get("framing", "tcp"), entry.name)
+                known = ModbusServer(address, entry.framing, entry.name)
             self._servers[key] = known
         return known
 
@@ -245,7 +220,7 @@ class SimulationService:
         if isinstance(server, OpcUaServer) and isinstance(tags, OpcUaMap):
             return server.add(asset, str(place), tags, variables)
         if isinstance(server, MqttServer) and isinstance(tags, MqttMap):
-            return server.add(asset, str(place), tags, variables, int(entry.options.get("qos", 1)))
+            return server.add(asset, str(place), tags, variables, entry.qos)
         raise InputError(
             "the tag map is of another protocol",
             where=f"{entry.name}.tags",
@@ -294,6 +269,10 @@ class SimulationService:
             self.status.skipped += now - following
             await self._tick(now)
             following = now + 1
+        # servers go on answering until stop, so that the last tick can still be read
+        if self.truth is not None:
+            self.truth.flush()
+            self._note()
 
     def request_stop(self) -> None:
         """End :meth:`run` after the tick under way. Fit for a signal handler."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.model.errors import InputError
-from workbench.simulate.servers.net import Address, bind_error, check_free
+from workbench.simulate.servers.net import Address, bind_error, check_free, reachable
 
 BrokerKind = Literal["auto", "mosquitto", "amqtt"]
 
@@ -92,7 +92,7 @@ class Broker:
                 await self.stop()
                 raise bind_error(OSError(f"mosquitto did not start: {said}"), self.address, self.name)
             with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection(self.address.host, self.address.port)
+                _, writer = await asyncio.open_connection(reachable(self.address.host), self.address.port)
                 writer.close()
                 return
             await asyncio.sleep(0.05)

@@ -14,7 +14,7 @@ from workbench.model.errors import InputError
 from workbench.model.tags import MqttMap
 from workbench.simulate.servers.broker import Broker, BrokerKind
 from workbench.simulate.servers.encode import MqttEncoder
-from workbench.simulate.servers.net import Address
+from workbench.simulate.servers.net import Address, reachable
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessageInfo
@@ -84,7 +84,7 @@ class MqttServer:
         await self.broker.start()
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"workbench-simulate-{self.address.port}")
         client.reconnect_delay_set(1, 5)
-        client.connect_async(self.address.host, self.address.port, keepalive=30)
+        client.connect_async(reachable(self.address.host), self.address.port, keepalive=30)
         client.loop_start()
         self._client = client
         await self.publish()

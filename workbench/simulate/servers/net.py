@@ -46,6 +46,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def reachable(host: str) -> str:
+    """Where this machine itself reaches a server that listens on ``host``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
 def check_host(address: Address, *, allowed: str | None, where: str) -> None:
     """Refuse to listen beyond this machine unless ``allowed`` names the host; raises InputError.
 

@@ -56,6 +56,8 @@ class OpcUaServer:
         ``opc.tcp://host:port/path``; port 0 takes a free one, see :attr:`url` after :meth:`start`.
     name
         Entry served, for messages.
+    bind
+        Host to listen on, where it is not the one of the URL.
 
     Notes
     -----
@@ -63,9 +65,10 @@ class OpcUaServer:
     tick a node says Bad_WaitingForInitialData, so that a client never takes a zero for a measurement.
     """
 
-    def __init__(self, url: str, name: str = "opcua") -> None:
+    def __init__(self, url: str, name: str = "opcua", *, bind: str | None = None) -> None:
         self.url = url
-        self.address = parse_url(url, name)
+        named = parse_url(url, name)
+        self.address = named if bind is None else Address(bind, named.port)
         self.name = name
         self._devices: dict[str, _Device] = {}
         self._server: Server | None = None
@@ -87,6 +90,7 @@ class OpcUaServer:
         server = Server()
         await server.init()
         server.set_endpoint(self.url)
+        server.socket_address = (self.address.host, self.address.port)
         server.set_server_name("Workbench simulated plant")
         await server.set_application_uri("urn:workbench:simulate:server")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
@@ -107,11 +111,9 @@ class OpcUaServer:
         except OSError as error:
             self._server = None
             raise bind_error(error, self.address, self.name) from error
-        assert server.bserver is not None  # noqa: S101 (start has just made it)
-        self.url = self.url.replace(
-            f"{self.address.host}:{self.address.port}", f"{self.address.host}:{server.bserver.port}"
-        )
-        self.address = Address(self.address.host, server.bserver.port)
+        port = cast(Any, server.bserver).port
+        self.url = self.url.replace(f":{self.address.port}", f":{port}", 1)
+        self.address = Address(self.address.host, port)
 
     async def _build(self, device: _Device) -> None:
         """The folders and variables of one device."""
