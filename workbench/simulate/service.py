@@ -258,7 +258,8 @@ class SimulationService:
     async def run(self, seconds: float | None = None) -> None:
         """Tick until :meth:`request_stop`, or for so many seconds."""
         end = None if seconds is None else time.monotonic() + seconds
-        following = self.status.last_time // NS + 1
+        # what passed while the servers were starting was never promised
+        following = max(self.status.last_time // NS + 1, time.time_ns() // NS)
         while not self._stopping.is_set() and (end is None or time.monotonic() < end):
             await self._wait_until(following)
             now = time.time_ns() // NS
@@ -267,7 +268,8 @@ class SimulationService:
                     following = now + 1
                 continue
             self.status.skipped += now - following
-            await self._tick(now)
+            if not await self._tick(now, in_time=(now + 1) * NS):
+                self.status.skipped += 1
             following = now + 1
         # servers go on answering until stop, so that the last tick can still be read
         if self.truth is not None:
@@ -305,13 +307,18 @@ class SimulationService:
             await self._tick(now - now % (every // NS), [feed for feed in slow if feed.every == every])
         await self._tick(now, [feed for feed in self._feeds if feed.every <= NS])
 
-    async def _tick(self, second: int, feeds: Sequence[_Feed] | None = None) -> None:
-        """Serve one second: physics, registers, publish, truth. ``feeds`` are those due unless given."""
+    async def _tick(self, second: int, feeds: Sequence[_Feed] | None = None, in_time: int | None = None) -> bool:
+        """Serve one second: physics, registers, publish, truth. ``feeds`` are those due unless given.
+
+        Returns False, and shows nothing, where the physics took beyond ``in_time`` [ns].
+        """
         began = time.perf_counter()
         t = second * NS
         if feeds is None:
             feeds = [feed for feed in self._feeds if t % feed.every == 0]
         frames = {site: plant.tick(t) for site, plant in self.sites.items()}
+        if in_time is not None and time.time_ns() >= in_time:
+            return False
         notes: list[tuple[_Feed, npt.NDArray[np.float64]]] = []
         for feed in feeds:
             frame = frames[feed.entry.site].get(feed.entry.series)
@@ -333,6 +340,7 @@ class SimulationService:
         self.status.busiest = max(self.status.busiest, time.perf_counter() - began)
         if self.truth is not None and self.truth.flush(force=False):
             self._note()
+        return True
 
     def _note(self) -> None:
         if self.truth is not None:

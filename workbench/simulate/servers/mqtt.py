@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from workbench.simulate.servers.encode import MqttEncoder
 from workbench.simulate.servers.net import Address, reachable
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client, MQTTMessageInfo
+    from paho.mqtt.client import Client
 
 
 class MqttServer:
@@ -37,7 +38,8 @@ class MqttServer:
         self.broker = Broker(address, broker, name)
         self._devices: dict[str, tuple[str, int, MqttEncoder]] = {}
         self._pending: dict[str, bytes] = {}
-        self._unacknowledged: list[MQTTMessageInfo] = []
+        self._sent = 0
+        self._acknowledged = 0
         self._client: Client | None = None
 
     def add(self, asset: str, topic: str, tags: MqttMap, variables: Sequence[str], qos: int = 1) -> tuple[str, ...]:
@@ -67,10 +69,10 @@ class MqttServer:
         """Hand what was prepared to the broker; paho keeps and repeats it until acknowledged."""
         if self._client is None:
             return  # start will
-        self._unacknowledged = [info for info in self._unacknowledged if not info.is_published()]
         for asset, payload in self._pending.items():
             topic, qos, _ = self._devices[asset]
-            self._unacknowledged.append(self._client.publish(topic, payload, qos=qos, retain=True))
+            self._client.publish(topic, payload, qos=qos, retain=True)
+            self._sent += 1
         self._pending = {}
 
     async def prepare(self) -> None:
@@ -84,8 +86,13 @@ class MqttServer:
         await self.broker.start()
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"workbench-simulate-{self.address.port}")
         client.reconnect_delay_set(1, 5)
+        connected = threading.Event()
+        client.on_connect = lambda *_: connected.set()
+        client.on_publish = self._on_publish
         client.connect_async(reachable(self.address.host), self.address.port, keepalive=30)
         client.loop_start()
+        # a broker that is slow to greet is no reason to fail: paho sends what waits when it is there
+        await asyncio.to_thread(connected.wait, 5.0)
         self._client = client
         await self.publish()
 
@@ -95,11 +102,14 @@ class MqttServer:
             client, self._client = self._client, None
             loop = asyncio.get_running_loop()
             end = loop.time() + 3.0
-            for info in self._unacknowledged:
-                await asyncio.to_thread(info.wait_for_publish, max(0.0, end - loop.time()))
+            while self._acknowledged < self._sent and loop.time() < end:  # noqa: ASYNC110 (paho counts in its thread)
+                await asyncio.sleep(0.02)
             client.disconnect()
             await asyncio.to_thread(client.loop_stop)
         await self.broker.stop()
+
+    def _on_publish(self, *_: object) -> None:
+        self._acknowledged += 1
 
     def describe(self) -> list[tuple[str, str]]:
         """Address and what is published there, per device."""
