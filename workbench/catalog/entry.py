@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.catalog.catalog import Catalog
     from workbench.sources.base import Source
-    from workbench.sources.readers import DatasetReader
+    from workbench.sources.readers import DatasetReader, Selection
 
 
 class Entry:
@@ -122,15 +122,20 @@ class Entry:
             data = data.assign_attrs(licence=str(licence))
         return with_assets(data, self.catalog.portfolio)
 
-    def _collected(self, chosen: Any) -> xr.Dataset:
+    def _collected(self, chosen: Selection) -> xr.Dataset:
         """What the site's store has of the entry."""
+        from workbench.catalog.live import nothing_collected
+
         site = self.catalog.site(str(self.site))
-        key = self.series
-        assert key is not None  # noqa: S101  # live and store entries must have a cadence
+        info = next((info for info in site.series() if info.key == self.series), None) if site.exists() else None
+        if info is None:
+            raise nothing_collected(self)
+        # of the entry's own assets those that have reported yet; a series may hold those of other entries too
+        mine = tuple(name for name in self.assets if name in set(info.assets)) or None
         return site.open(
-            key,
+            info.key,
             time=as_slice(chosen),
-            assets=chosen.assets if chosen.assets is not None else (self.assets or None),
+            assets=chosen.assets if chosen.assets is not None else mine,
             variables=chosen.variables,
         )
 

@@ -24,16 +24,20 @@ def newest(entry: Entry) -> xr.Dataset:
     """The newest values the store has of the entry's series and assets."""
     site = entry.catalog.site(str(entry.site))
     key = entry.series
-    assert key is not None  # noqa: S101  # live and store entries must have a cadence
-    if not site.exists():
-        raise InputError(
-            f"nothing has been collected for {entry.site} yet",
-            found=entry.catalog.store,
-            hint="start `workbench collect`, or ask the devices: live(direct=True)",
-        )
+    if not site.exists() or key not in [info.key for info in site.series()]:
+        raise nothing_collected(entry)
     data = site.latest(key)
     mine = [name for name in entry.assets if name in set(data["asset"].values)]
-    return data.sel(asset=mine) if entry.assets else data
+    return data.sel(asset=mine) if mine else data
+
+
+def nothing_collected(entry: Entry) -> InputError:
+    """The error of an entry that the store has nothing of."""
+    return InputError(
+        f"nothing has been collected from {entry.name} yet",
+        found=f"store {entry.catalog.store}",
+        hint="start `workbench collect`, or ask the devices: catalog[…].live(direct=True)",
+    )
 
 
 def newest_direct(source: Source) -> xr.Dataset:

@@ -1,0 +1,172 @@
+"""Writes a Dataset to a file: NetCDF, Parquet, CSV or Zarr. What is there is whole, or it is not there."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.model.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Slots that are turned into rows at once: bounds the memory of a table of a large Dataset.
+_ROWS_AT_ONCE = 500_000
+
+
+def write(data: xr.Dataset, out: Path, *, overwrite: bool = False) -> Path:
+    """Write ``data`` to ``out``, in the form its ending says.
+
+    ``.nc`` and ``.zarr`` keep everything; ``.parquet`` and ``.csv`` are tables with a row per time and asset
+    (rows in which nothing was measured are left out), units in the Parquet metadata.
+
+    Raises
+    ------
+    InputError
+        The ending is not known, the file is there already, or it cannot be written.
+    """
+    check_goal(out, overwrite=overwrite)
+    # beside the goal, so that the last step is a rename within one file system
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}{out.suffix}")
+    try:
+        _WRITERS[out.suffix](_plain(data), part)
+        if out.is_dir():
+            shutil.rmtree(out)
+        part.replace(out)
+    except OSError as error:
+        raise InputError("cannot write the file", where="--out", found=f"{out}: {error.strerror or error}") from error
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+    return out
+
+
+def check_goal(out: Path, *, overwrite: bool = False) -> None:
+    """Raise InputError where :func:`write` could not write to ``out``."""
+    if out.suffix not in _WRITERS:
+        raise InputError(
+            f"cannot write files ending in {out.suffix!r}",
+            where="--out",
+            found=out,
+            expected="one of " + ", ".join(_WRITERS),
+        )
+    if out.exists() and not overwrite:
+        raise InputError("the file is there already", where="--out", found=out, hint="give --overwrite to replace it")
+    if not out.parent.is_dir():
+        raise InputError("no such folder", where="--out", found=out.parent)
+
+
+def _plain(data: xr.Dataset) -> xr.Dataset:
+    """``data`` with nothing in it that a file cannot hold: None in coordinates, odd attributes."""
+    coords: dict[str, Any] = {}
+    for name, array in data.coords.items():
+        if array.dtype != object:
+            continue
+        values = array.values
+        if all(value is None or isinstance(value, str) for value in values.flat):
+            coords[str(name)] = array.copy(
+                data=np.array([value or "" for value in values.flat], dtype=str).reshape(values.shape)
+            )
+        else:
+            data = data.drop_vars(str(name))
+    data = data.assign_coords(coords)
+    for array in [data, *data.variables.values()]:
+        array.attrs = {key: _attribute(value) for key, value in array.attrs.items() if value is not None}
+        if not isinstance(array, type(data)):
+            array.encoding = {}
+    return data
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, (str, int, float, np.ndarray, np.generic)) and not isinstance(value, bool):
+        return value
+    if isinstance(value, bool):
+        return int(value)
+    return str(value)
+
+
+def _netcdf(data: xr.Dataset, path: Path) -> None:
+    # lossless and about a third of the size
+    encoding = {str(name): {"zlib": True, "complevel": 4} for name in data.data_vars if data[name].size}
+    data.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def _zarr(data: xr.Dataset, path: Path) -> None:
+    data.to_zarr(path, mode="w", consolidated=False)
+
+
+def _parquet(data: xr.Dataset, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = None
+    try:
+        for table in _tables(data):
+            if writer is None:
+                units = {
+                    f"units:{name}": str(a.attrs["units"]) for name, a in data.data_vars.items() if "units" in a.attrs
+                }
+                schema = table.schema.with_metadata({**units, "entry": str(data.attrs.get("entry", ""))})
+                writer = pq.ParquetWriter(path, schema, compression="zstd")
+            writer.write_table(table.cast(schema) if isinstance(table, pa.Table) else table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _csv(data: xr.Dataset, path: Path) -> None:
+    from pyarrow import csv
+
+    writer = None
+    try:
+        for table in _tables(data):
+            writer = writer or csv.CSVWriter(path, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _tables(data: xr.Dataset) -> Any:
+    """``data`` as Arrow tables: time, asset, then the variables; a slot in which nothing came has no row."""
+    import pyarrow as pa
+
+    names = [str(name) for name, array in data.data_vars.items() if set(array.dims) <= {"time", "asset"}]
+    measured = [name for name in names if data[name].dtype.kind == "f"]
+    width = max(1, data.sizes.get("asset", 1))
+    step = max(1, _ROWS_AT_ONCE // width)
+    for first in range(0, max(1, data.sizes["time"]), step):
+        part = data.isel(time=slice(first, first + step)).compute()
+        time, asset = np.meshgrid(part["time"].values, part["asset"].values.astype(str), indexing="ij")
+        columns: dict[str, Any] = {"time": time.ravel(), "asset": asset.ravel()}
+        for name in names:
+            columns[name] = (
+                part[name]
+                .broadcast_like(part[measured[0]] if measured else part[name])
+                .transpose("time", "asset")
+                .values.ravel()
+            )
+        if measured:
+            there = ~np.logical_and.reduce([np.isnan(columns[name]) for name in measured])
+            columns = {name: values[there] for name, values in columns.items()}
+        arrays = {
+            # pyarrow would write datetime64 without its zone, and NaN as a number rather than nothing
+            name: pa.array(values, pa.timestamp("ns", "UTC")) if name == "time" else pa.array(values, from_pandas=True)
+            for name, values in columns.items()
+        }
+        yield pa.table(arrays)
+
+
+_WRITERS: dict[str, Callable[[xr.Dataset, Path], None]] = {
+    ".nc": _netcdf,
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".zarr": _zarr,
+}
