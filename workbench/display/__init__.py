@@ -1,0 +1,3 @@
+"""One visual language for live pages, notebooks and reports: colours, numbers, tiles, plots."""
+
+from __future__ import annotations
