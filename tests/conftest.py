@@ -30,7 +30,9 @@ def require() -> Callable[[object, str], None]:
 def test_data() -> Path:
     """Folder of real data, from ``WORKBENCH_TEST_DATA`` or beside the checkout."""
     folder = Path(os.environ.get("WORKBENCH_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
-    _require(folder.is_dir(), f"no test data: WORKBENCH_TEST_DATA is not set and {folder.name} is not beside the checkout")
+    _require(
+        folder.is_dir(), f"no test data: WORKBENCH_TEST_DATA is not set and {folder.name} is not beside the checkout"
+    )
     return folder.resolve()
 
 

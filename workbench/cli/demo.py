@@ -25,7 +25,7 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option("--dir", help="Where store, truth and logs go; emptied if an earlier demo's.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the pages, on the loopback address.")] = 5006,
+    port: Annotated[int, typer.Option(help="Port of the pages, on the loopback address; 0 takes a free one.")] = 5006,
     pages: Annotated[bool, typer.Option(help="Serve the live pages.")] = True,
     fault: Annotated[
         list[str] | None,

@@ -48,7 +48,7 @@ class Child:
             stderr=self._file,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
-            preexec_fn=prepare,  # noqa: PLW1509  no threads are running yet when children are started
+            preexec_fn=prepare,  # no threads are running yet when children start
         )
 
     @property

@@ -131,7 +131,7 @@ class Demo:
         raise self._did_not_start(plant, "the simulated plants")
 
     def _start_pages(self) -> None:
-        port = self.options.port
+        port = self.options.port or free_port()
         if not is_free(port):
             if port != DEFAULT_PORT:
                 raise InputError("the port is taken", where="--port", found=port, hint="choose another")

@@ -1,0 +1,154 @@
+"""The collector collects into a real store, keeps its health, stops without loss and goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.collect import Collector, read_health
+from workbench.model.errors import InputError
+from workbench.model.samples import NS, Event, Sample, SeriesKey, Shape
+from workbench.sources.base import Capability, Sink, Source
+from workbench.store import Records, SiteStore
+
+KEY = SeriesKey("wind_turbine", "1s")
+SHAPE = Shape(KEY, ("power_output", "wind_speed"), ("f4", "f4"))
+
+
+class Clockwork(Source):
+    """A source inside the process: each 20 ms another second of the past, counted up, as a backlog would come."""
+
+    protocol = "clockwork"
+    capabilities = frozenset({Capability.SUBSCRIBE})
+
+    def __init__(self, site: str, assets: tuple[str, ...], start: int, *, breaks_at: int = -1) -> None:
+        super().__init__(f"{site}.clockwork", site)
+        self._assets = assets
+        self.next = start
+        self.sent: list[tuple[str, int, float]] = []
+        self.breaks_at = breaks_at
+
+    @property
+    def series(self) -> SeriesKey:
+        return KEY
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        return self._assets
+
+    async def run(self, sink: Sink) -> None:
+        while True:
+            if len(self.sent) == self.breaks_at:
+                self.breaks_at = -1
+                raise RuntimeError("a defect")
+            samples = []
+            for number, asset in enumerate(self._assets):
+                value = float(self.next // NS % 10_000 + number)
+                samples.append(Sample(SHAPE, asset, self.next, np.array([value, value / 2])))
+                self.sent.append((asset, self.next, value))
+                self.health.device(asset).took(samples[-1])
+            sink.put(samples)
+            sink.event(Event(self.site, self._assets[0], self.next, "test", "tick"))
+            self.next += NS
+            await asyncio.sleep(0.02)
+
+    async def read(self, assets: Sequence[str] | None = None) -> list[Sample]:
+        raise NotImplementedError
+
+
+async def collect_for(collector: Collector, seconds: float) -> None:
+    running = asyncio.create_task(collector.run())
+    await asyncio.sleep(seconds)
+    collector.stop()
+    await asyncio.wait_for(running, 40)
+
+
+def stored(root: Path, site: str) -> dict[tuple[str, int], float]:
+    data = SiteStore(root, site).open(KEY).load()
+    return {
+        (str(asset), int(when)): float(value)
+        for asset, column in zip(
+            data["asset"].values, data["power_output"].transpose("asset", "time").values, strict=True
+        )
+        for when, value in zip(data["time"].values.astype("datetime64[ns]").astype(np.int64), column, strict=True)
+        if not np.isnan(value)
+    }
+
+
+async def test_everything_sent_is_stored_once_and_a_second_run_goes_on(tmp_path: Path):
+    start = (time.time_ns() // NS - 600) * NS
+    first = Clockwork("hill", ("A", "B"), start)
+    await collect_for(Collector(tmp_path, [first], flush=0.05, keeper=False), 0.6)
+    second = Clockwork("hill", ("A", "B"), first.next)
+    await collect_for(Collector(tmp_path, [second], flush=0.05, keeper=False), 0.4)
+    sent = {(asset, when): value for asset, when, value in first.sent + second.sent}
+    assert len(sent) > 40
+    assert stored(tmp_path, "hill") == sent
+    assert len(Records(tmp_path / "records.sqlite").events(site="hill", kind="test")) == len(sent) // 2
+
+
+async def test_health_tells_running_devices_and_the_end(tmp_path: Path):
+    source = Clockwork("hill", ("A",), (time.time_ns() // NS - 600) * NS)
+    collector = Collector(tmp_path, [source], flush=0.05)
+    running = asyncio.create_task(collector.run())
+    await asyncio.sleep(1.6)
+    health = read_health(tmp_path / "hill")
+    assert health is not None
+    assert health["running"]
+    assert health["collector"]["keeper"]
+    assert health["collector"]["values"] > 0
+    assert health["sources"]["hill.clockwork"]["devices"]["A"]["state"] == "ok"
+    collector.stop()
+    await asyncio.wait_for(running, 40)
+    after = read_health(tmp_path / "hill")
+    assert after is not None
+    assert not after["running"]
+    assert after["collector"]["seq"] > 0
+
+
+async def test_a_second_collector_for_the_same_site_is_refused(tmp_path: Path):
+    source = Clockwork("hill", ("A",), time.time_ns())
+    first = Collector(tmp_path, [source], keeper=False)
+    with pytest.raises(InputError, match="another collector already collects hill"):
+        Collector(tmp_path, [source], keeper=False)
+    other = Collector(tmp_path, [Clockwork("dale", ("A",), time.time_ns())], keeper=False)
+    for collector in (first, other):
+        collector.stop()
+        await collector.run()
+
+
+async def test_a_source_that_breaks_is_seen_and_does_not_stop_the_others(tmp_path: Path, monkeypatch):
+    start = (time.time_ns() // NS - 600) * NS
+    broken = Clockwork("hill", ("A",), start, breaks_at=3)
+    sound = Clockwork("dale", ("B",), start)
+    await collect_for(Collector(tmp_path, [broken, sound], flush=0.05, keeper=False), 0.5)
+    assert len(stored(tmp_path, "hill")) == 3
+    assert len(stored(tmp_path, "dale")) == len(sound.sent) > 10
+    health = read_health(tmp_path / "hill")
+    assert health is not None
+    device = health["sources"]["hill.clockwork"]["devices"]["A"]
+    assert device["state"] == "down"
+    assert "a defect" in device["last_error"]
+
+
+def test_nothing_to_collect_is_told(tmp_path: Path):
+    with pytest.raises(InputError, match="no live source"):
+        Collector(tmp_path, [])
+
+
+def test_status_command_shows_what_the_collector_left(tmp_path: Path):
+    source = Clockwork("hill", ("A",), (time.time_ns() // NS - 600) * NS)
+    asyncio.run(collect_for(Collector(tmp_path, [source], flush=0.05, keeper=False), 0.3))
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", "status", "--store", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 1  # the collector has stopped, and status says so
+    assert "hill.clockwork" in done.stdout
+    assert "not running" in done.stdout

@@ -1,0 +1,118 @@
+"""The demonstration's plants, as a process: makes a past, writes it to the store, then serves the present.
+
+Past and present come from the same simulated sites, so that the live ticks go on where the history ended.
+What it has to say it says as JSON lines on standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from workbench.model.errors import InputError
+from workbench.model.samples import NS
+from workbench.store import SiteStore
+
+#: Hours of the past kept at the full cadence; what is older has ten-minute statistics only.
+FULL_HOURS = 3
+#: Seconds the history is made to reach beyond now, so that it meets the first live tick.
+AHEAD = 12
+
+
+def write_history(plants: Mapping[str, Any], store: Path, first_tick: int, days: float) -> int:
+    """Write the past of every plant to the store and return the number of values.
+
+    Parameters
+    ----------
+    first_tick
+        The past ends here, exclusive [ns].
+    days
+        Length of the ten-minute history; the last three hours are there at full cadence too.
+    """
+    ten = 600 * NS
+    end = np.datetime64(first_tick, "ns")
+    # Only whole periods: the keeper makes those after them from what is collected.
+    whole = np.datetime64(first_tick - first_tick % ten, "ns")
+    values = 0
+    for site, plant in plants.items():
+        at = SiteStore(store, site)
+        start = whole - np.timedelta64(int(days * 144) * ten, "ns")
+        for cadence, begin, until in (
+            ("10min", start, whole),
+            (None, whole - np.timedelta64(FULL_HOURS * 3600 * NS, "ns"), end),
+        ):
+            for key, data in plant.history(begin, until, cadence).items():
+                at.import_dataset(key, data)
+                values += sum(int(data[name].size) for name in data.data_vars)
+        at.close()
+    return values
+
+
+async def serve(service: Any, linger: float) -> None:
+    """Serve until SIGTERM; then stop ticking at once and stop answering after ``linger`` [s]."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.request_stop)
+    await service.start()
+    say(event="serving", endpoints=sorted({f"{e.entry} at {e.address}" for e in service.endpoints()}))
+    try:
+        await service.run()
+        await asyncio.sleep(linger)
+    finally:
+        await service.stop()
+
+
+def say(**what: Any) -> None:
+    """Tell the parent."""
+    sys.stdout.write(orjson.dumps(what).decode() + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the plants until told to stop."""
+    from workbench.catalog import open_catalog
+    from workbench.cli._logs import configure_logs
+    from workbench.simulate.faults import parse_fault
+    from workbench.simulate.service import SimulationService, build_plants
+    from workbench.simulate.truth import TruthLog
+
+    parser = argparse.ArgumentParser(prog="python -m workbench.demo.plant", description=__doc__)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--truth", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--history-days", type=float, default=30.0)
+    parser.add_argument("--linger", type=float, default=3.0)
+    parser.add_argument("--fault", action="append", default=[])
+    options = parser.parse_args(arguments)
+    configure_logs()
+    began = time.monotonic()
+    try:
+        catalog = open_catalog()
+        entries = [served for entry in catalog.values() if entry.kind == "live" for served in entry.served()]
+        sites = {site: catalog.portfolio.site(site) for site in sorted({entry.site for entry in entries})}
+        first_tick = (time.time_ns() // NS + AHEAD) * NS
+        plants = build_plants(sites, options.seed, first_tick)
+        for fault in options.fault:
+            parse_fault(fault)
+        values = write_history(plants, options.store, first_tick, options.history_days)
+        say(event="history", values=values, seconds=round(time.monotonic() - began, 1))
+        time.sleep(max(0.0, first_tick / 1e9 - time.time() - 0.5))
+        service = SimulationService(plants, entries, truth=TruthLog(options.truth))
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    asyncio.run(serve(service, options.linger))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
