@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -42,9 +42,6 @@ from workbench.sources.opcua_session import (
     is_node_id,
 )
 from workbench.sources.scaling import Variables
-
-if TYPE_CHECKING:
-    from asyncua import ua
 
 
 class OpcUaAddress(BaseModel):
@@ -161,15 +158,13 @@ class OpcUaSource(Source):
 
     async def write(self, asset: str, variable: str, value: float | bool | str) -> None:
         """Write one value, in the vocabulary's unit or as a state's name."""
-        from asyncua import ua
-
         self._known([asset])
         where = f"{self.name}: {asset} {variable}"
         try:
             raw = self._variables.raw(variable, value)
             if not self._variables.writable(variable):
                 raise ValueError(f"{variable} is not writable in the tag map")
-            kind, sent = _as_variant(ua, self._map.tags[variable].type, raw)
+            kind, sent = _as_variant(self._map.tags[variable].type, raw)
         except (ValueError, OverflowError) as error:
             raise SourceError(f"{where}: {error}") from None
         try:
@@ -187,14 +182,12 @@ class OpcUaSource(Source):
         Paths count from the asset's folder, or from Objects where no asset is named. ``*`` stays within a
         name, ``**`` runs over several; ``*`` alone matches everything.
         """
-        from asyncua import ua
-
         from workbench.sources.opcua_browse import discover
 
         url = self.config.server(self.assets[0] if asset is None else self._known([asset])[0])
         try:
             async with connect(self._endpoint(url)) as session:
-                start: ua.NodeId | None = ua.NodeId(ua.ObjectIds.ObjectsFolder)
+                start: NodeId | None = ua.NodeId(ua.ObjectIds.ObjectsFolder)
                 if asset is not None:
                     (start,) = await session.resolve([Place(self.config.folder(asset))], self._map.namespace)
                 if start is None:
@@ -229,7 +222,7 @@ class OpcUaSource(Source):
                     health.failed(str(error) if isinstance(error, SessionError) else error, "down")
             await asyncio.sleep(backoff(attempt))
 
-    async def _find(self, session: Session, assets: Sequence[str], gatherer: Gatherer) -> dict[int, ua.NodeId]:
+    async def _find(self, session: Session, assets: Sequence[str], gatherer: Gatherer) -> dict[int, NodeId]:
         """Handle to node, for all variables of all assets that the server has."""
         wanted = [(asset, variable) for asset in assets for variable in self._map.tags]
         places = [self._place(asset, variable) for asset, variable in wanted]
@@ -251,9 +244,7 @@ class OpcUaSource(Source):
                 health.state = "down"
         return {handle: node for handle, node in zip(handles, found, strict=True) if node is not None}
 
-    async def _subscribe(
-        self, session: Session, nodes: Mapping[int, ua.NodeId], gatherer: Gatherer, sink: Sink
-    ) -> None:
+    async def _subscribe(self, session: Session, nodes: Mapping[int, NodeId], gatherer: Gatherer, sink: Sink) -> None:
         if not nodes:
             raise SessionError("none of the nodes is on the server")
         config = self.config
@@ -274,7 +265,7 @@ class OpcUaSource(Source):
             if len(publication.values):
                 self._deliver(gatherer.gather(publication.values, time.time_ns()), sink)
 
-    async def _poll(self, session: Session, nodes: Mapping[int, ua.NodeId], gatherer: Gatherer, sink: Sink) -> None:
+    async def _poll(self, session: Session, nodes: Mapping[int, NodeId], gatherer: Gatherer, sink: Sink) -> None:
         if not nodes:
             raise SessionError("none of the nodes is on the server")
         handles, ids = list(nodes), list(nodes.values())
@@ -339,7 +330,7 @@ class OpcUaSource(Source):
         return Endpoint(url, config.user, config.password, config.security, config.timeout)
 
 
-def _as_variant(ua: Any, kind: str, raw: float) -> tuple[Any, object]:
+def _as_variant(kind: str, raw: float) -> tuple[Any, object]:
     """Variant type and Python value for a tag's type; ValueError where the value does not fit."""
     if kind == "string":
         raise ValueError("text cannot be written")

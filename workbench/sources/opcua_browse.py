@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
-from asyncua import ua
+from typing import Any
 
 from workbench.sources.base import FoundTag
-from workbench.sources.opcua_session import Session, SessionError
+from workbench.sources.opcua_session import NodeId, Session, SessionError, ua
 
 #: A server that keeps referring to new nodes deeper than this, or to more of them, is not followed further.
 _DEEPEST = 16
@@ -18,7 +17,7 @@ _MOST_NODES = 500_000
 @dataclass(frozen=True)
 class _Found:
     path: str
-    node: ua.NodeId
+    node: NodeId
 
 
 def glob_pattern(pattern: str) -> re.Pattern[str]:
@@ -44,7 +43,7 @@ def glob_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(text, re.DOTALL)
 
 
-async def discover(session: Session, start: ua.NodeId, pattern: str) -> list[FoundTag]:
+async def discover(session: Session, start: NodeId, pattern: str) -> list[FoundTag]:
     """Variables below ``start`` whose path from there matches ``pattern``, with type, unit and value."""
     wanted = glob_pattern(pattern)
     found = [each for each in await _variables(session, start) if wanted.fullmatch(each.path)]
@@ -67,7 +66,7 @@ async def discover(session: Session, start: ua.NodeId, pattern: str) -> list[Fou
     return tags
 
 
-async def _variables(session: Session, start: ua.NodeId) -> list[_Found]:
+async def _variables(session: Session, start: NodeId) -> list[_Found]:
     """All variables below ``start`` by breadth, each node visited once."""
     seen = {start, ua.NodeId(ua.ObjectIds.Server)}  # the server's own diagnostics are no tags
     level = [_Found("", start)]
@@ -95,7 +94,7 @@ async def _variables(session: Session, start: ua.NodeId) -> list[_Found]:
     return variables
 
 
-async def _children(session: Session, nodes: list[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+async def _children(session: Session, nodes: list[NodeId]) -> list[list[Any]]:
     """Objects and variables that each of ``nodes`` holds; properties are left out."""
     parameters = ua.BrowseParameters()
     parameters.RequestedMaxReferencesPerNode = 0
@@ -109,7 +108,7 @@ async def _children(session: Session, nodes: list[ua.NodeId]) -> list[list[ua.Re
         wanted.ResultMask = int(ua.BrowseResultMask.All)
         parameters.NodesToBrowse.append(wanted)
     property_type = ua.NodeId(ua.ObjectIds.HasProperty)
-    answers: list[list[ua.ReferenceDescription]] = []
+    answers: list[list[Any]] = []
     for result in await session.client.uaclient.browse(parameters):
         references = list(result.References or [])
         point = result.ContinuationPoint
@@ -125,7 +124,7 @@ async def _children(session: Session, nodes: list[ua.NodeId]) -> list[list[ua.Re
 
 async def _units(session: Session, found: list[_Found]) -> dict[str, str]:
     """Display name of the EngineeringUnits property by path, for those that have one."""
-    holders: list[tuple[str, ua.NodeId]] = []
+    holders: list[tuple[str, NodeId]] = []
     for part in session.batches("translate", found):
         paths = []
         for each in part:

@@ -135,14 +135,14 @@ class Gatherer:
         np.maximum.at(newest, row, time)
         scaled, quality = self._variables.scale(table, flags, sent)
         shape, assets = self._variables.shape, self._assets
-        any_flag = None if quality is None else quality.any(axis=1)
+        flagged = np.zeros(n, dtype=bool) if quality is None else np.any(quality != 0, axis=1)
         samples = [
             Sample(
                 shape,
                 assets[asset],
                 when,
                 scaled[i],
-                None if quality is None or any_flag is None or not any_flag[i] else quality[i],
+                None if quality is None or not flagged[i] else quality[i],
                 received,
             )
             for i, (asset, when) in enumerate(zip(asset_of.tolist(), newest.tolist(), strict=True))

@@ -11,14 +11,19 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from asyncua import Client, ua
+from asyncua import Client
+from asyncua import ua as asyncua_types
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from workbench.sources.opcua_wire import Published, UnusualError, Values, published, read_results
+
+# Generated code whose annotations do not agree with its use: of no help to a type checker.
+ua: Any = asyncua_types
+NodeId: TypeAlias = Any
 
 # asyncua logs a traceback for each connection that goes; the health of the source tells it once and in order.
 if logging.getLogger("asyncua").level == logging.NOTSET:
@@ -66,7 +71,7 @@ class Item:
     """A node to subscribe to."""
 
     handle: int
-    node: ua.NodeId
+    node: NodeId
     deadband: float = 0.0
 
 
@@ -128,7 +133,7 @@ class Session:
             raise SessionError(f"the server has no namespace {uri!r}; it has {', '.join(map(repr, found))}")
         return int(found.index(uri))
 
-    async def resolve(self, places: Sequence[Place], namespace: str | None) -> list[ua.NodeId | None]:
+    async def resolve(self, places: Sequence[Place], namespace: str | None) -> list[NodeId | None]:
         """Nodes at ``places``; None for each that is not there.
 
         A browse path is names separated by ``/``, each with an optional namespace index (``2:Grid``). Names
@@ -140,7 +145,7 @@ class Session:
             count = len(await self.client.get_namespace_array())
             candidates = [*range(count - 1, 0, -1), 0]
         starts = [_as_node_id(place.start) for place in places]
-        found: list[ua.NodeId | None] = [
+        found: list[NodeId | None] = [
             _as_node_id(place.path) or (start if not place.path else None)
             for place, start in zip(places, starts, strict=True)
         ]
@@ -156,7 +161,7 @@ class Session:
 
     # -- values ---------------------------------------------------------------------------------------
 
-    async def read(self, nodes: Sequence[ua.NodeId]) -> Values:
+    async def read(self, nodes: Sequence[NodeId]) -> Values:
         """Values of ``nodes``; ``handle`` of each is its place among them."""
         out = Values()
         start = 0
@@ -170,7 +175,7 @@ class Session:
             start += len(part)
         return out
 
-    async def _read_values(self, nodes: Sequence[ua.NodeId]) -> Values:
+    async def _read_values(self, nodes: Sequence[NodeId]) -> Values:
         request = ua.ReadRequest()
         request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
         request.Parameters.NodesToRead = [
@@ -189,7 +194,7 @@ class Session:
             raise SessionError(f"{len(values)} values in answer to a read of {len(nodes)}")
         return values
 
-    async def write(self, node: ua.NodeId, value: object, kind: ua.VariantType) -> None:
+    async def write(self, node: NodeId, value: object, kind: Any) -> None:
         """Write one value. Raises SessionError where the server refuses it."""
         data = ua.DataValue(ua.Variant(value, kind))
         (status,) = await self.client.uaclient.write_attributes([node], [data])
@@ -245,7 +250,7 @@ class Session:
         SessionError
             The server has been silent for three of its keep-alive times, or ended the subscription.
         """
-        acknowledge: list[ua.SubscriptionAcknowledgement] = []
+        acknowledge: list[Any] = []
         waiting: deque[asyncio.Task[Buffer]] = deque()
 
         def ask() -> None:
@@ -353,7 +358,7 @@ def _published(data: bytes) -> Published:
     return result
 
 
-def _add(values: Values, handle: int, data: ua.DataValue) -> None:
+def _add(values: Values, handle: int, data: Any) -> None:
     stamp = data.SourceTimestamp or data.ServerTimestamp
     value = None if data.Value is None else data.Value.Value
     status = 0 if data.StatusCode is None else int(data.StatusCode.value)
@@ -366,7 +371,7 @@ def _ticks(stamp: datetime) -> int:
     return (aware - datetime(1601, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 10
 
 
-def _monitored(item: Item, sampling: float, queue: int, trigger: str) -> ua.MonitoredItemCreateRequest:
+def _monitored(item: Item, sampling: float, queue: int, trigger: str) -> Any:
     watch = ua.DataChangeFilter()
     watch.Trigger = getattr(ua.DataChangeTrigger, trigger)
     watch.DeadbandType = int(ua.DeadbandType.Absolute if item.deadband else ua.DeadbandType.None_)
@@ -389,7 +394,7 @@ def is_node_id(text: str) -> bool:
     return text.startswith(("ns=", "i=", "s=", "g=", "b="))
 
 
-def _as_node_id(text: str) -> ua.NodeId | None:
+def _as_node_id(text: str) -> NodeId | None:
     if not is_node_id(text):
         return None
     try:
@@ -398,7 +403,7 @@ def _as_node_id(text: str) -> ua.NodeId | None:
         raise SessionError(f"not a node id: {text!r}") from None
 
 
-def _browse_path(place: Place, start: ua.NodeId | None, namespace: int) -> ua.BrowsePath:
+def _browse_path(place: Place, start: NodeId | None, namespace: int) -> Any:
     result = ua.BrowsePath()
     result.StartingNode = start if start is not None else ua.NodeId(ua.ObjectIds.ObjectsFolder)
     names = place.path if start is not None else f"{place.start}/{place.path}"
