@@ -247,7 +247,12 @@ class SimulationService:
         try:
             for server in self._servers.values():
                 await server.prepare()
-            await self._first_tick()
+            # all cadences begin together, so that the slow series have something to say from the start
+            slowest = max(feed.every for feed in self._feeds) // NS or 1
+            first = (time.time_ns() // NS // slowest + 1) * slowest
+            while time.time_ns() < first * NS and not self._stopping.is_set():
+                await self._wait_until(first)
+            await self._tick(first)
             for server in self._servers.values():
                 self._started.append(server)
                 await server.start()
@@ -298,31 +303,20 @@ class SimulationService:
             except TimeoutError:
                 return
 
-    async def _first_tick(self) -> None:
-        """Give every device something to say: slow series what they last scanned, the others this second."""
-        await self._wait_until(time.time_ns() // NS + 1)
-        now = time.time_ns() // NS
-        slow = [feed for feed in self._feeds if feed.every > NS]
-        for every in sorted({feed.every for feed in slow}, reverse=True):
-            await self._tick(now - now % (every // NS), [feed for feed in slow if feed.every == every])
-        await self._tick(now, [feed for feed in self._feeds if feed.every <= NS])
-
-    async def _tick(self, second: int, feeds: Sequence[_Feed] | None = None, in_time: int | None = None) -> bool:
-        """Serve one second: physics, registers, publish, truth. ``feeds`` are those due unless given.
+    async def _tick(self, second: int, in_time: int | None = None) -> bool:
+        """Serve one second: physics, registers, publish, truth.
 
         Returns False, and shows nothing, where the physics took beyond ``in_time`` [ns].
         """
         began = time.perf_counter()
         t = second * NS
-        if feeds is None:
-            feeds = [feed for feed in self._feeds if t % feed.every == 0]
         frames = {site: plant.tick(t) for site, plant in self.sites.items()}
         if in_time is not None and time.time_ns() >= in_time:
             return False
         notes: list[tuple[_Feed, npt.NDArray[np.float64]]] = []
-        for feed in feeds:
+        for feed in self._feeds:
             frame = frames[feed.entry.site].get(feed.entry.series)
-            if frame is None:
+            if frame is None or t % feed.every:
                 continue
             seen = np.full((len(feed.rows), len(self._columns[feed.entry.site, feed.entry.series])), np.nan)
             for n, (asset, row) in enumerate(zip(feed.assets, feed.rows, strict=True)):

@@ -141,9 +141,10 @@ class OpcUaServer:
             above, _, leaf = f"{device.folder}/{tag.node}".rpartition("/")
             parent = await folder(above)
             kind = _variant_type(tag.type)
+            zero = False if tag.type == "boolean" else 0
             identifier = f"{above}.{leaf}".replace("/", ".")
             node = await parent.add_variable(
-                ua.NodeId(identifier, index), ua.QualifiedName(leaf, index), ua.Variant(None, kind), kind
+                ua.NodeId(identifier, index), ua.QualifiedName(leaf, index), ua.Variant(zero, kind), kind
             )
             term = words.get(variable)
             units = tag.units or ("" if term is None else term.units)

@@ -1,0 +1,174 @@
+"""``workbench simulate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from workbench.catalog import Catalog
+    from workbench.simulate.service import Endpoint, ServedEntry, SimulationService
+
+
+def simulate(
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weather and the same plants.")] = 1,
+    site: Annotated[list[str] | None, typer.Option(help="Only this site; may be repeated.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Write down there what is served (an empty or new folder).")
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Inject a fault, kind:asset:…; may be repeated. See the list below.")
+    ] = None,
+    faults: Annotated[Path | None, typer.Option(help="YAML file with a list of faults.")] = None,
+    duration: Annotated[str | None, typer.Option("--for", help="End by itself after so long, such as 60s.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Listen there instead of on this machine only. Mind: no passwords.")
+    ] = None,
+    broker: Annotated[str, typer.Option(help="MQTT broker: auto, mosquitto or amqtt.")] = "auto",
+) -> None:
+    """Run the simulated plants and their protocol servers alone.
+
+    Real servers (OPC UA, Modbus TCP, Modbus RTU over TCP, MQTT) stand at the addresses that the catalogs
+    name, so that any client can connect. Runs until Ctrl-C or SIGTERM.
+
+    Where a port is taken, choose another through the environment variable in the catalog:
+    WORKBENCH_MODBUS_SUN_VALLEY=127.0.0.1:16022 workbench simulate
+
+    Example: workbench simulate --site north_ridge --seed 7 --for 10min
+    """
+    import asyncio
+
+    from workbench.catalog import open_catalog
+    from workbench.model.errors import InputError
+    from workbench.model.time import parse_duration
+    from workbench.simulate.service import SimulationService, build_plants
+    from workbench.simulate.truth import TruthLog
+
+    if broker not in ("auto", "mosquitto", "amqtt"):
+        raise InputError("no such broker", where="--broker", found=broker, expected="auto, mosquitto or amqtt")
+    seconds = None if duration is None else parse_duration(duration).ns / 1e9
+    quiet_libraries()
+    catalog = open_catalog()
+    entries = live_entries(catalog, site)
+    names = list(dict.fromkeys(entry.site for entry in entries))
+    sites = {name: catalog.portfolio.sites[name] for name in names}
+
+    async def run() -> SimulationService:
+        plants = build_plants(sites, seed)
+        log = None if truth is None else TruthLog(truth)
+        service = SimulationService(plants, entries, truth=log, broker=broker, host=host)  # type: ignore[arg-type]
+        await run_service(service, seconds)
+        return service
+
+    status = asyncio.run(run()).status
+    skipped = f", {status.skipped} seconds skipped" if status.skipped else ""
+    print(f"Served {status.values:,} values in {status.ticks} ticks{skipped}.")
+
+
+async def run_service(service: SimulationService, seconds: float | None) -> None:
+    """Start ``service``, tell where it is, run it until a signal or for ``seconds``, and stop it."""
+    import asyncio
+    import signal
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, service.request_stop)
+    await service.start()
+    try:
+        show_endpoints(service.endpoints())
+        await service.run(seconds)
+    finally:
+        await service.stop()
+
+
+def live_entries(catalog: Catalog, sites: Sequence[str] | None = None) -> list[ServedEntry]:
+    """What to serve for the live entries of ``catalog``, of all simulated sites or of ``sites``.
+
+    Raises
+    ------
+    InputErrors
+        With everything that is wrong with any of them.
+    """
+    from workbench.model.errors import InputError, InputErrors, did_you_mean
+    from workbench.simulate.service import served_entries
+
+    served: list[ServedEntry] = []
+    errors: list[InputError] = []
+    known: set[str] = set()
+    for entry in catalog.entries.values():
+        if entry.kind != "live" or entry.site is None:
+            continue
+        known.add(entry.site)
+        if sites and entry.site not in sites:
+            continue
+        try:
+            entry.require()
+            spec = entry.spec
+            if spec.config is None or spec.tagmap is None:
+                raise InputError("the simulator needs a tag map", where=spec.name, hint="give the entry the key 'tags'")
+            served += served_entries(spec.name, entry.site, spec.driver, spec.config.model_dump(), spec.tagmap)
+        except InputError as error:
+            errors.append(error)
+    for name in sites or ():
+        if name not in known:
+            hint = did_you_mean(name, known)
+            errors.append(
+                InputError(
+                    "no live entry at this site",
+                    where="--site",
+                    found=name,
+                    expected=", ".join(sorted(known)),
+                    hint=hint,
+                )
+            )
+    if errors:
+        raise errors[0] if len(errors) == 1 else InputErrors(errors)
+    return served
+
+
+def show_endpoints(endpoints: Iterable[Endpoint]) -> None:
+    """A table of what stands where, and how a foreign client asks for it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    for column in ("entry", "asset", "address", "variables"):
+        table.add_column(column, justify="right" if column == "variables" else "left")
+    examples: dict[str, str] = {}
+    for end in endpoints:
+        table.add_row(end.entry, end.asset, end.address, str(end.variables))
+        scheme, _, rest = end.address.partition("://")
+        place, _, last = rest.partition(" ")
+        examples.setdefault(scheme, _example(scheme, place, last))
+    console.print(table)
+    console.print("\nTry another client:")
+    for example in examples.values():
+        console.print(f"  {example}", highlight=False, soft_wrap=True)
+    console.print("\nCtrl-C ends it.", style="dim")
+
+
+def _example(scheme: str, place: str, last: str) -> str:
+    host, _, port = place.partition("/")[0].rpartition(":")
+    unit = last.removeprefix("unit ")
+    if scheme == "modbus-tcp":
+        return f"mbpoll -m tcp -p {port} -a {unit} -0 -r 0 -c 20 -1 {host}"
+    if scheme == "modbus-rtu-over-tcp":
+        return (
+            f"socat pty,raw,link=/tmp/rtu tcp:{host}:{port} & mbpoll -m rtu -P none -a {unit} -0 -r 0 -c 8 -1 /tmp/rtu"
+        )
+    if scheme == "mqtt":
+        return f"mosquitto_sub -h {host} -p {port} -t '{last}' -v"
+    return f"uals -u opc.tcp://{place} -d 4"
+
+
+def quiet_libraries() -> None:
+    """Keep what protocol libraries say about other people's clients off the screen."""
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("amqtt", "asyncua", "pymodbus", "transitions"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
