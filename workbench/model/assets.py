@@ -6,7 +6,8 @@ inverter and battery models) stand in its subfolder ``models``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -255,7 +256,11 @@ class Portfolio:
 
     def get(self, asset: str) -> Asset | None:
         """The asset of that id, or None."""
-        return next((one for site in self.sites.values() for one in site.assets if one.id == asset), None)
+        return self._by_id.get(asset)
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, Asset]:
+        return {asset.id: asset for site in self.sites.values() for asset in site.assets}
 
     def assets(self, site: str | None = None, type: str | None = None) -> list[Asset]:  # noqa: A002  the word of the domain
         """Assets of a site or all, of one kind or all, in the order of the files."""
