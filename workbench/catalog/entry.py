@@ -111,8 +111,6 @@ class Entry:
 
     def open(self, *, time: Any = None, assets: Any = None, variables: Any = None) -> xr.Dataset:
         """What :meth:`read` gives, without Intake between."""
-        from workbench.model.assets import with_assets
-
         chosen = selection(time, assets, variables)
         self.require()
         data = self.reader().read(chosen) if self.kind == "file" else self._collected(chosen)
@@ -120,7 +118,17 @@ class Entry:
         licence = self.spec.raw.get("licence")
         if licence:
             data = data.assign_attrs(licence=str(licence))
-        return with_assets(data, self.catalog.portfolio)
+        return self._with_facts(data)
+
+    def _with_facts(self, data: xr.Dataset) -> xr.Dataset:
+        """``data`` with what portfolio and messages say of its assets."""
+        from workbench.catalog.facts import SiteFacts
+
+        if self.kind != "file" and self.site:
+            return SiteFacts(self.catalog.store / self.site).annotate(data, self.catalog.portfolio)
+        from workbench.model.assets import with_assets
+
+        return with_assets(data, self.catalog.portfolio, site=self.site)
 
     def _collected(self, chosen: Selection) -> xr.Dataset:
         """What the site's store has of the entry."""
@@ -160,7 +168,6 @@ class Entry:
             ``direct``, and no device answers.
         """
         from workbench.catalog.live import newest, newest_direct
-        from workbench.model.assets import with_assets
 
         self.require()
         if self.kind == "file":
@@ -168,7 +175,7 @@ class Entry:
         if direct and self.kind != "live":
             raise InputError(f"{self.name} shows the store; there is no device to ask", hint="leave direct out")
         data = newest_direct(self.source()) if direct else newest(self)
-        return with_assets(data, self.catalog.portfolio)
+        return self._with_facts(data)
 
     def describe(self) -> dict[str, Any]:
         """What the entry is, where its data come from, and what is in it.

@@ -86,16 +86,14 @@ class SiteFacts:
 
     def annotate(self, data: xr.Dataset, portfolio: Portfolio) -> xr.Dataset:
         """``data`` with asset coordinates and the units of variables outside the vocabulary."""
-        from workbench.model.assets import asset_coords, with_assets
+        from workbench.model.assets import Asset, asset_coords
 
         for name, unit in self.variables.items():
             if name in data and not data[name].attrs.get("units"):
                 data[name].attrs["units"] = unit
-        if not self.assets:
-            return with_assets(data, portfolio)
-        told = {asset.id: asset for asset in self.as_assets(str(data.attrs.get("site", "")))}
-        there = [str(name) for name in data["asset"].values]
-        known = {asset.id: asset for asset in portfolio.assets() if asset.id in there}
-        if not all(name in known or name in told for name in there):
-            return with_assets(data, portfolio)
-        return data.assign_coords(asset_coords([known.get(name) or told[name] for name in there]))
+        site = str(data.attrs.get("site", ""))
+        told = {asset.id: asset for asset in self.as_assets(site)}
+        kind = str(data.attrs.get("asset_type", ""))
+        names = [str(name) for name in data["asset"].values]
+        facts = [portfolio.get(name) or told.get(name) or Asset(name, kind, site) for name in names]
+        return data.assign_coords(asset_coords(facts))

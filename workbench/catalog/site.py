@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.catalog.facts import SiteFacts
 from workbench.catalog.selection import as_slice, selection
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.samples import SeriesKey
@@ -44,8 +45,15 @@ class SiteView:
 
     @property
     def assets(self) -> list[Asset]:
-        """The site's assets in the portfolio."""
-        return list(self.portfolio.assets(site=self.name)) if self.facts is not None else []
+        """The site's assets: those of the portfolio, then those that only messages told of."""
+        known = list(self.portfolio.assets(site=self.name)) if self.facts is not None else []
+        there = {asset.id for asset in known}
+        return known + [asset for asset in self.ingested.as_assets(self.name) if asset.id not in there]
+
+    @property
+    def ingested(self) -> SiteFacts:
+        """What messages said of assets that the portfolio does not have."""
+        return SiteFacts(self.root / self.name)
 
     @property
     def store(self) -> SiteStore:
@@ -97,28 +105,22 @@ class SiteView:
         InputError
             The store has no such series, or several that fit.
         """
-        from workbench.model.assets import with_assets
-
         key = self._key(series, asset_type, cadence)
         chosen = selection(time, assets, variables)
         data = self.store.open(key, time=as_slice(chosen), assets=chosen.assets, variables=chosen.variables)
-        return with_assets(data, self.portfolio)
+        return self._with_facts(data)
 
     def latest(self, series: str | SeriesKey | None = None, **parts: str) -> xr.Dataset:
         """Newest value per asset and variable, with ``<variable>_time``; dims (asset)."""
-        from workbench.model.assets import with_assets
-
         key = self._key(series, parts.get("asset_type"), parts.get("cadence"))
-        return with_assets(self.store.latest(key), self.portfolio)
+        return self._with_facts(self.store.latest(key))
 
     def tree(self) -> xr.DataTree:
         """All series as a tree ``<asset_type>/<cadence>``, with asset coordinates."""
         import xarray as xr
 
-        from workbench.model.assets import with_assets
-
         parts = {
-            f"/{info.key.asset_type}/{info.key.cadence}": with_assets(self.store.open(info.key), self.portfolio)
+            f"/{info.key.asset_type}/{info.key.cadence}": self._with_facts(self.store.open(info.key))
             for info in self.series()
         }
         return xr.DataTree.from_dict(parts, name=self.name)
@@ -126,6 +128,10 @@ class SiteView:
     def events(self, **filters: Any) -> pl.DataFrame:
         """Events of the site; ``filters`` are those of ``Records.events``: asset, start, end, kind, limit."""
         return self.records.events(site=self.name, **filters)
+
+    def _with_facts(self, data: xr.Dataset) -> xr.Dataset:
+        """``data`` with what portfolio and messages say of its assets."""
+        return self.ingested.annotate(data, self.portfolio)
 
     def _key(self, series: str | SeriesKey | None, asset_type: str | None, cadence: str | None) -> SeriesKey:
         there = [info.key for info in self.series()]

@@ -160,7 +160,8 @@ def _check(spec: EntrySpec, portfolio: Portfolio | None) -> None:
         spec.errors += [_with_common_keys(one, spec) for one in found if one.where not in told]
     else:
         spec.config = None if had_errors else config
-        _check_assets(spec, config, portfolio)
+        if spec.kind != "file" or readers.reader(driver).in_portfolio:
+            _check_assets(spec, config, portfolio)
         if spec.kind == "file":
             _check_reader(spec, config)
     if spec.kind in ("live", STORE) and spec.site is None:
@@ -238,13 +239,14 @@ def _check_assets(spec: EntrySpec, config: BaseModel, portfolio: Portfolio | Non
         return
     there = {asset.id: asset for asset in portfolio.assets(site=spec.site)}
     kind = getattr(config, "asset_type", None)
+    fitting = [asset.id for asset in there.values() if kind in (None, asset.type)]
     for name, keys in asset_names(config).items():
         if name not in there:
             spec.errors.append(
                 spec.error(
                     f"no asset {name!r} at {spec.site} in the portfolio",
                     *keys,
-                    expected="one of " + ", ".join(i for i, a in there.items() if kind is None or a.type == kind),
+                    expected="one of " + ", ".join(fitting or there),
                     hint=did_you_mean(name, there),
                 )
             )

@@ -25,21 +25,6 @@ from workbench.model.quality import Quality, is_quality
 from workbench.model.samples import Event
 from workbench.model.vocabulary import Term, vocabulary
 
-#: Key of an id to the type of asset it names.
-ID_KEYS = {
-    "turbine_id": "wind_turbine",
-    "inverter_id": "inverter",
-    "string_id": "string",
-    "mppt_id": "mppt",
-    "battery_id": "battery",
-    "bess_id": "battery",
-    "meter_id": "grid_meter",
-    "mast_id": "met_mast",
-    "tracker_id": "tracker",
-    "substation_id": "substation",
-    "station_id": "weather_station",
-    "pyranometer_id": "irradiance_sensor",
-}
 SITE_KEYS = ("farm_id", "site_id", "plant_id", "park_id")
 TIME_KEYS = ("timestamp", "time", "ts", "datetime")
 PLACE_KEYS = ("latitude", "longitude", "elevation")
@@ -117,14 +102,20 @@ def flatten(message: RawMessage, types: Mapping[str, str] | None = None) -> Flat
         if key in data and not isinstance(data[key], (dict, list)):
             walk.fact(asset, key, data[key])
             used.add(key)
-    walk.section(reading, {k: v for k, v in data.items() if k not in used and k != time_key}, "", Units())
+    rest = {key: value for key, value in data.items() if key not in used and key != time_key}
+    walk.section(reading, rest, "", Units(walk.words))
     return flat
+
+
+def id_keys() -> Mapping[str, str]:
+    """Key of an id (``turbine_id``) to the type of asset it names."""
+    return vocabulary().structure.asset_types
 
 
 def _identity(message: RawMessage, types: Mapping[str, str]) -> tuple[str, str, set[str]]:
     """Asset, its type, and the keys that said so."""
     data = message.data
-    for key, kind in ID_KEYS.items():
+    for key, kind in id_keys().items():
         if key in data:
             return _name(message, key, data[key]), kind, {key}
     if "asset_id" in data:
@@ -134,7 +125,7 @@ def _identity(message: RawMessage, types: Mapping[str, str]) -> tuple[str, str, 
         if kind:
             return asset, kind, {"asset_id"} | ({"asset_type"} if said is not None else set())
         raise message.error("the type of the asset is not known", "asset_id", found=asset, expected="a key asset_type")
-    known = [*ID_KEYS, "asset_id"]
+    known = [*id_keys(), "asset_id"]
     raise message.error("the message names no asset", expected="a key " + ", ".join(known), hint=_near(data, known))
 
 
@@ -158,6 +149,7 @@ class _Walk:
         self.message = message
         self.flat = flat
         self.words = vocabulary()
+        self.ids = id_keys()
 
     def reading(self, asset: str, kind: str, time: int) -> Reading:
         found = Reading(asset, kind, time)
@@ -216,13 +208,13 @@ class _Walk:
             else:
                 rest[key] = value
         if rest:
-            self.section(reading, rest, f"{where}.", Units())
+            self.section(reading, rest, f"{where}.", Units(self.words))
 
     def items(self, reading: Reading, key: str, values: list[Any], where: str, units: Units) -> None:
         """A list: assets below this one, events, numbers, or a record."""
         for index, item in enumerate(values):
             at = f"{where}[{index}]"
-            if isinstance(item, dict) and (id_key := next((k for k in ID_KEYS if k in item), None)):
+            if isinstance(item, dict) and (id_key := next((k for k in self.ids if k in item), None)):
                 self.child(reading, id_key, item, at, units)
             elif key in EVENT_LISTS or isinstance(item, dict):
                 self.event(reading, EVENT_LISTS.get(key, key), item, at)
@@ -235,7 +227,7 @@ class _Walk:
         name = f"{reading.asset}/{_name(self.message, f'{where}.{id_key}', item[id_key])}"
         time_key = next((key for key in TIME_KEYS if key in item), None)
         time = reading.time if time_key is None else self.time(item[time_key], f"{where}.{time_key}")
-        child = self.reading(name, ID_KEYS[id_key], time)
+        child = self.reading(name, self.ids[id_key], time)
         self.flat.facts[name]["parent"] = reading.asset
         self.flat.leaves["identity"] += 1
         self.flat.leaves["time"] += time_key is not None

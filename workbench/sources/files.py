@@ -174,8 +174,7 @@ class CsvReader(TableReader):
         check_columns(header, columns, path, self.name)
         given = {name: kind for name, kind in columns.items() if kind is not None}
         try:
-            # low_memory keeps the parser from holding the whole table twice
-            frame = pl.read_csv(source, columns=list(columns), schema_overrides=given, rechunk=False, **options)
+            frame = pl.read_csv(source, columns=list(columns), schema_overrides=given, **options)
         except pl.exceptions.ComputeError as error:
             text = pl.read_csv(source, columns=list(columns), infer_schema=False, **options)
             raise _bad_number(text, given, path, config.skip_rows) or InputError(

@@ -75,6 +75,7 @@ class DatasetReader(abc.ABC):
 
     driver: ClassVar[str]
     Config: ClassVar[type[BaseModel]]
+    in_portfolio: ClassVar[bool] = True  #: its assets stand at the site; False for what only surrounds it
 
     def __init__(self, name: str, config: BaseModel, folder: Path) -> None:
         self.name = name

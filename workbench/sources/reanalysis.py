@@ -30,34 +30,33 @@ _DERIVED = {
 
 
 class ReanalysisConfig(CsvConfig):
-    """Keys of a reanalysis entry: those of a table, and where the wind components stand."""
+    """Keys of a reanalysis entry: those of a table, and the height of its wind."""
 
-    wind_u: str = Field(description="column of the eastward component [m/s]")
-    wind_v: str = Field(description="column of the northward component [m/s]")
     height: float | None = Field(None, gt=0, description="height of the wind above ground [m]")
 
 
 class ReanalysisReader(TableReader):
     """Reads CSV or Parquet and adds ``wind_speed``, ``wind_direction`` and ``air_density``.
 
-    A variable that the mapping gives itself is taken from the file, not derived.
+    They are made from ``wind_u``, ``wind_v``, ``temperature`` and ``barometric_pressure``, where the mapping
+    gives those; a variable that the mapping gives itself is taken from the file.
     """
 
     driver: ClassVar[str] = "reanalysis"
     Config: ClassVar[type[BaseModel]] = ReanalysisConfig
+    in_portfolio: ClassVar[bool] = False
 
     def __init__(self, name: str, config: BaseModel, folder: Path) -> None:
         super().__init__(name, config, folder)
         assert isinstance(config, ReanalysisConfig)  # noqa: S101
-        components = {
-            config.wind_u: Column(variable="wind_u", units="m/s", own=True),
-            config.wind_v: Column(variable="wind_v", units="m/s", own=True),
-        }
         self.height = config.height
-        self.config = config.model_copy(update={"columns": dict(config.columns) | components})
-        parquet = all(path.suffix == ".parquet" for path in self.places())
-        self._table = (ParquetReader if parquet else CsvReader)(name, self.config, folder)
-        self.typed_time = self._table.typed_time  # type: ignore[misc]
+        parquet = bool(self.places()) and all(path.suffix == ".parquet" for path in self.places())
+        self._table = (ParquetReader if parquet else CsvReader)(name, config, folder)
+
+    @property
+    def typed_time(self) -> bool:  # type: ignore[override]
+        """Whether the file says of what type its times are."""
+        return self._table.typed_time
 
     def scan(self, path: Path, columns: Mapping[str, pl.DataType | type[pl.DataType] | None]) -> pl.LazyFrame:
         """``columns`` of the file at ``path``."""
@@ -68,14 +67,14 @@ class ReanalysisReader(TableReader):
         return self._table.place(row, column)
 
     def outcome(self, columns: Mapping[str, Column]) -> dict[str, Column]:
-        """The mapped variables and those that can be derived, without the wind components."""
+        """The mapped variables and those that can be derived."""
         given = {column.variable: column for column in columns.values()}
         suffix = f" at {self.height:g} m" if self.height else ""
         for name, parts in _DERIVED.items():
             if name not in given and all(part in given for part in parts):
                 long_name = name.replace("_", " ") + (suffix if name.startswith("wind") else "")
                 given[name] = Column(variable=name, long_name=long_name)
-        return {name: column for name, column in given.items() if name not in {"wind_u", "wind_v"}}
+        return given
 
     def needs(self, variable: str, names: list[str]) -> bool:
         """Whether ``variable`` is asked for, or needed to derive what is."""

@@ -207,8 +207,8 @@ def gap_table(data: xr.Dataset) -> pl.DataFrame:
     if GAP not in data:
         data = mark_gaps(data)
     gap = np.asarray(data[GAP].transpose("time", "asset").values)
-    times = data["time"].values.astype("datetime64[ns]")
-    slot = np.timedelta64(slot_ns(data), "ns")
+    times = data["time"].values.astype("datetime64[ns]").view("int64")
+    slot = slot_ns(data)
     rows: dict[str, list[Any]] = {"asset": [], "start": [], "end": [], "slots": [], "kind": []}
     for column, asset in enumerate(data["asset"].values):
         edges = np.flatnonzero(np.diff(gap[:, column], prepend=0, append=0))
@@ -216,18 +216,13 @@ def gap_table(data: xr.Dataset) -> pl.DataFrame:
             kind = int(gap[first, column]) if first < len(gap) else 0
             if kind:
                 rows["asset"].append(str(asset))
-                rows["start"].append(times[first])
-                rows["end"].append(times[last - 1] + slot)
+                rows["start"].append(int(times[first]))
+                rows["end"].append(int(times[last - 1]) + slot)
                 rows["slots"].append(int(last - first))
                 rows["kind"].append(("no_sample", "empty_sample")[kind - 1])
-    schema = {
-        "asset": pl.String,
-        "start": pl.Datetime("ns"),
-        "end": pl.Datetime("ns"),
-        "slots": pl.Int64,
-        "kind": pl.String,
-    }
-    return pl.DataFrame(rows, schema=schema).sort("slots", "start", descending=[True, False])
+    schema = {"asset": pl.String, "start": pl.Int64, "end": pl.Int64, "slots": pl.Int64, "kind": pl.String}
+    table = pl.DataFrame(rows, schema=schema).with_columns(pl.col("start", "end").cast(pl.Datetime("ns")))
+    return table.sort("slots", "start", descending=[True, False])
 
 
 def quality_table(data: xr.Dataset) -> pl.DataFrame:
@@ -365,10 +360,7 @@ def _runs(values: npt.NDArray[Any], repeats: int) -> npt.NDArray[np.bool_]:
 def _duration_ns(text: str) -> int:
     from workbench.model.time import parse_duration
 
-    fixed = parse_duration(text).timedelta
-    if fixed is None:
-        raise InputError("not a fixed duration", where="stuck_after", found=text, expected="such as PT1H")
-    return int(fixed.total_seconds() * 1e9)
+    return parse_duration(text).ns
 
 
 def _with_flags(data: xr.Dataset, flags: Mapping[str, Any]) -> xr.Dataset:
