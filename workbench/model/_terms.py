@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from workbench.model.errors import InputError
-from workbench.model.vocabulary import AssetType, Child, Kind, Structure, Term
+from workbench.model.vocabulary import AssetType, Child, Kind, Structure, Term, Topic
 from workbench.model.yamlfile import YamlFile, load_yaml, validation_errors
 
 _IEC = r"^[A-Z]{4}\.[A-Z][A-Za-z0-9]*(\.phs[A-C]{1,2})?$"
@@ -91,6 +92,8 @@ class _TermSpec(_Strict):
 
 
 class _TermsFile(_Strict):
+    title: str
+    about: str = ""
     terms: dict[Annotated[str, Field(pattern=_NAME)], _TermSpec]
 
 
@@ -106,9 +109,20 @@ class _StructureFile(_Strict):
     unit_leaves: dict[str, list[str]]
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Term], Structure, list[InputError]]:
-    """Terms and structure from the YAML files of ``folder``, and everything that is wrong with them."""
+@dataclass
+class Reading:
+    """What a folder of YAML files says, and everything that is wrong with it."""
+
+    terms: dict[str, Term]
+    topics: dict[str, Topic]
+    structure: Structure
+    errors: list[InputError]
+
+
+def read_folder(folder: Path) -> Reading:
+    """Read the YAML files of ``folder``."""
     terms: dict[str, Term] = {}
+    topics: dict[str, Topic] = {}
     places: dict[str, str] = {}
     structure = Structure()
     errors: list[InputError] = []
@@ -125,11 +139,12 @@ def read_folder(folder: Path) -> tuple[dict[str, Term], Structure, list[InputErr
             structure = _structure(file, errors) or structure
             continue
         try:
-            specs = _TermsFile.model_validate(file.data).terms
+            spec_file = _TermsFile.model_validate(file.data)
         except ValidationError as error:
             errors += validation_errors(error, file, model=_TermsFile)
             continue
-        for name, spec in specs.items():
+        topics[path.stem] = Topic(path.stem, spec_file.title, spec_file.about)
+        for name, spec in spec_file.terms.items():
             line = file.line(("terms", name))
             if name in terms:
                 errors.append(
@@ -138,7 +153,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Term], Structure, list[InputErr
                     )
                 )
             terms[name], places[name] = spec.term(name, path.stem), f"{path.name}:{line}"
-    return terms, structure, errors
+    return Reading(terms, topics, structure, errors)
 
 
 def _structure(file: YamlFile, errors: list[InputError]) -> Structure | None:

@@ -80,6 +80,9 @@ class Batch:
     ``slot`` [n] int64 ns: the start of the cadence slot of each sample; ``asset`` [n] int32: index into
     ``assets``; ``time`` [n] int64 ns: exact source time; ``received`` [n] int64 ns; ``count`` [n] uint16;
     ``values`` [n, v] float64; ``quality`` [n, v] uint16 or None.
+
+    ``replace`` marks samples that replace all their slots hold of these variables (missing values and count
+    included) in place of adding to it: statistics computed anew.
     """
 
     shape: Shape
@@ -92,6 +95,7 @@ class Batch:
     values: npt.NDArray[np.float64]
     quality: npt.NDArray[np.uint16] | None = None
     seq: int = -1  #: the journal's number once it is durable
+    replace: bool = False
 
     def __len__(self) -> int:
         return len(self.slot)

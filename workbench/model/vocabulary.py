@@ -69,8 +69,9 @@ class Term:
     def attrs(self) -> dict[str, Any]:
         """CF attributes of a variable of this name.
 
-        ``units``, ``long_name``, and where there is one ``standard_name``, ``iec61400_25``, ``valid_range``;
-        ``flag_values`` and ``flag_meanings`` for a status.
+        ``units``, ``long_name``, and where there is one ``standard_name`` and ``iec61400_25``; for a status
+        ``flag_values`` and ``flag_meanings``. The valid range is left out on purpose: readers that follow CF
+        hide what lies outside of a ``valid_range``, and here nothing measured is hidden, only flagged.
         """
         import numpy as np
 
@@ -83,10 +84,45 @@ class Term:
             kind = np.float64 if self.dtype == "f8" else np.float32
             found["flag_values"] = np.array(list(self.states.values()), dtype=kind)
             found["flag_meanings"] = " ".join(self.states)
-        elif self.valid_min is not None and self.valid_max is not None:
-            kind = np.float64 if self.dtype == "f8" else np.float32
-            found["valid_range"] = np.array([self.valid_min, self.valid_max], dtype=kind)
         return found
+
+    def code(self, value: object) -> float | None:
+        """The number that a status is kept as.
+
+        Parameters
+        ----------
+        value
+            Name of a state (case, spaces and hyphens do not matter), its code, or true or false.
+
+        Returns
+        -------
+        The code; None where the variable has no such state.
+        """
+        known = self.states or {}
+        if isinstance(value, str):
+            wanted = _plain(value)
+            return next((float(code) for state, code in known.items() if _plain(state) == wanted), None)
+        if isinstance(value, (bool, int, float)):
+            number = float(value)
+            return number if not known or number in known.values() else None
+        return None
+
+    def state(self, code: float) -> str | None:
+        """Name of the state with that code, or None."""
+        return next((state for state, number in (self.states or {}).items() if number == code), None)
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A file of the vocabulary."""
+
+    name: str
+    title: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,8 +136,14 @@ class Child:
 class Vocabulary(Mapping[str, Term]):
     """All terms by name, and what the other leaves of a message are."""
 
-    def __init__(self, terms: Mapping[str, Term], structure: Structure | None = None) -> None:
+    def __init__(
+        self,
+        terms: Mapping[str, Term],
+        structure: Structure | None = None,
+        topics: Mapping[str, Topic] | None = None,
+    ) -> None:
         self._terms = dict(terms)
+        self.topics = dict(topics or {})
         self.structure = structure or Structure()
         self._attrs: dict[str, dict[str, Any]] = {}
 
@@ -216,7 +258,7 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     """
     from workbench.model._terms import read_folder
 
-    terms, structure, errors = read_folder(folder)
-    if errors:
-        raise errors[0] if len(errors) == 1 else InputErrors(errors)
-    return Vocabulary(terms, structure)
+    found = read_folder(folder)
+    if found.errors:
+        raise found.errors[0] if len(found.errors) == 1 else InputErrors(found.errors)
+    return Vocabulary(found.terms, found.structure, found.topics)
