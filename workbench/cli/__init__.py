@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "catalog": ("catalog", "app", DATA, "List, show, read and check the entries of the catalogs."),
     "ingest": ("ingest", "ingest", DATA, "Take nested JSON or NDJSON messages into the store."),
     "store": ("store", "app", DATA, "Look into the telemetry store, verify it, export from it."),
+    "run": ("run", "run", DATA, "Run a pipeline on an entry of the catalogs."),
     "vocabulary": ("vocabulary", "app", DATA, "The names, units and states everything is written in."),
     "collect": ("collect", "collect", LIVE, "Read every live source of the catalogs into the store."),
     "status": ("status", "status", LIVE, "Health of the collector and of each source."),

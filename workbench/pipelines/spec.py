@@ -56,7 +56,7 @@ def load_pipeline(path: Path) -> Pipeline:
         InputError(
             "unknown key",
             file=path,
-            line=source.line_of((key,)),
+            line=source.line((key,)),
             where=str(key),
             expected=", ".join(sorted(_KEYS)),
             hint=did_you_mean(str(key), _KEYS),
@@ -94,15 +94,20 @@ def _step(source: YamlFile, path: Path, place: tuple[str | int, ...], content: o
     def wrong(message: str, below: str | None = None, **more: Any) -> InputErrors:
         at = place if below is None else (*place, below)
         named = where if below is None else f"{where}.{below}"
-        return InputErrors([InputError(message, file=path, line=source.line_of(at), where=named, **more)])
+        return InputErrors([InputError(message, file=path, line=source.line(at), where=named, **more)])
 
     if not isinstance(content, dict) or not isinstance(content.get("type"), str):
         raise wrong("a step needs a type", found=content, expected="a mapping with the key type")
     known = steps()
     kind = content["type"]
     if kind not in known:
-        raise wrong("no step of this type is installed", "type", found=kind, expected=", ".join(known),
-                    hint=did_you_mean(kind, known))
+        raise wrong(
+            "no step of this type is installed",
+            "type",
+            found=kind,
+            expected=", ".join(known),
+            hint=did_you_mean(kind, known),
+        )
     nested = content.get("parameters") or {}
     if not isinstance(nested, dict):
         raise wrong("parameters are a mapping", "parameters", found=nested)
@@ -115,5 +120,5 @@ def _step(source: YamlFile, path: Path, place: tuple[str | int, ...], content: o
         checked = found.check({**flat, **nested})
     except ValidationError as error:
         below = (*place, "parameters") if nested else place
-        raise InputErrors(validation_errors(error, source, below)) from error
+        raise InputErrors(validation_errors(error, source, place=below, model=found.parameters)) from error
     return PipelineStep(found, checked, str(content.get("name", "")))

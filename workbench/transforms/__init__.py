@@ -1,0 +1,7 @@
+"""General steps: Dataset in, Dataset out. Importing this package registers them."""
+
+from __future__ import annotations
+
+from workbench.transforms import quality
+
+__all__ = ["quality"]
