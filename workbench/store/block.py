@@ -93,9 +93,7 @@ def is_sound(row: Row) -> bool:
     return checksum((row.shape, row.slot_min, row.slot_max, row.n, row.flags), row.block) == row.crc
 
 
-def encode(
-    batch: Batch, slot_min: int, step: int, asset_ids: npt.NDArray[np.int32], *, replace: bool = False
-) -> tuple[int, bytes]:
+def encode(batch: Batch, slot_min: int, step: int, asset_ids: npt.NDArray[np.int32]) -> tuple[int, bytes]:
     """Flags and block of a batch whose samples all lie in one chunk; ``asset_ids`` [n]."""
     layout = layout_of(batch.shape)
     quality = batch.quality
@@ -117,7 +115,7 @@ def encode(
             parts.append(values[layout.f8].astype("<f8", order="C").tobytes())
     if quality is not None:
         parts.append(quality.T.astype("<u2", order="C").tobytes())
-    flags = (RowFlag.QUALITY if quality is not None else 0) | (RowFlag.REPLACE if replace else 0)
+    flags = (RowFlag.QUALITY if quality is not None else 0) | (RowFlag.REPLACE if batch.replace else 0)
     return int(flags), b"".join(parts)
 
 
@@ -175,4 +173,5 @@ def decode(row: Row, shape: Shape, step: int, assets: tuple[str, ...], places: n
         values=values.T,
         quality=None if flags is None else flags.T,
         seq=row.seq,
+        replace=bool(row.flags & RowFlag.REPLACE),
     )

@@ -21,6 +21,8 @@ from workbench.store.block import Row, RowFlag
 FloatArray = npt.NDArray[np.floating[Any]]
 CountArray = npt.NDArray[np.uint16]
 MOST = np.iinfo(np.uint16).max
+_NOWHERE = np.empty(0, dtype=np.int64)
+_NOTHING = np.empty(0, dtype=np.float64)
 
 
 @dataclass
@@ -131,36 +133,25 @@ class Fold:
         """Bytes of the values held."""
         return sum(p.f4.nbytes + p.f8.nbytes + (0 if p.quality is None else p.quality.nbytes) for p in self._parts)
 
-    def values(
-        self, name: str, base: FloatArray | None = None, quality: CountArray | None = None, *, dtype: str = "f4"
-    ) -> tuple[FloatArray, CountArray | None]:
-        """Values [slot, asset] of a variable and their quality (None where all is good).
-
-        ``base`` and ``quality`` are what the slots hold already; neither is changed.
-        """
+    def values(self, name: str, base: FloatArray | None = None, *, dtype: str = "f4") -> FloatArray:
+        """Values [slot, asset] of a variable; ``base`` is what the slots hold already and is not changed."""
         values = np.full(self.shape, np.nan, dtype=dtype) if base is None else np.array(base, dtype=dtype, order="C")
-        flags = None if quality is None or not quality.any() else np.array(quality, order="C")
-        found = self._column(name)
-        if found is None:
-            return values, flags
-        at, column, marks, replace = found
-        sent = ~np.isnan(column)
-        if marks is not None:
-            sent |= marks != 0
-        if replace is not None:
-            sent |= replace
-        if not sent.all():
-            at, column, marks = at[sent], column[sent], None if marks is None else marks[sent]
+        at, column, _ = self._sent(name)
         # With repeated places NumPy keeps the last value assigned, which is the last that arrived.
         with np.errstate(over="ignore"):
             values.reshape(-1)[at] = column
-        if marks is not None and flags is None:
-            flags = np.zeros(self.shape, dtype=np.uint16)
-        if flags is not None:
-            flags.reshape(-1)[at] = 0 if marks is None else marks
-            if not flags.any():
-                flags = None
-        return values, flags
+        return values
+
+    def quality(self, name: str, base: CountArray | None = None) -> CountArray | None:
+        """Quality [slot, asset] of a variable, None where all is good; ``base`` as in :meth:`values`."""
+        if base is not None and not base.any():
+            base = None
+        at, _, marks = self._sent(name)
+        if marks is None and base is None:
+            return None
+        flags = np.zeros(self.shape, np.uint16) if base is None else np.array(base, dtype=np.uint16, order="C")
+        flags.reshape(-1)[at] = 0 if marks is None else marks
+        return flags if flags.any() else None
 
     def counts(self, base: CountArray | None = None) -> CountArray:
         """Samples folded into each slot [slot, asset]; ``base`` is what was counted already."""
@@ -180,6 +171,21 @@ class Fold:
                 run.append((at, count))
                 before = bool(replace)
         return np.minimum(total, MOST).astype(np.uint16)
+
+    def _sent(self, name: str) -> tuple[npt.NDArray[np.int64], FloatArray, CountArray | None]:
+        """Places, values and quality of what the samples sent of a variable, in order of arrival."""
+        found = self._column(name)
+        if found is None:
+            return _NOWHERE, _NOTHING, None
+        at, column, marks, replace = found
+        sent = ~np.isnan(column)
+        if marks is not None:
+            sent |= marks != 0
+        if replace is not None:
+            sent |= replace
+        if sent.all():
+            return at, column, marks
+        return at[sent], column[sent], None if marks is None else marks[sent]
 
     def _column(
         self, name: str

@@ -24,7 +24,7 @@ from workbench.model.samples import SeriesKey
 from workbench.store.attributes import count_attrs, variable_attrs
 from workbench.store.fold import Fold
 from workbench.store.grid import Grid, grid_of
-from workbench.store.journal import ChunkRows, JournalView
+from workbench.store.journal_view import ChunkRows, JournalView
 from workbench.store.telemetry import COUNT, Group, Snapshot
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class SiteView:
         self.journal = journal
         self.snapshot = snapshot
 
-    def keys(self) -> list[SeriesKey]:
+    def known(self) -> list[SeriesKey]:
         """Series with anything in journal or store."""
         return sorted({*self.journal.series(), *self.snapshot.series()})
 
@@ -232,10 +232,10 @@ class SeriesSource:
 
         if part == "count":
             return piece.fold.counts(stored("count", "u2"))[lines]
-        values, flags = piece.fold.values(name, stored("value", dtype), stored("quality", "u2"), dtype=dtype)
         if part == "value":
-            return values[lines]
-        return np.zeros(values[lines].shape, np.uint16) if flags is None else flags[lines]
+            return piece.fold.values(name, stored("value", dtype), dtype=dtype)[lines]
+        flags = piece.fold.quality(name, stored("quality", "u2"))
+        return np.zeros(piece.fold.shape, np.uint16)[lines] if flags is None else flags[lines]
 
     def _stored(self, snapshot: Snapshot, name: str, part: str, low: int, high: int, out: npt.NDArray[Any]) -> None:
         """Fill ``out`` [slots, assets] from the store; what it does not hold stays as it is."""
@@ -269,7 +269,8 @@ class SeriesSource:
 
     def _piece(self, chunk: int, name: str, part: str) -> Piece:
         group = self._groups[0] if part == "count" or not self._groups else next(g for g in self._groups if name in g)
-        key = (self.token, chunk, group)
+        held = self.site.current_view()
+        key = (self.token, chunk, group, "" if held is None else held.snapshot.id)
         with self._lock:
             lock = self._locks.setdefault(chunk, threading.Lock())
         with lock:

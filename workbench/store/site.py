@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
-    from workbench.store.reader import SeriesView, SiteView
+    from workbench.store.importing import ImportReport
+    from workbench.store.inspect import SnapshotInfo, StoreInfo
+    from workbench.store.reader import SeriesSource, SeriesView, SiteView
     from workbench.store.telemetry import Snapshot, Telemetry
 
 
@@ -67,6 +69,7 @@ class SiteStore:
         self._telemetry: Telemetry | None = None
         self._snapshots: dict[str, Snapshot] = {}
         self._lock = threading.Lock()
+        self._views = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SiteStore, (self.root, self.site)
@@ -96,16 +99,29 @@ class SiteStore:
 
     @contextlib.contextmanager
     def view(self) -> Iterator[SiteView]:
-        """Journal and store at one instant; keep it short."""
+        """Journal and store at one instant; keep it short. Inside another of the same thread: the same one."""
         from workbench.store.reader import site_view
 
+        outer = self.current_view()
+        if outer is not None:
+            yield outer
+            return
         with site_view(self) as view:
-            yield view
+            self._views.view = view
+            try:
+                yield view
+            finally:
+                self._views.view = None
+
+    def current_view(self) -> SiteView | None:
+        """The view this thread has open."""
+        found: SiteView | None = getattr(self._views, "view", None)
+        return found
 
     def series(self) -> list[SeriesInfo]:
         """Every series of the site."""
         with self.view() as view:
-            return [_info(view.series(key)) for key in view.keys()]
+            return [_info(view.series(key)) for key in view.known()]
 
     def open(
         self,
@@ -140,17 +156,34 @@ class SiteStore:
         InputError
             The series, an asset or a variable is not known: names the nearest.
         """
-        from workbench.store import reader
-        from workbench.store.reader import SiteView
+        from workbench.store.reader import build
 
         key = series_key(key)
+        source, dtypes = self.source(key, time=time, assets=assets, variables=variables, snapshot=snapshot)
+        about = {"site": self.site, "series": str(key), "asset_type": key.asset_type, "cadence": key.cadence}
+        return build(source, dtypes, quality=quality, attrs=about | {"snapshot": source.snapshot_id})
+
+    def source(
+        self,
+        key: SeriesKey,
+        *,
+        time: slice | None = None,
+        assets: str | Iterable[str] | None = None,
+        variables: str | Iterable[str] | None = None,
+        snapshot: str | None = None,
+    ) -> tuple[SeriesSource, dict[str, str]]:
+        """What :meth:`open` reads from, and the dtype of each variable; for reading without Dask."""
+        from workbench.store.journal_view import JournalView, Names
+        from workbench.store.reader import SeriesSource, SiteView
+
         start, end = time_range(time)
         with self.view() as view:
             journal_id, through = view.journal.id, view.journal.last_seq
             held = view.snapshot
             if snapshot is not None:
                 held = self.telemetry.snapshot(at=snapshot)
-                view = SiteView(type(view.journal)(self.journal, None), held)  # noqa: PLW2901
+                journal_id, through = "", 0
+                view = SiteView(JournalView(Names()), held)
             series = view.series(key)
             if series.first is None or series.last is None:
                 self._unknown(key, view)
@@ -162,7 +195,7 @@ class SiteStore:
             self._snapshots[held.id] = held
             while len(self._snapshots) > 8:
                 self._snapshots.pop(next(iter(self._snapshots)))
-        source = reader.SeriesSource(
+        source = SeriesSource(
             self,
             series,
             snapshot=held.id,
@@ -173,18 +206,106 @@ class SiteStore:
             assets=places,
             variables=names,
         )
-        about = {"site": self.site, "series": str(key), "asset_type": key.asset_type, "cadence": key.cadence}
-        return reader.build(source, series.variables, quality=quality, attrs=about | {"snapshot": held.id})
+        return source, series.variables
 
     def tree(self, *, time: slice | None = None, quality: bool = True) -> xr.DataTree:
         """All series as a tree: ``<asset_type>/<cadence>``."""
         import xarray as xr
 
         with self.view() as view:
-            keys = [key for key in view.keys() if view.series(key).first is not None]
+            keys = [key for key in view.known() if view.series(key).first is not None]
         tree = xr.DataTree.from_dict({f"/{key}": self.open(key, time=time, quality=quality) for key in keys})
         tree.attrs = {"site": self.site}
         return tree
+
+    def latest(self, key: SeriesKey | str, *, assets: Any = None, variables: Any = None) -> xr.Dataset:
+        """The newest value of each variable and asset.
+
+        Dims (asset); beside each variable ``<variable>_time``, the exact source time where the journal still
+        has it and otherwise the start of the slot (NaT where nothing was found), and its quality. Looks back
+        over the newest chunk of time and the one before it.
+
+        Raises
+        ------
+        InputError
+            The series, an asset or a variable is not known.
+        """
+        from workbench.store.latest import latest
+
+        return latest(self, series_key(key), assets, variables)
+
+    # -- bringing and taking --------------------------------------------------------------------------
+
+    def import_dataset(self, key: SeriesKey | str, data: xr.Dataset, *, wait: float = 120.0) -> ImportReport:
+        """Write history straight into the store: whole chunks, one commit.
+
+        ``data`` has dims (time, asset), numeric variables, and where known ``<variable>_quality`` and
+        ``sample_count``. Merged with what is there: what it has replaces, what it has not (NaN) leaves what is
+        there. Importing the same again changes nothing. Times need no order and no regular grid.
+
+        Parameters
+        ----------
+        wait
+            Seconds to wait for another committing process.
+
+        Raises
+        ------
+        InputError
+            The data is not of this form, or another process commits for longer than ``wait``.
+        """
+        from workbench.store.importing import import_dataset
+
+        return import_dataset(self, series_key(key), data, wait=wait)
+
+    def export(
+        self,
+        key: SeriesKey | str,
+        out: str | Path,
+        *,
+        time: slice | None = None,
+        assets: str | Iterable[str] | None = None,
+        variables: str | Iterable[str] | None = None,
+        quality: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Path:
+        """Write a series to ``out``: ``.parquet`` (a row per time and asset) or ``.nc`` (NetCDF-4, CF).
+
+        Memory stays bounded whatever the length; the file appears whole or not at all.
+
+        Parameters
+        ----------
+        progress
+            Called with slots done and slots in all.
+
+        Raises
+        ------
+        InputError
+            The series, an asset or a variable is not known, nothing is there, or the file's type is neither.
+        """
+        from workbench.store.exporting import export
+
+        data = self.open(key, time=time, assets=assets, variables=variables, quality=quality)
+        return export(data, Path(out), progress=progress)
+
+    def info(self) -> StoreInfo:
+        """Size and content of the site's store, without reading values."""
+        from workbench.store.inspect import info
+
+        return info(self)
+
+    def verify(self) -> list[str]:
+        """Read everything; a sentence for each thing that is wrong, none where all is well."""
+        from workbench.store.inspect import verify
+
+        return list(verify(self))
+
+    def snapshots(self) -> list[SnapshotInfo]:
+        """States of the store that can be opened again, the newest first."""
+        from workbench.store.inspect import snapshots
+
+        return snapshots(self)
+
+    # -- inside ---------------------------------------------------------------------------------------
 
     def snapshot_by_id(self, snapshot: str) -> Snapshot:
         """The store as it was at a commit; where that has expired, as it is now."""
@@ -203,7 +324,7 @@ class SiteStore:
         return found
 
     def _unknown(self, key: SeriesKey, view: SiteView) -> None:
-        known = [str(found) for found in view.keys() if view.series(found).first is not None]
+        known = [str(found) for found in view.known() if view.series(found).first is not None]
         raise InputError(
             f"{self.site} has no series {str(key)!r}",
             where="series",
@@ -235,8 +356,8 @@ def _stamp(ns: int | None) -> np.datetime64 | None:
 
 def _extent(series: SeriesView, start: int | None, end: int | None) -> tuple[int, int]:
     """First slot [ns] and number of slots of what is asked; slots that begin inside [start, end)."""
-    assert series.first is not None
-    assert series.last is not None
+    if series.first is None or series.last is None:
+        return 0, 0
     first = series.first if start is None else max(series.first, series.grid.ceil(start))
     stop = series.last + series.grid.step
     if end is not None:

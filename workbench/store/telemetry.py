@@ -62,6 +62,7 @@ class Group:
     variables: dict[str, str]  #: name -> f4 | f8
     flagged: tuple[str, ...]  #: variables with a quality array
     asset_chunk: int
+    values: int = 0  #: values that are not missing
 
     @property
     def grid(self) -> Grid:
@@ -82,6 +83,7 @@ class Group:
             "variables": self.variables,
             "flagged": list(self.flagged),
             "asset_chunk": self.asset_chunk,
+            "values": self.values,
         }
 
     @classmethod
@@ -94,6 +96,7 @@ class Group:
             variables=dict(attrs["variables"]),
             flagged=tuple(attrs["flagged"]),
             asset_chunk=int(attrs["asset_chunk"]),
+            values=int(attrs["values"]),
         )
 
 
@@ -128,7 +131,10 @@ class Snapshot:
         self.id = "" if session is None else session.snapshot_id
         self._arrays: dict[tuple[SeriesKey, str], zarr.Array[Any]] = {}
         self._groups: dict[SeriesKey, Group | None] = {}
-        self._root: zarr.Group | None = None if session is None else zarr.open_group(session.store, mode="r")
+        self._root: zarr.Group | None = None
+        if session is not None:
+            with contextlib.suppress(zarr.errors.GroupNotFoundError):  # as created, before the first commit
+                self._root = zarr.open_group(session.store, mode="r")
         about: dict[str, Any] = {} if self._root is None else dict(self._root.attrs.get("workbench", {}))
         self._series = tuple(SeriesKey.parse(text) for text in about.get("series", []))
         self.applied = Applied(
@@ -164,7 +170,8 @@ class Snapshot:
         """An array of a series."""
         found = self._arrays.get((key, name))
         if found is None:
-            assert self._root is not None
+            if self._root is None:
+                raise KeyError(f"{key}/{name}")
             found = self._arrays[key, name] = self._root[f"{key}/{name}"]  # type: ignore[assignment]
         return found
 
@@ -229,7 +236,8 @@ class Telemetry:
         """
         with self.committing(wait=wait):
             repository = self._open(create=True)
-            assert repository is not None
+            if repository is None:
+                raise TelemetryError(f"{self.folder}: could not be made")
             session = repository.writable_session(BRANCH)
             change = Transaction(session, repository)
             yield change
@@ -310,8 +318,7 @@ class Transaction:
             more = [asset for asset in assets if asset not in set(old.assets)]
             new = Group(
                 key, old.step, old.slots, origin, (end - origin) // old.step + 1, min(first, old.first), max(last, old.last),
-                (*old.assets, *more), dict(old.variables), old.flagged, old.asset_chunk,
-            )  # fmt: skip
+                (*old.assets, *more), dict(old.variables), old.flagged, old.asset_chunk, old.values)  # fmt: skip
             self._groups[key] = new
             self._refit(old, new)
         for name, dtype in variables.items():
@@ -319,13 +326,30 @@ class Transaction:
         self._write_axes(old, self._groups[key])
         return self._groups[key]
 
-    def write(self, key: SeriesKey, name: str, start: int, values: npt.NDArray[Any]) -> None:
-        """Write ``values`` [slots, all assets] from slot number ``start`` of the arrays on."""
-        stop = start + len(values)
-        self._array(key, name)[start:stop] = values
+    def write(
+        self,
+        key: SeriesKey,
+        name: str,
+        start: int,
+        values: npt.NDArray[Any],
+        *,
+        over: npt.NDArray[Any] | None = None,
+    ) -> None:
+        """Write ``values`` [slots, all assets] from slot number ``start`` of the arrays on.
 
-    def write_quality(self, key: SeriesKey, name: str, start: int, flags: npt.NDArray[np.uint16] | None) -> None:
-        """Write the quality of a variable; None for all good."""
+        ``over`` is what stood there, for the count of values.
+        """
+        self._array(key, name)[start : start + len(values)] = values
+        if values.dtype.kind == "f":
+            new = int(np.count_nonzero(~np.isnan(values)))
+            old = 0 if over is None else int(np.count_nonzero(~np.isnan(over)))
+            if new != old:
+                self._put(key, values=self._groups[key].values + new - old)
+
+    def write_quality(
+        self, key: SeriesKey, name: str, start: int, flags: npt.NDArray[np.uint16] | None, size: int
+    ) -> None:
+        """Write the quality of a variable for ``size`` slots; None for all good."""
         group = self._groups[key]
         if name not in group.flagged:
             if flags is None:
@@ -333,7 +357,7 @@ class Transaction:
             self._create(group, quality_name(name), "u2", 0, quality_attrs(name))
             self._put(key, flagged=(*group.flagged, name))
         if flags is None:
-            flags = np.zeros((min(group.slots, group.size - start), len(group.assets)), np.uint16)
+            flags = np.zeros((size, len(group.assets)), np.uint16)
         self.write(key, quality_name(name), start, flags)
 
     def applied(self, journal: str, floor: Mapping[str, int], chunks: Mapping[str, Mapping[int, int]]) -> None:
@@ -403,7 +427,7 @@ class Transaction:
                 if values is not None and not np.isnan(values).all():
                     full = np.full((len(values), len(group.assets)), np.nan, dtype)
                     full[:, : values.shape[1]] = values
-                    self.write(key, name, shift + start, full)
+                    self.write(key, name, shift + start, full, over=full)
 
     def _refit(self, old: Group, new: Group) -> None:
         """Bring the arrays of a series to their new extent."""
@@ -511,7 +535,9 @@ async def _move_chunks(source: zarr.Array[Any], target: zarr.Array[Any], chunks:
     from zarr.core.buffer import default_buffer_prototype
 
     prefix = source.store_path.path + "/c/"
-    async for key in source.store_path.store.list_prefix(prefix):
+    async for key in source.store_path.store.list_prefix(source.store_path.path):
+        if not key.startswith(prefix):  # the array's own description
+            continue
         time, asset = key.removeprefix(prefix).split("/")
         content = await source.store_path.store.get(key, default_buffer_prototype())
         if content is not None:

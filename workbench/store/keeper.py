@@ -1,0 +1,285 @@
+"""The keeper: closes ten-minute statistics, turns journal into store, trims, expires old snapshots.
+
+Runs in a process of its own beside the collector: ``python -m workbench.store.keeper ROOT SITE…``. It may be
+killed at any instant; the next one goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from workbench.model.samples import NS, SeriesKey
+from workbench.store.attributes import STATISTICS_CADENCE
+from workbench.store.commit import commit_chunks, trim_applied
+from workbench.store.grid import grid_of
+from workbench.store.retention import Retention, retain
+from workbench.store.site import SiteStore
+from workbench.store.statistics import PERIOD, has_statistics, statistics_batches
+from workbench.store.telemetry import lock_file
+
+
+@dataclass
+class KeeperReport:
+    """What a step of the keeper did."""
+
+    site: str
+    periods: int = 0  #: ten-minute periods computed, over all series
+    chunks: int = 0  #: chunks committed
+    values: int = 0  #: values committed
+    rows: int = 0  #: journal rows committed
+    trimmed: int = 0  #: journal rows deleted
+    expired: int = 0  #: snapshots expired
+    collected: int = 0  #: bytes given back by collection
+    seconds: float = 0.0
+    committed: dict[str, list[int]] = field(default_factory=dict)  #: series -> chunks
+
+    @property
+    def idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return not (self.periods or self.chunks or self.trimmed or self.expired)
+
+
+class Keeper:
+    """Keeps the store of one site.
+
+    Parameters
+    ----------
+    store
+        The site.
+    now
+        The clock [ns since 1970 UTC].
+    grace
+        Seconds after the end of a ten-minute period until it is computed: time for stragglers.
+    settle
+        Seconds after the end of a chunk until it is committed.
+    late_every
+        Least seconds between two commits of the same chunk for late samples.
+    linger
+        Seconds a row stays in the journal at least, in the store or not: those who follow the news (rings,
+        alerts) ask for it there.
+    backlog
+        Values in the journal of one chunk from which on it is committed before it is full, so that a very
+        large site does not pile up hours in the journal.
+    retention
+        How long snapshots are kept.
+    """
+
+    def __init__(
+        self,
+        store: SiteStore,
+        *,
+        now: Callable[[], int] = time.time_ns,
+        grace: float = 15.0,
+        settle: float = 60.0,
+        late_every: float = 300.0,
+        linger: float = 120.0,
+        backlog: int = 64_000_000,
+        retention: Retention | None = None,
+    ) -> None:
+        self.store = store
+        self._now = now
+        self._grace = int(grace * NS)
+        self._settle = int(settle * NS)
+        self._late_every = int(late_every * NS)
+        self._linger = int(linger * NS)
+        self._backlog = backlog
+        self._retention = retention or Retention()
+        self._committed: dict[tuple[SeriesKey, int], int] = {}
+        self._lock = contextlib.ExitStack()
+        self._file: IO[str] | None = None
+        self._marks: list[tuple[int, int]] = []
+
+    def __enter__(self) -> Keeper:
+        self.lock()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def lock(self, *, wait: float = 0.0) -> None:
+        """Become this site's one keeper; the first step does it otherwise.
+
+        Raises
+        ------
+        InputError
+            Another keeper serves the site.
+        """
+        if self._file is None:
+            self._file = self._lock.enter_context(
+                lock_file(self.store.folder / "keeper.lock", f"another keeper serves {self.store.site}", wait=wait)
+            )
+
+    def close(self) -> None:
+        """Let another keeper take over."""
+        self._lock.close()
+        self._file = None
+
+    def step(self) -> KeeperReport:
+        """Do what is due now."""
+        self.lock()
+        began = time.perf_counter()
+        report = KeeperReport(self.store.site)
+        if self.store.journal_path.exists():
+            self._statistics(report)
+            self._commit(report)
+            self._trim(report)
+            self.store.journal.tidy()
+        if self.store.telemetry.exists():
+            report.expired, report.collected = retain(self.store, self._retention, now=self._now())
+        report.seconds = time.perf_counter() - began
+        return report
+
+    # -- statistics -----------------------------------------------------------------------------------
+
+    def _statistics(self, report: KeeperReport) -> None:
+        with self.store.view() as view:
+            keys = [key for key in view.journal.series() if has_statistics(key)]
+        for key in keys:
+            self._statistics_of(key, report)
+
+    def _statistics_of(self, key: SeriesKey, report: KeeperReport) -> None:
+        name = f"statistics {key}"
+        with self.store.journal.view() as journal:
+            state = journal.meta(name) or {"seq": 0, "pending": []}
+            through = journal.last_seq
+            spans = journal.spans(key, after=state["seq"])
+        pending = set(state["pending"])
+        for first, last in spans:
+            pending.update(range(first - first % PERIOD, last + 1, PERIOD))
+        closed = sorted(period for period in pending if period + PERIOD + self._grace <= self._now())
+        # In portions, so that a stop in the middle of a long catch-up keeps what is done.
+        for at in range(0, len(closed), 36):
+            part = closed[at : at + 36]
+            batches = statistics_batches(self.store, key, part, received=self._now())
+            pending.difference_update(part)
+            # Result and note in one transaction: killed in between, it is done again as a whole.
+            note = {"seq": through, "pending": sorted(pending)}
+            self.store.journal.append(batches, meta={name: note})
+            report.periods += len(part)
+        if not closed and spans:
+            self.store.journal.append([], meta={name: {"seq": through, "pending": sorted(pending)}})
+
+    # -- commit ---------------------------------------------------------------------------------------
+
+    def _commit(self, report: KeeperReport) -> None:
+        due = self.due()
+        if not due:
+            return
+        done = commit_chunks(self.store, due)
+        now = self._now()
+        for key, chunks in done.chunks.items():
+            report.committed[str(key)] = chunks
+            report.chunks += len(chunks)
+            for chunk in chunks:
+                self._committed[key, chunk] = now
+        report.rows += done.rows
+        report.values += done.values
+        for old in [place for place, when in self._committed.items() if now - when > 10 * self._late_every]:
+            del self._committed[old]
+
+    def _trim(self, report: KeeperReport) -> None:
+        """Delete what the store holds and every reader of news has had time to see."""
+        now = self._now()
+        self._marks.append((now, self.store.journal.last_seq))
+        seen = [mark for mark in self._marks if mark[0] <= now - self._linger]
+        if seen:
+            self._marks = self._marks[len(seen) - 1 :]
+            report.trimmed += trim_applied(self.store, through=seen[-1][1])
+
+    def due(self) -> dict[SeriesKey, list[int]]:
+        """Chunks to commit now: full ones, those with late samples, those that have grown too large."""
+        now = self._now()
+        found: dict[SeriesKey, list[int]] = {}
+        with self.store.view() as view:
+            for key in view.journal.series():
+                grid = grid_of(key.cadence)
+                pending = (view.journal.meta(f"statistics {key}") or {}).get("pending", [])
+                # The last ten minutes of a chunk are written when they are computed, after it has ended.
+                settle = self._settle + (self._grace if key.cadence == STATISTICS_CADENCE else 0)
+                for chunk in view.series(key).tail:
+                    end = grid.chunk_start(chunk.chunk + 1)
+                    full = now >= end + settle
+                    waiting = any(end - grid.span < period + PERIOD and period < end for period in pending)
+                    last = self._committed.get((key, chunk.chunk))
+                    again = last is None or now - last >= self._late_every
+                    if (full and not waiting and again) or chunk.values >= self._backlog:
+                        found.setdefault(key, []).append(chunk.chunk)
+        return found
+
+
+def keeper_main(
+    root: str | Path,
+    sites: Sequence[str],
+    *,
+    every: float = 2.0,
+    stop: Callable[[], bool] | None = None,
+    lock_wait: float = 60.0,
+) -> None:
+    """Keep the stores of ``sites`` until SIGTERM or SIGINT, or until the process that started this one is gone.
+
+    A step that has begun is finished. Trouble at one site is logged and does not stop the others.
+
+    Raises
+    ------
+    InputError
+        Another keeper serves one of the sites.
+    """
+    import logging
+    import signal
+    import threading
+
+    log = logging.getLogger("workbench.store.keeper")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    _be_quiet()
+    parent = os.getppid()
+    with contextlib.ExitStack() as held:
+        keepers = [Keeper(SiteStore(root, site)) for site in sites]
+        for keeper in keepers:
+            held.callback(keeper.close)
+            keeper.lock(wait=lock_wait)
+        while not stopped.is_set() and os.getppid() == parent and not (stop is not None and stop()):
+            for keeper in keepers:
+                if stopped.is_set():
+                    break
+                try:
+                    report = keeper.step()
+                except Exception:
+                    log.exception("keeper of %s failed, trying again", keeper.store.site)
+                    continue
+                if report.chunks or report.expired:
+                    log.info(
+                        "%s: %d chunks committed (%d values), %d rows trimmed, %d snapshots expired, %.1f s",
+                        report.site, report.chunks, report.values, report.trimmed, report.expired, report.seconds,
+                    )  # fmt: skip
+            stopped.wait(every)
+
+
+def _be_quiet() -> None:
+    """Give way to the collector: a lower priority, and no more threads than needed."""
+    import zarr
+
+    with contextlib.suppress(OSError):
+        os.nice(5)
+    zarr.config.set({"threading.max_workers": 1, "async.concurrency": 2})
+
+
+if __name__ == "__main__":
+    import logging
+    import sys
+
+    from workbench.model.errors import InputError
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        keeper_main(sys.argv[1], sys.argv[2:])
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
