@@ -22,7 +22,9 @@ def scada() -> xr.Dataset:
     wind[10, 0] = 130.0
     wind[40:60, 1] = 7.77
     wind[100, :] = np.nan
+
     direction = np.random.default_rng(4).uniform(0.0, 359.0, (144, 2))
+    direction[100, :] = np.nan
     return xr.Dataset(
         {"wind_speed": (("time", "asset"), wind), "wind_direction": (("time", "asset"), direction)},
         {"time": times, "asset": ["A", "B"]},
