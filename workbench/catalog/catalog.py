@@ -133,7 +133,9 @@ class Catalog(Mapping[str, Entry]):
         InputErrors
             With everything that is wrong with any of them.
         """
-        live = [e for e in self._entries.values() if (site is None or e.site == site) and e.kind in ("live", "")]
+        live = [
+            e for e in self._entries.values() if (site is None or e.site == site) and e.kind not in ("file", "store")
+        ]
         errors = [error for entry in live for error in entry.spec.errors] + self._errors
         if errors:
             raise InputErrors(errors)

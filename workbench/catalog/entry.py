@@ -114,21 +114,17 @@ class Entry:
         chosen = selection(time, assets, variables)
         self.require()
         data = self.reader().read(chosen) if self.kind == "file" else self._collected(chosen)
-        data = data.assign_attrs(entry=self.name, **({"site": self.site} if self.site else {}))
-        licence = self.spec.raw.get("licence")
-        if licence:
-            data = data.assign_attrs(licence=str(licence))
+        about = {"site": self.site, "licence": self.spec.raw.get("licence")}
+        about |= {key: getattr(self._config, key, None) for key in ("asset_type", "cadence")}
+        data = data.assign_attrs(entry=self.name, **{key: str(value) for key, value in about.items() if value})
         return self._with_facts(data)
 
     def _with_facts(self, data: xr.Dataset) -> xr.Dataset:
         """``data`` with what portfolio and messages say of its assets."""
         from workbench.catalog.facts import SiteFacts
 
-        if self.kind != "file" and self.site:
-            return SiteFacts(self.catalog.store / self.site).annotate(data, self.catalog.portfolio)
-        from workbench.model.assets import with_assets
-
-        return with_assets(data, self.catalog.portfolio, site=self.site)
+        facts = SiteFacts(self.catalog.store / self.site) if self.site and self.kind != "file" else SiteFacts()
+        return facts.annotate(data, self.catalog.portfolio)
 
     def _collected(self, chosen: Selection) -> xr.Dataset:
         """What the site's store has of the entry."""

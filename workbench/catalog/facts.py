@@ -32,14 +32,14 @@ class SiteFacts:
     Parameters
     ----------
     folder
-        The site's folder in the store.
+        The site's folder in the store; None for no facts.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path | None = None) -> None:
+        self.path = (folder or Path()) / FILE
         self.assets: dict[str, dict[str, Any]] = {}  #: asset to its facts, ``type`` among them
         self.variables: dict[str, str] = {}  #: variable outside the vocabulary to its unit
-        if self.path.exists():
+        if folder is not None and self.path.exists():
             data = load_yaml(self.path).data or {}
             if not isinstance(data, dict):
                 raise InputError("not a file of facts", file=self.path, hint="delete it and ingest again")

@@ -48,11 +48,37 @@ class EntrySpec:
     file: YamlFile
     key: str  #: name inside the file
     raw: dict[str, Any]  #: as written: references not replaced, so that it can be shown
+    portfolio: Portfolio | None = field(default=None, repr=False)
     driver: str = ""
-    kind: str = ""  #: ``live``, ``file`` or ``store``
-    config: BaseModel | None = field(default=None, repr=False)
-    tagmap: TagMap | None = field(default=None, repr=False)
-    errors: list[InputError] = field(default_factory=list)
+    kind: str = ""  #: ``live``, ``file`` or ``store``; empty where the driver is not known
+    _config: BaseModel | None = field(default=None, repr=False)
+    _tagmap: TagMap | None = field(default=None, repr=False)
+    _errors: list[InputError] = field(default_factory=list, repr=False)
+    _checked: bool = False
+
+    @property
+    def config(self) -> BaseModel | None:
+        """The driver's checked configuration; None where it is wrong."""
+        self.check()
+        return self._config
+
+    @property
+    def tagmap(self) -> TagMap | None:
+        """The tag map of a live entry."""
+        self.check()
+        return self._tagmap
+
+    @property
+    def errors(self) -> list[InputError]:
+        """Everything that is wrong with the entry, but for missing data files."""
+        self.check()
+        return self._errors
+
+    def check(self) -> None:
+        """Check the entry, once. Not done on opening: drivers bring heavy libraries."""
+        if not self._checked:
+            self._checked = True
+            _check(self, self.portfolio)
 
     @property
     def folder(self) -> Path:
@@ -103,17 +129,31 @@ def load_specs(path: Path, portfolio: Portfolio | None) -> tuple[list[EntrySpec]
         )
     specs = []
     for key, raw in data["entries"].items():
-        spec = EntrySpec(f"{site or path.stem}.{key}", site, file, str(key), raw if isinstance(raw, dict) else {})
+        values = raw if isinstance(raw, dict) else {}
+        spec = EntrySpec(f"{site or path.stem}.{key}", site, file, str(key), values, portfolio)
+        spec.driver = str(values.get("driver", ""))
+        spec.kind = _kind(spec.driver)
+        wrong = None
         if not _NAME.fullmatch(str(key)):
-            spec.errors.append(
-                spec.error("not a good name for an entry", found=repr(key), expected="a-z, 0-9 and _, a letter first")
+            wrong = spec.error(
+                "not a good name for an entry", found=repr(key), expected="a-z, 0-9 and _, a letter first"
             )
         elif not isinstance(raw, dict):
-            spec.errors.append(spec.error("an entry is a mapping with the key 'driver'", found=repr(raw)))
-        else:
-            _check(spec, portfolio)
+            wrong = spec.error("an entry is a mapping with the key 'driver'", found=repr(raw))
+        if wrong is not None:
+            spec._errors, spec._checked = [wrong], True
         specs.append(spec)
     return specs, errors
+
+
+def _kind(driver: str) -> str:
+    from workbench.sources import readers, registry
+
+    if driver == STORE:
+        return STORE
+    if driver in readers.readers():
+        return "file"
+    return "live" if driver in registry.drivers() else ""
 
 
 def _check(spec: EntrySpec, portfolio: Portfolio | None) -> None:
@@ -124,48 +164,47 @@ def _check(spec: EntrySpec, portfolio: Portfolio | None) -> None:
     try:
         values = substitute(spec.raw, spec.file, ("entries", spec.key))
     except InputErrors as error:
-        spec.errors += error.errors
+        spec._errors += error.errors
         # go on with what is written, so that other errors show in the same pass
     known = sorted({*registry.drivers(), *readers.readers(), STORE})
     driver = values.get("driver")
     if driver is None:
-        spec.errors.append(spec.error("the key 'driver' is missing", expected="one of " + ", ".join(known)))
+        spec._errors.append(spec.error("the key 'driver' is missing", expected="one of " + ", ".join(known)))
         return
     if driver not in known:
         hint = did_you_mean(str(driver), known)
-        spec.errors.append(
+        spec._errors.append(
             spec.error(f"unknown driver {str(driver)!r}", "driver", expected="one of " + ", ".join(known), hint=hint)
         )
         return
-    spec.driver = driver
+    spec.driver, spec.kind = driver, _kind(driver)
     for key in ("description", "licence"):
         if not isinstance(values.get(key, ""), str):
-            spec.errors.append(spec.error("not a text", key, found=repr(values[key])))
-    if driver == STORE:
-        spec.kind, model = STORE, StoreConfig
-    elif driver in readers.readers():
-        spec.kind, model = "file", readers.reader(driver).Config
-    else:
-        spec.kind, model = "live", registry.driver(driver).Config  # type: ignore[attr-defined]
+            spec._errors.append(spec.error("not a text", key, found=repr(values[key])))
+    model: type[BaseModel] = StoreConfig
+    if spec.kind == "file":
+        model = readers.reader(driver).Config
+    elif spec.kind == "live":
+        model = registry.driver(driver).Config  # type: ignore[attr-defined]
     own = {key: value for key, value in values.items() if key not in COMMON_KEYS}
     if "tags" in values and "tags" in model.model_fields:
         own["tags"] = values["tags"]
-    had_errors = bool(spec.errors)
+    had_errors = bool(spec._errors)
     try:
         config = model.model_validate(reveal(own))
     except ValidationError as error:
         found = [masked(one) for one in validation_errors(error, spec.file, place=("entries", spec.key), model=model)]
         # a value whose reference could not be resolved has been told of already
-        told = {one.where for one in spec.errors}
-        spec.errors += [_with_common_keys(one, spec) for one in found if one.where not in told]
+        told = {one.where for one in spec._errors}
+        spec._errors += [_with_common_keys(one, spec) for one in found if one.where not in told]
     else:
-        spec.config = None if had_errors else config
+        spec._config = None if had_errors else config
         if spec.kind != "file" or readers.reader(driver).in_portfolio:
             _check_assets(spec, config, portfolio)
         if spec.kind == "file":
             _check_reader(spec, config)
     if spec.kind in ("live", STORE) and spec.site is None:
-        spec.errors.append(spec.error(f"a {spec.kind} entry belongs to a site", hint="give the file the key 'site'"))
+        spec._errors.append(spec.error(f"a {spec.kind} entry belongs to a site", hint="give the file the key 'site'"))
     if spec.kind == "live":
         _check_tags(spec, values.get("tags"))
 
@@ -193,7 +232,7 @@ def _check_reader(spec: EntrySpec, config: BaseModel) -> None:
     columns = getattr(config, "columns", None)
     for problem in unknown_variables(columns) if columns else []:
         keys = _keys(problem.where or "", spec.raw)
-        spec.errors.append(
+        spec._errors.append(
             spec.error(problem.message, *keys, found=problem.found, expected=problem.expected, hint=problem.hint)
         )
 
@@ -242,7 +281,7 @@ def _check_assets(spec: EntrySpec, config: BaseModel, portfolio: Portfolio | Non
     fitting = [asset.id for asset in there.values() if kind in (None, asset.type)]
     for name, keys in asset_names(config).items():
         if name not in there:
-            spec.errors.append(
+            spec._errors.append(
                 spec.error(
                     f"no asset {name!r} at {spec.site} in the portfolio",
                     *keys,
@@ -251,7 +290,7 @@ def _check_assets(spec: EntrySpec, config: BaseModel, portfolio: Portfolio | Non
                 )
             )
         elif kind is not None and there[name].type != kind:
-            spec.errors.append(
+            spec._errors.append(
                 spec.error(f"{name} is not of type {kind}", *keys, found=there[name].type, expected=kind)
             )
 
@@ -259,22 +298,22 @@ def _check_assets(spec: EntrySpec, config: BaseModel, portfolio: Portfolio | Non
 def _check_tags(spec: EntrySpec, tags: object) -> None:
     if tags is None:
         if spec.driver in NEEDS_TAGS:
-            spec.errors.append(spec.error("the key 'tags' is missing", expected="the path of a tag map"))
+            spec._errors.append(spec.error("the key 'tags' is missing", expected="the path of a tag map"))
         return
     if not isinstance(tags, str):
-        spec.errors.append(spec.error("not a path", "tags", found=repr(tags), expected="the path of a tag map"))
+        spec._errors.append(spec.error("not a path", "tags", found=repr(tags), expected="the path of a tag map"))
         return
     path = spec.folder / tags
     if not path.is_file():
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.y*ml")])
-        spec.errors.append(spec.error("no such file", "tags", found=path, hint=near))
+        spec._errors.append(spec.error("no such file", "tags", found=path, hint=near))
         return
     try:
-        spec.tagmap = load_tagmap(path, spec.driver)
+        spec._tagmap = load_tagmap(path, spec.driver)
     except InputErrors as error:
-        spec.errors += error.errors
+        spec._errors += error.errors
     except InputError as error:
-        spec.errors.append(error)
+        spec._errors.append(error)
 
 
 def load_tagmap(path: Path, protocol: str | None = None) -> TagMap:

@@ -47,12 +47,10 @@ def list_entries(
     for name, entry in opened.entries.items():
         if kind and entry.kind != kind:
             continue
-        if entry.spec.errors:
-            table.add_row(name, entry.kind, entry.driver, "", "", "[red]wrong: workbench catalog check tells what[/]")
-            continue
-        table.add_row(
-            name, entry.kind, entry.driver, str(entry.series or ""), str(len(entry.assets) or ""), entry.description
-        )
+        raw = entry.spec.raw
+        series = "/".join(str(raw[key]) for key in ("asset_type", "cadence") if key in raw)
+        count = len(raw["assets"]) if isinstance(raw.get("assets"), (dict, list)) else ""
+        table.add_row(name, entry.kind or "[red]?[/]", entry.driver, series, str(count), entry.description)
     Console().print(table)
 
 

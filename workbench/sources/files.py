@@ -171,11 +171,13 @@ class CsvReader(TableReader):
             "encoding": config.encoding,
         }
         header = pl.read_csv(source, n_rows=0, infer_schema=False, **options).columns
+        _rewind(source)
         check_columns(header, columns, path, self.name)
         given = {name: kind for name, kind in columns.items() if kind is not None}
         try:
             frame = pl.read_csv(source, columns=list(columns), schema_overrides=given, **options)
         except pl.exceptions.ComputeError as error:
+            _rewind(source)
             text = pl.read_csv(source, columns=list(columns), infer_schema=False, **options)
             raise _bad_number(text, given, path, config.skip_rows) or InputError(
                 "cannot read the table", file=path, where=self.name, found=str(error).splitlines()[0]
@@ -199,7 +201,7 @@ class ParquetReader(TableReader):
         """``columns`` of the file at ``path``."""
         import polars as pl
 
-        source = io.BytesIO(_member(path, self.config.member, self.name)) if self.config.member else path
+        source = _member(path, self.config.member, self.name) if self.config.member else path
         try:
             frame = pl.scan_parquet(source)
             header = frame.collect_schema().names()
@@ -219,7 +221,7 @@ class NdjsonReader(TableReader):
         """``columns`` of the file at ``path``."""
         import polars as pl
 
-        source = io.BytesIO(_member(path, self.config.member, self.name)) if self.config.member else path
+        source = _member(path, self.config.member, self.name) if self.config.member else path
         try:
             frame = pl.read_ndjson(source, infer_schema_length=None)
         except pl.exceptions.PolarsError as error:
@@ -232,6 +234,11 @@ class NdjsonReader(TableReader):
     def place(self, row: int, column: str) -> dict[str, Any]:
         """Line and column, as arguments of InputError."""
         return {"line": row + 1, "where": column}
+
+
+def _rewind(source: object) -> None:
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
 
 
 def _as(column: pl.Expr, kind: pl.DataType | type[pl.DataType] | None) -> pl.Expr:
@@ -261,8 +268,8 @@ def _paths(schema: Mapping[str, Any], before: str = "") -> list[str]:
     return found
 
 
-def _member(path: Path, member: str | None, entry: str) -> bytes:
-    """The bytes of ``member`` of the zip archive at ``path``."""
+def _member(path: Path, member: str | None, entry: str) -> io.BytesIO:
+    """The content of ``member`` of the zip archive at ``path``."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -274,7 +281,13 @@ def _member(path: Path, member: str | None, entry: str) -> bytes:
                     expected="one of " + ", ".join(name for name in names if not name.startswith("__MACOSX/")),
                     hint=did_you_mean(str(member), names),
                 )
-            return archive.read(member)
+            data = io.BytesIO()
+            with archive.open(names[names.index(member)]) as file:
+                # in pieces: at once, zipfile holds the whole twice
+                while piece := file.read(1 << 20):
+                    data.write(piece)
+            data.seek(0)
+            return data
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError("not a zip archive", file=path, where=entry, found=str(error)) from error
 
@@ -317,7 +330,7 @@ def _bad_line(path: Path, member: str | None, entry: str) -> InputError | None:
     """The first line that is not JSON."""
     import orjson
 
-    data = _member(path, member, entry) if member else path.read_bytes()
+    data = _member(path, member, entry).getvalue() if member else path.read_bytes()
     for number, line in enumerate(data.splitlines(), 1):
         try:
             orjson.loads(line or b"null")

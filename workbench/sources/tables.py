@@ -38,8 +38,9 @@ def read_tables(reader: TableReader, paths: list[Path], names: list[str], select
 
     config = reader.config
     needed = {column: meaning for column, meaning in config.columns.items() if reader.needs(meaning.variable, names)}
-    frames = [_scan(reader, path, needed, selection) for path in paths]
-    data = pl.concat(frames, how="vertical").collect() if len(frames) > 1 else frames[0].collect()
+    frames = [_load(reader, path, needed, selection) for path in paths]
+    data = pl.concat(frames, how="vertical") if len(frames) > 1 else frames[0]
+    del frames
     codes, assets = _assets(data, reader)
     columns, quality = {}, {}
     for column, meaning in needed.items():
@@ -60,30 +61,36 @@ def cadence_ns(cadence: str | None) -> int | None:
     return None if cadence is None else int(Cadence.parse(cadence).ns)
 
 
-def _scan(reader: TableReader, path: Path, needed: dict[str, Column], selection: Selection) -> pl.LazyFrame:
+def _load(reader: TableReader, path: Path, needed: dict[str, Column], selection: Selection) -> pl.DataFrame:
     """Rows of one file that are asked for, with UTC time, asset name and the needed columns."""
     import polars as pl
 
     config = reader.config
-    kinds: dict[str, Any] = {config.time.column: None if config.time.format in _UNIX else pl.String}
-    if config.asset.column is not None:
-        kinds[config.asset.column] = pl.String
+    asset = config.asset.column
+    kinds: dict[str, Any] = {
+        config.time.column: None if reader.typed_time or config.time.format in _UNIX else pl.String
+    }
+    if asset is not None:
+        kinds[asset] = pl.String
     for column, meaning in needed.items():
         kinds[column] = pl.String if _is_text(meaning) else _width(meaning)
-    if reader.typed_time:
-        kinds[config.time.column] = None
     frame = reader.scan(path, kinds)
     slot = cadence_ns(config.cadence)
     frame = frame.with_columns(_utc(frame, reader, path, slot).alias(_TIME))
+    every = frame
     start_of_slot = pl.col(_TIME).to_physical() // (slot or 1) * (slot or 1)
+    # a time that could not be read passes the filter, to be told of below
     if selection.start is not None:
-        frame = frame.filter(start_of_slot >= selection.start)
+        frame = frame.filter((start_of_slot >= selection.start) | pl.col(_TIME).is_null())
     if selection.end is not None:
-        frame = frame.filter(start_of_slot < selection.end)
-    if selection.assets is not None and config.asset.column is not None:
+        frame = frame.filter((start_of_slot < selection.end) | pl.col(_TIME).is_null())
+    if selection.assets is not None and asset is not None:
         theirs = {ours: name for name, ours in config.asset.names.items()}
-        frame = frame.filter(pl.col(config.asset.column).is_in([theirs.get(ours, ours) for ours in selection.assets]))
-    return frame.select(_TIME, *([config.asset.column] if config.asset.column else []), *needed)
+        frame = frame.filter(pl.col(asset).is_in([theirs.get(ours, ours) for ours in selection.assets]))
+    data = frame.select(_TIME, *([asset] if asset else []), *needed).collect()
+    if data[_TIME].null_count():
+        raise _bad_time(every, reader, path)
+    return data
 
 
 def _is_text(meaning: Column) -> bool:
@@ -130,11 +137,12 @@ def _utc(frame: pl.LazyFrame, reader: TableReader, path: Path, slot: int | None)
     else:
         pattern, zoned = _pattern(frame, time, path)
         stamp = column.str.to_datetime(pattern, time_unit="ns", strict=False)
-        _check_times(frame, column, stamp, reader, path)
     if zoned:
         stamp = stamp.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     elif time.zone is not None and time.zone != "UTC":
-        stamp = _localized(frame, stamp, reader, path)
+        ambiguous = "null" if time.ambiguous == "raise" else time.ambiguous
+        local = stamp.dt.replace_time_zone(time.zone, ambiguous=ambiguous, non_existent="null")
+        stamp = local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return _label(stamp, time, slot)
 
 
@@ -171,49 +179,37 @@ def _pattern(frame: pl.LazyFrame, time: TimeColumn, path: Path) -> tuple[str, bo
     return pattern + ("%#z" if match["z"] else ""), match["z"] is not None
 
 
-def _check_times(frame: pl.LazyFrame, column: pl.Expr, stamp: pl.Expr, reader: TableReader, path: Path) -> None:
-    """Raise InputError for the first time that cannot be read."""
+def _bad_time(frame: pl.LazyFrame, reader: TableReader, path: Path) -> InputError:
+    """The error of the first row whose time is no instant."""
     import polars as pl
 
     time = reader.config.time
-    wrong = frame.select(
-        pl.int_range(pl.len()).alias("row"), column.alias("text"), stamp.is_null().alias("bad")
-    ).filter("bad")
-    first = wrong.head(1).collect()
-    if len(first):
-        raise InputError(
-            "the time cannot be read",
-            file=path,
-            **reader.place(int(first["row"][0]), time.column),
-            found=repr(first["text"][0]),
-            expected="ISO 8601 like the rows before it" if time.format == "iso8601" else f"the pattern {time.format}",
-        )
-
-
-def _localized(frame: pl.LazyFrame, stamp: pl.Expr, reader: TableReader, path: Path) -> pl.Expr:
-    """Local clock times to UTC; a time that daylight saving makes impossible or double is an error."""
-    import polars as pl
-
-    time = reader.config.time
-    assert time.zone is not None  # noqa: S101
-    local = stamp.dt.replace_time_zone(
-        time.zone, ambiguous="null" if time.ambiguous == "raise" else time.ambiguous, non_existent="null"
-    )
-    bad = (
-        frame.select(pl.int_range(pl.len()).alias("row"), stamp.alias("stamp"), local.is_null().alias("bad"))
-        .filter("bad")
+    first = (
+        frame.select(pl.int_range(pl.len()).alias("row"), pl.col(time.column), pl.col(_TIME))
+        .filter(pl.col(_TIME).is_null())
         .head(1)
         .collect()
     )
-    if len(bad):
-        raise InputError(
-            f"the time does not exist, or exists twice, on the clock of {time.zone}",
-            file=path,
-            **reader.place(int(bad["row"][0]), time.column),
-            found=str(bad["stamp"][0]),
-            hint="times without daylight saving: zone: Etc/GMT-1 (for UTC+1); the double hour: ambiguous: earliest or latest",
-        )
-    return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    found, place = first[time.column][0], reader.place(int(first["row"][0]), time.column)
+    if time.zone is not None and found is not None:
+        text = not isinstance(found, str)
+        pattern = "" if text else _pattern(frame, time, path)[0]
+        if text or not pl.Series([found]).str.to_datetime(pattern, strict=False).is_null()[0]:
+            return InputError(
+                f"the time does not exist, or exists twice, on the clock of {time.zone}",
+                file=path,
+                **place,
+                found=str(found),
+                hint="times without daylight saving: zone: Etc/GMT-1 (for UTC+1); "
+                "the double hour: ambiguous: earliest or latest",
+            )
+    return InputError(
+        "the time cannot be read",
+        file=path,
+        **place,
+        found=repr(found),
+        expected="ISO 8601 like the rows before it" if time.format == "iso8601" else f"the pattern {time.format}",
+    )
 
 
 def _assets(data: pl.DataFrame, reader: TableReader) -> tuple[npt.NDArray[np.integer], list[str]]:
