@@ -65,10 +65,13 @@ def add_flags(data: xr.Dataset, variable: str, where: xr.DataArray, flag: Qualit
     Values are shared with ``data``; only the quality variable is new.
     """
     name = quality_name(variable)
+    values = data[variable]
     mask = where.fillna(False).astype(bool) if where.dtype.kind == "f" else where.astype(bool)
+    # a condition on part of the assets or times flags only there; one without a dim holds all along it
+    mask = mask.reindex_like(values, fill_value=False).broadcast_like(values)
     new = mask.astype(DTYPE) * DTYPE.type(flag)
     old = data.get(name)
-    combined = (new if old is None else (old.astype(DTYPE) | new)).transpose(*data[variable].dims)
+    combined = (new if old is None else (old.astype(DTYPE) | new)).transpose(*values.dims)
     return data.assign({name: combined.assign_attrs(quality_attrs(variable))})
 
 
