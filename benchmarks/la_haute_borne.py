@@ -25,13 +25,14 @@ from pathlib import Path
 
 from benchmarks.figures import Cost, Figure, peak_memory_mb
 
-RUNS = 3
+RUNS = 5
 
 
 def figures() -> Iterator[Figure]:
     import dask.array  # noqa: F401  # xarray imports it with the first Dataset
     import numpy as np
     import pandas as pd  # noqa: F401
+    import pint  # noqa: F401  # as it does this
     import polars as pl  # noqa: F401
     import xarray as xr
 
