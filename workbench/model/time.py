@@ -91,7 +91,8 @@ class Duration:
         micro, nano = divmod(ns, 1000)
         parts: dict[str, Any] = {"months": self.months, "days": self.days, "seconds": seconds, "microseconds": micro}
         parts["nanoseconds"] = nano
-        return pd.DateOffset(**{name: value for name, value in parts.items() if value})
+        # an offset without parts would be one day
+        return pd.DateOffset(**({name: value for name, value in parts.items() if value} or {"days": 0}))
 
     def __str__(self) -> str:
         years, months = divmod(self.months, 12)
