@@ -177,10 +177,11 @@ def test_every_term_is_whole():
 
 
 def test_names_do_not_collide_with_those_made_from_them():
-    """Statistics and quality are kept beside a variable under its name and a suffix."""
-    for name in WORDS:
+    """Statistics and quality are kept beside a variable, in the series of its kind of asset, under its name and a suffix."""
+    for name, term in WORDS.items():
         for suffix in ("_min", "_max", "_std", "_count", "_quality", "_time"):
-            assert not (name.endswith(suffix) and name.removesuffix(suffix) in WORDS), name
+            base = WORDS.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+            assert base is None or not set(base.asset_types) & set(term.asset_types), name
 
 
 def test_lifetime_counters_are_kept_in_64_bits():
