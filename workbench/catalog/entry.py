@@ -209,7 +209,7 @@ class Entry:
         if self.kind != "live":
             self.require()
             raise InputError(f"{self.name} is not a live source", found=f"driver {self.driver}")
-        made: Source = registry.driver(self.driver).from_config(  # type: ignore[attr-defined]
+        made: Source = registry.driver(self.driver).from_config(
             self.name, str(self.site), self._config, self.spec.tagmap
         )
         return made

@@ -77,10 +77,10 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
         else:
             data = data.drop_vars(str(name))
     data = data.assign_coords(coords)
-    for array in [data, *data.variables.values()]:
-        array.attrs = {key: _attribute(value) for key, value in array.attrs.items() if value is not None}
-        if not isinstance(array, type(data)):
-            array.encoding = {}
+    data.attrs = {key: _attribute(value) for key, value in data.attrs.items() if value is not None}
+    for variable in data.variables.values():
+        variable.attrs = {key: _attribute(value) for key, value in variable.attrs.items() if value is not None}
+        variable.encoding = {}
     return data
 
 

@@ -66,7 +66,7 @@ def instant(value: Any) -> int | None:
         stamp = pd.Timestamp(value)
     except (ValueError, TypeError) as error:
         raise InputError("not a time", where="time", found=repr(value), expected="such as 2015-06-01T10:20") from error
-    if stamp is pd.NaT:
+    if pd.isna(stamp):
         raise InputError("not a time", where="time", found=repr(value), expected="such as 2015-06-01T10:20")
     stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
     return int(stamp.as_unit("ns").value)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workbench.catalog.substitute import masked, reveal, substitute
 from workbench.model.errors import InputError, InputErrors, did_you_mean
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 COMMON_KEYS = ("driver", "description", "licence", "tags")
 STORE = "store"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_MAPS: dict[str, type[BaseModel]] = {"modbus": ModbusMap, "opcua": OpcUaMap, "mqtt": MqttMap}
+_MAPS: dict[str, type[ModbusMap] | type[OpcUaMap] | type[MqttMap]] = {
+    "modbus": ModbusMap,
+    "opcua": OpcUaMap,
+    "mqtt": MqttMap,
+}
 #: Drivers of the house that cannot do without a tag map.
 NEEDS_TAGS = frozenset(_MAPS)
 
@@ -185,7 +189,7 @@ def _check(spec: EntrySpec, portfolio: Portfolio | None) -> None:
     if spec.kind == "file":
         model = readers.reader(driver).Config
     elif spec.kind == "live":
-        model = registry.driver(driver).Config  # type: ignore[attr-defined]
+        model = registry.driver(driver).Config
     own = {key: value for key, value in values.items() if key not in COMMON_KEYS}
     if "tags" in values and "tags" in model.model_fields:
         own["tags"] = values["tags"]
@@ -350,7 +354,7 @@ def load_tagmap(path: Path, protocol: str | None = None) -> TagMap:
             f"a tag map for {said}, not for {protocol}", file=path, line=file.line(("protocol",)), where="protocol"
         )
     try:
-        tagmap: TagMap = TypeAdapter(_MAPS[said]).validate_python(data)
+        tagmap: TagMap = _MAPS[said].model_validate(data)
     except ValidationError as error:
         raise InputErrors(validation_errors(error, file, model=_MAPS[said])) from error
     wrong = _tag_errors(tagmap, file)

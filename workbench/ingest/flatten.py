@@ -173,7 +173,7 @@ class _Walk:
                 unit = 1_000_000 if abs(value) >= 1e11 else 1_000_000_000
                 return value * unit if isinstance(value, int) else round(value * unit)
             stamp = pd.Timestamp(str(value))
-            if stamp is pd.NaT or not re.match(r"\d{4}-\d\d-\d\d", str(value)):
+            if pd.isna(stamp) or not re.match(r"\d{4}-\d\d-\d\d", str(value)):
                 raise ValueError
             stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
             return int(stamp.as_unit("ns").value)

@@ -330,7 +330,7 @@ def _stuck(values: Any, repeats: int) -> Any:
     import dask.array as da
 
     # A run of `repeats` values around any one of them lies within repeats - 1 on either side.
-    return da.map_overlap(
+    return da.map_overlap(  # type: ignore[no-untyped-call]
         _runs, values, repeats, depth={0: repeats - 1}, boundary="none", dtype=bool, allow_rechunk=True
     )
 
