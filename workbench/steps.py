@@ -34,7 +34,7 @@ _steps: dict[str, Step] = {}
 class Step:
     """A registered step."""
 
-    type: str
+    name: str  #: the ``type`` a pipeline file calls it by
     function: Callable[..., Any]
 
     @property
@@ -52,7 +52,10 @@ class Step:
         for parameter in list(inspect.signature(self.function).parameters.values())[1:]:
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[parameter.name] = (hints.get(parameter.name, Any), default)
-        return create_model(self.type, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+        model: type[BaseModel] = create_model(
+            self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields
+        )
+        return model
 
     def check(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """``parameters`` converted to what the function takes; raises ``pydantic.ValidationError``."""

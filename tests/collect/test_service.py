@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +63,10 @@ class Clockwork(Source):
         raise NotImplementedError
 
 
-async def collect_for(collector: Collector, seconds: float) -> None:
+async def collect_until(collector: Collector, enough: Callable[[], bool]) -> None:
     running = asyncio.create_task(collector.run())
-    await asyncio.sleep(seconds)
+    while not enough():
+        await asyncio.sleep(0.02)
     collector.stop()
     await asyncio.wait_for(running, 40)
 
@@ -85,9 +86,9 @@ def stored(root: Path, site: str) -> dict[tuple[str, int], float]:
 async def test_everything_sent_is_stored_once_and_a_second_run_goes_on(tmp_path: Path):
     start = (time.time_ns() // NS - 600) * NS
     first = Clockwork("hill", ("A", "B"), start)
-    await collect_for(Collector(tmp_path, [first], flush=0.05, keeper=False), 0.6)
+    await collect_until(Collector(tmp_path, [first], flush=0.05, keeper=False), lambda: len(first.sent) > 40)
     second = Clockwork("hill", ("A", "B"), first.next)
-    await collect_for(Collector(tmp_path, [second], flush=0.05, keeper=False), 0.4)
+    await collect_until(Collector(tmp_path, [second], flush=0.05, keeper=False), lambda: len(second.sent) > 20)
     sent = {(asset, when): value for asset, when, value in first.sent + second.sent}
     assert len(sent) > 40
     assert stored(tmp_path, "hill") == sent
@@ -128,7 +129,7 @@ async def test_a_source_that_breaks_is_seen_and_does_not_stop_the_others(tmp_pat
     start = (time.time_ns() // NS - 600) * NS
     broken = Clockwork("hill", ("A",), start, breaks_at=3)
     sound = Clockwork("dale", ("B",), start)
-    await collect_for(Collector(tmp_path, [broken, sound], flush=0.05, keeper=False), 0.5)
+    await collect_until(Collector(tmp_path, [broken, sound], flush=0.05, keeper=False), lambda: len(sound.sent) > 10)
     assert len(stored(tmp_path, "hill")) == 3
     assert len(stored(tmp_path, "dale")) == len(sound.sent) > 10
     health = read_health(tmp_path / "hill")
@@ -145,7 +146,11 @@ def test_nothing_to_collect_is_told(tmp_path: Path):
 
 def test_status_command_shows_what_the_collector_left(tmp_path: Path):
     source = Clockwork("hill", ("A",), (time.time_ns() // NS - 600) * NS)
-    asyncio.run(collect_for(Collector(tmp_path, [source], flush=0.05, keeper=False), 0.3))
+
+    async def collect() -> None:
+        await collect_until(Collector(tmp_path, [source], flush=0.05, keeper=False), lambda: len(source.sent) > 5)
+
+    asyncio.run(collect())
     done = subprocess.run(
         [sys.executable, "-m", "workbench", "status", "--store", str(tmp_path)], capture_output=True, text=True
     )

@@ -9,9 +9,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any, cast
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -41,10 +40,10 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
 class _LazyGroup(TyperGroup):
     """Imports a command's module when the command is named."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
         module, attribute, panel, line = COMMANDS[cmd_name]
@@ -52,13 +51,13 @@ class _LazyGroup(TyperGroup):
             return typer.core.TyperCommand(cmd_name, help=line, short_help=line, rich_help_panel=panel)
         found: Any = getattr(importlib.import_module(f"workbench.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
-            command = get_command(found)
+            command: Any = get_command(found)
         else:
             single = typer.Typer(add_completion=False)
             single.command(cmd_name)(found)
             command = get_command(single)
         command.name = cmd_name
-        cast(Any, command).rich_help_panel = panel
+        command.rich_help_panel = panel
         return command
 
 

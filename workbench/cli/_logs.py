@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
 def configure_logs(file: Path | None = None, *, level: int = logging.INFO) -> None:
@@ -16,11 +16,10 @@ def configure_logs(file: Path | None = None, *, level: int = logging.INFO) -> No
     import orjson
     import structlog
 
+    stream: TextIO = sys.stderr
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         stream = file.open("a", encoding="utf-8", buffering=1)
-    else:
-        stream = sys.stderr
 
     def to_json(_: Any, __: str, event: Any) -> str:
         return orjson.dumps(event, default=str).decode()

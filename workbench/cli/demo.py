@@ -43,12 +43,11 @@ def demo(
 
     Example: workbench demo --for 60s --no-browser --json summary.json
     """
-    from rich.console import Console
-
+    from workbench.cli._console import console as screen
     from workbench.demo.run import Demo, DemoOptions, default_folder, open_browser
     from workbench.model.time import parse_duration
 
-    console = Console()
+    console = screen()
     duration = parse_duration(seconds).timedelta.total_seconds() if seconds else None
     options = DemoOptions(
         folder=folder or default_folder(),

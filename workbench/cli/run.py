@@ -22,21 +22,21 @@ def run(
 
     Example: workbench run catalogs/pipelines/scada_quality.yaml --input la_haute_borne.scada --output flagged.nc
     """
-    from rich.console import Console
     from rich.table import Table
 
     from workbench.catalog import open_catalog
     from workbench.catalog.export import check_goal, write
+    from workbench.cli._console import console as screen
     from workbench.model.quality import count_flags
     from workbench.pipelines import load_pipeline
     from workbench.pipelines import run as run_pipeline
 
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     pipeline = load_pipeline(spec)
     check_goal(output)
     data = open_catalog()[source].read(time=slice(start or None, end or None) if start or end else None)
     with console.status(f"{pipeline.name} …") as status:
-        result = run_pipeline(pipeline, data, tell=lambda one: status.update(f"{one.step.type} …"))
+        result = run_pipeline(pipeline, data, tell=lambda one: status.update(f"{one.step.name} …"))
         write(result, output)
     table = Table("variable", "flag", "values", title="Flagged", title_justify="left", box=None, pad_edge=False)
     for name, flags in count_flags(result).items():

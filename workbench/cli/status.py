@@ -58,10 +58,11 @@ def _well(health: dict[str, Any]) -> bool:
 def _show(healths: dict[str, dict[str, Any]]) -> None:
     import time
 
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from workbench.cli._console import console as screen
+
+    console = screen()
     now = time.time_ns()
     for site, health in healths.items():
         collector = health["collector"]
@@ -71,7 +72,7 @@ def _show(healths: dict[str, dict[str, Any]]) -> None:
             state = f"[red]not running[/], last heard {_age(now - health['time'])} ago"
         table = Table(title=f"{site}: {state}", title_justify="left", header_style="bold", box=None, pad_edge=False)
         for column in ("source", "device", "state"):
-            table.add_column(column)
+            table.add_column(column, no_wrap=True)
         for column in ("age", "samples", "flagged", "errors", "reconnects"):
             table.add_column(column, justify="right")
         table.add_column("last error", overflow="fold")

@@ -186,7 +186,7 @@ class SiteIntake:
         if self._durable is None:
             self._durable = durable
         else:  # new samples came meanwhile: both wait for the same next flush
-            self._durable.add_done_callback(lambda _: durable.done() or durable.set_result(None))
+            self._durable.add_done_callback(lambda _: None if durable.done() else durable.set_result(None))
 
     def _mistrust(self, sample: Sample) -> None:
         """Put a sample with an impossible time into the slot of its arrival, flagged."""

@@ -81,6 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the plants until told to stop."""
     from workbench.catalog import open_catalog
     from workbench.cli._logs import configure_logs
+    from workbench.cli.simulate import live_entries
     from workbench.simulate.faults import parse_fault
     from workbench.simulate.service import SimulationService, build_plants
     from workbench.simulate.truth import TruthLog
@@ -97,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     began = time.monotonic()
     try:
         catalog = open_catalog()
-        entries = [served for entry in catalog.values() if entry.kind == "live" for served in entry.served()]
+        entries = live_entries(catalog)
         sites = {site: catalog.portfolio.site(site) for site in sorted({entry.site for entry in entries})}
         first_tick = (time.time_ns() // NS + AHEAD) * NS
         plants = build_plants(sites, options.seed, first_tick)

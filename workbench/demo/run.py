@@ -211,8 +211,8 @@ class Demo:
 
     def end_children(self) -> dict[str, int]:
         """End what was started, readers before what they read from; returns exit codes."""
-        order = [name for name in ("pages", "collector", "plants") if name in self.children]
-        codes = {name: self.children[name].end() for name in order}
+        order: list[str] = [name for name in ("pages", "collector", "plants") if name in self.children]
+        codes: dict[str, int] = {name: self.children[name].end() for name in order}
         stdout = self.children["plants"].process.stdout if "plants" in self.children else None
         if stdout is not None:
             stdout.close()
