@@ -20,6 +20,7 @@ from workbench.model.assets import (
     TurbineModel,
 )
 from workbench.model.errors import InputError, did_you_mean
+from workbench.model.vocabulary import ASSET_TYPES
 from workbench.model.yamlfile import Place, YamlFile, load_yaml, validation_errors
 
 Errors = list[InputError]
@@ -94,11 +95,14 @@ def _read_site(path: Path, models: dict[str, Model], homes: dict[str, str], erro
     except InputError as error:
         errors.append(error)
         return None
+    wrong = _wrong_defaults(file)
+    if wrong:
+        errors += wrong
+        return None
     data = _with_defaults(file.data)
     try:
         spec = SiteSpec.model_validate(data)
     except ValidationError as error:
-        # the merged data has the same places as the file, but for keys that a default brought
         errors += validation_errors(error, YamlFile(file.path, data, file.lines), model=SiteSpec)
         return None
     if spec.id != path.stem:
@@ -124,8 +128,8 @@ def _read_site(path: Path, models: dict[str, Model], homes: dict[str, str], erro
         if one.parent is not None and one.parent not in ids:
             hint = did_you_mean(one.parent, ids)
             errors.append(_at(file, (*place, "parent"), "no such asset at this site", found=one.parent, hint=hint))
-        sheet = _model(file, place, "model", one.model, models, _FITS.get(one.type), errors)
-        module = _model(file, place, "module", one.module, models, ModuleModel, errors)
+        sheet = _model(file, _place(file, index, "model"), one.model, models, _FITS.get(one.type), errors)
+        module = _model(file, _place(file, index, "module"), one.module, models, ModuleModel, errors)
         assets.append(_asset(one, spec, sheet, module if isinstance(module, ModuleModel) else None))
     return Site(
         **{
@@ -154,6 +158,34 @@ def _with_defaults(data: Any) -> Any:
     return {**data, "assets": filled}
 
 
+def _wrong_defaults(file: YamlFile) -> Errors:
+    """What is wrong with the defaults, told once and not for every asset that takes them."""
+    defaults = file.data.get("defaults") if isinstance(file.data, dict) else None
+    errors: Errors = []
+    for kind, shared in defaults.items() if isinstance(defaults, dict) else ():
+        place: Place = ("defaults", kind)
+        if not isinstance(shared, dict):
+            errors.append(_at(file, place, "not a mapping of keys to values", found=shared))
+            continue
+        for key in {"id", "type"} & shared.keys():
+            errors.append(_at(file, (*place, key), "each asset says this for itself"))
+        try:
+            AssetSpec.model_validate({**shared, "id": "any", "type": kind})
+        except ValidationError as error:
+            if str(kind) not in ASSET_TYPES:
+                hint = did_you_mean(str(kind), ASSET_TYPES)
+                errors.append(_at(file, place, "no such kind of asset", found=kind, hint=hint))
+            else:
+                errors += validation_errors(error, file, place=place, model=AssetSpec)
+    return errors
+
+
+def _place(file: YamlFile, index: int, key: str) -> Place:
+    """Where an asset's key stands: with the asset, or with the defaults of its kind."""
+    asset = file.data["assets"][index]
+    return ("assets", index, key) if key in asset else ("defaults", asset["type"], key)
+
+
 def _at(file: YamlFile, place: Place, message: str, **more: Any) -> InputError:
     where = ".".join(map(str, place))
     return InputError(message, file=file.path, line=file.line(place), where=where, **more)
@@ -162,28 +194,23 @@ def _at(file: YamlFile, place: Place, message: str, **more: Any) -> InputError:
 def _model(
     file: YamlFile,
     place: Place,
-    key: str,
     name: str | None,
     models: dict[str, Model],
     kind: type[BaseModel] | None,
     errors: Errors,
 ) -> Model | None:
-    """The data sheet that an asset names."""
+    """The data sheet that an asset names; what is wrong with a default is told once."""
     if name is None or kind is None:
         return None
     found = models.get(name)
+    error = None
     if found is None:
-        errors.append(
-            _at(
-                file,
-                (*place, key),
-                "no data sheet of this name in models/",
-                found=name,
-                hint=did_you_mean(name, models),
-            )
-        )
+        hint = did_you_mean(name, models)
+        error = _at(file, place, "no data sheet of this name in models/", found=name, hint=hint)
     elif not isinstance(found, kind):
-        errors.append(_at(file, (*place, key), "the data sheet is of another kind", found=f"{name}, a {found.kind}"))
+        error = _at(file, place, "the data sheet is of another kind", found=f"{name}, a {found.kind}")
+    if error is not None and str(error) not in map(str, errors):
+        errors.append(error)
     return found
 
 

@@ -342,8 +342,10 @@ def with_assets(data: xr.Dataset, portfolio: Portfolio, *, site: str | None = No
     """``data`` with the facts of its assets as coordinates on ``asset``.
 
     Assets that the portfolio does not know (strings that came in with a message) keep their place: their
-    facts are missing, but for ``farm_id`` where ``site`` is given.
+    facts are missing, but for ``farm_id`` where ``site`` is given. Data without ``asset`` is given back as it is.
     """
+    if "asset" not in data.coords:
+        return data
     ids = [str(one) for one in data["asset"].values]
     known = [portfolio.get(one) or Asset(one, "", site or "") for one in ids]
     return data.assign_coords(asset_coords(known))
