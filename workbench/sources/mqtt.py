@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -120,7 +120,7 @@ class MqttSource(Source):
         self._seen: OrderedDict[tuple[str, int, int], asyncio.Future[None]] = OrderedDict()
         self._newest: dict[str, int] = {}
         self._texts: dict[tuple[str, int], str] = {}
-        self._version: Literal["5", "3.1.1"] = "3.1.1" if config.version == "3.1.1" else "5"
+        self._versions = ["5", "3.1.1"] if config.version == "auto" else [config.version]
 
     @classmethod
     def from_config(
@@ -158,7 +158,7 @@ class MqttSource(Source):
             while True:
                 began = time.monotonic()
                 try:
-                    async with open_link(self._broker(), self.config.timeout) as link:
+                    async with self._open() as link:
                         await link.subscribe(self._filters(self.assets), self.config.qos)
                         await self._receive(link, sink)
                 except Exception as error:  # whatever it is: a defect here must not end the source
@@ -175,7 +175,7 @@ class MqttSource(Source):
         wanted = self._known(assets)
         samples: dict[str, Sample] = {}
         try:
-            async with open_link(self._broker(lasting=False), self.config.timeout) as link:
+            async with self._open(lasting=False) as link:
                 await link.subscribe(self._filters(wanted), 0)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.config.timeout):
@@ -199,7 +199,7 @@ class MqttSource(Source):
         found: dict[str, FoundTag] = {}
         heard: set[str] = set()
         try:
-            async with open_link(self._broker(lasting=False), self.config.timeout) as link:
+            async with self._open(lasting=False) as link:
                 await link.subscribe(self._filters(wanted), 0)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.config.timeout):
@@ -336,8 +336,6 @@ class MqttSource(Source):
         self.health.device(asset).failed(f"{message.topic}: {error}")
 
     def _lost(self, error: Exception) -> None:
-        if isinstance(error, BrokerError) and error.wrong_version and self.config.version == "auto":
-            self._version = "3.1.1" if self._version == "5" else "5"
         for asset in self.assets:
             health = self.health.device(asset)
             health.reconnects += health.last_received > 0 and health.state != "down"
@@ -360,7 +358,20 @@ class MqttSource(Source):
         places = self.config.places
         return list(dict.fromkeys(self._template.filter(asset=places[asset]) for asset in assets))
 
-    def _broker(self, *, lasting: bool = True) -> Broker:
+    @contextlib.asynccontextmanager
+    async def _open(self, *, lasting: bool = True) -> AsyncIterator[MqttLink]:
+        """A connection in the version that worked last, or else in the other."""
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                link = await stack.enter_async_context(open_link(self._broker(lasting), self.config.timeout))
+            except BrokerError as error:
+                if len(self._versions) == 1 or not error.wrong_version:
+                    raise
+                self._versions.reverse()
+                link = await stack.enter_async_context(open_link(self._broker(lasting), self.config.timeout))
+            yield link
+
+    def _broker(self, lasting: bool) -> Broker:
         config = self.config
         host, port = config.endpoint
         return Broker(
@@ -368,7 +379,7 @@ class MqttSource(Source):
             port=port,
             client_id=(config.client_id or f"workbench-{self.name}") if lasting else "",
             keep_session=config.keep_session and config.qos > 0 and lasting,
-            version=self._version,
+            version=self._versions[0],
             keep_alive=config.keep_alive,
             user=config.user,
             password=None if config.password is None else config.password.get_secret_value(),

@@ -120,7 +120,10 @@ class MqttLink:
             async with asyncio.timeout(patience):
                 await self._connected
         except TimeoutError:
-            raise BrokerError(f"cannot connect to {where}: no answer within {patience:g} s") from None
+            # A broker that does not know the version may say nothing at all (amqtt).
+            raise BrokerError(
+                f"cannot connect to {where}: no answer within {patience:g} s", wrong_version=True
+            ) from None
 
     async def subscribe(self, filters: Sequence[str], qos: int) -> None:
         """Subscribe to topic filters. Raises BrokerError where the broker refuses one."""

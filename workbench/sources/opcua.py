@@ -34,12 +34,14 @@ from workbench.sources.opcua_gather import Gathered, Gatherer
 from workbench.sources.opcua_session import (
     Endpoint,
     Item,
+    NodeId,
     OpcUaSecurity,
     Place,
     Session,
     SessionError,
     connect,
     is_node_id,
+    ua,
 )
 from workbench.sources.scaling import Variables
 

@@ -50,20 +50,30 @@ async def discover(session: Session, start: NodeId, pattern: str) -> list[FoundT
     units = await _units(session, found)
     tags = []
     for part in session.batches("read", found):
-        values = await session.client.uaclient.read_attributes([each.node for each in part], ua.AttributeIds.Value)
-        for each, data in zip(part, values, strict=True):
-            variant = data.Value
-            empty = variant is None or variant.VariantType == ua.VariantType.Null
+        nodes = [each.node for each in part]
+        values: list[Any] = await session.client.uaclient.read_attributes(nodes, ua.AttributeIds.Value)
+        kinds: list[Any] = await session.client.uaclient.read_attributes(nodes, ua.AttributeIds.DataType)
+        for each, data, kind in zip(part, values, kinds, strict=True):
             tags.append(
                 FoundTag(
                     address=each.path,
                     name=each.path.rpartition("/")[2],
-                    type="" if empty else str(variant.VariantType.name).lower(),
+                    type=_type_name(data.Value, kind.Value),
                     units=units.get(each.path),
-                    value=None if empty else variant.Value,
+                    value=None if data.Value is None else data.Value.Value,
                 )
             )
     return tags
+
+
+def _type_name(value: Any, declared: Any) -> str:
+    """Name of the built-in type a node declares, or else of the value it holds."""
+    node = None if declared is None else declared.Value
+    if node is not None and node.NamespaceIndex == 0:
+        for kind in ua.VariantType:
+            if kind.value == node.Identifier and kind != ua.VariantType.Null:
+                return str(kind.name).lower()
+    return "" if value is None or value.VariantType == ua.VariantType.Null else str(value.VariantType.name).lower()
 
 
 async def _variables(session: Session, start: NodeId) -> list[_Found]:
@@ -144,7 +154,8 @@ async def _units(session: Session, found: list[_Found]) -> dict[str, str]:
         )
     units: dict[str, str] = {}
     for part in session.batches("read", holders):
-        values = await session.client.uaclient.read_attributes([node for _, node in part], ua.AttributeIds.Value)
+        held = [node for _, node in part]
+        values: list[Any] = await session.client.uaclient.read_attributes(held, ua.AttributeIds.Value)
         for (path, _), data in zip(part, values, strict=True):
             unit = None if data.Value is None else data.Value.Value
             text = getattr(getattr(unit, "DisplayName", None), "Text", None)

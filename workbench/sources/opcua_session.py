@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from asyncua import Client
 from asyncua import ua as asyncua_types
+from asyncua.client.client import Client
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
 from pydantic import BaseModel, ConfigDict, Field, SecretStr

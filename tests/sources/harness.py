@@ -1,0 +1,90 @@
+"""What the conformance suite needs of each protocol: a real server with two devices and a way to break it."""
+
+from __future__ import annotations
+
+import math
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+
+from workbench.sources.base import Source
+from workbench.sources.registry import driver
+
+SITE = "test_site"
+ASSETS = ("T1", "T2")
+#: Variables every harness serves, in the vocabulary's units.
+GOOD = {"power_output": 1234.5, "wind_speed": 8.25, "ambient_temperature": 15.0, "turbine_status": 2.0}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Told:
+    """What a device says at one instant, in the vocabulary's units."""
+
+    time: int
+    power_output: float = 1234.5  # [kW]; on the wire W
+    wind_speed: float = 8.25  # [m/s]; NaN is sent as what the protocol has for no number
+    ambient_temperature: float = 15.0  # [degC]; on the wire degF
+    generating: bool = True  # turbine_status: device code 10 or 20
+    bad: bool = False  # the source itself calls wind_speed bad, where it can
+    uncertain: bool = False
+
+    @property
+    def fahrenheit(self) -> float:
+        return self.ambient_temperature * 9 / 5 + 32
+
+    @property
+    def code(self) -> int:
+        return 10 if self.generating else 20
+
+    @property
+    def no_wind(self) -> bool:
+        return math.isnan(self.wind_speed)
+
+
+@dataclass
+class Harness:
+    """One protocol under test. ``gaps`` names what the protocol has no way to do, and why."""
+
+    driver: str
+    gaps: dict[str, str] = field(default_factory=dict)
+    cadence: str = "200ms"
+
+    async def start(self) -> None:
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        raise NotImplementedError
+
+    async def release(self) -> None:
+        """The test is over."""
+        await self.stop()
+
+    async def tell(self, asset: str, told: Told) -> None:
+        """Make ``asset`` show a new reading."""
+        raise NotImplementedError
+
+    async def silence(self, asset: str) -> None:
+        """Make ``asset`` not answer any more."""
+        raise NotImplementedError
+
+    def tags(self, *, extra: bool = False) -> Any:
+        """The tag map; with ``extra`` also a variable that the device does not have."""
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def wrong_config(self) -> dict[str, Any]:
+        """A configuration whose address nobody listens at."""
+        raise NotImplementedError
+
+    def source(self, config: dict[str, Any] | None = None, *, extra: bool = False, **keys: Any) -> Source:
+        base = {"asset_type": "wind_turbine", "cadence": self.cadence}
+        keys = {**base, **(self.config() if config is None else config), **keys}
+        return driver(self.driver).from_config(f"{SITE}.{self.driver}", SITE, keys, self.tags(extra=extra))

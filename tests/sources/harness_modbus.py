@@ -1,0 +1,190 @@
+"""A pymodbus server whose registers are packed by hand, so that both codecs cannot be wrong together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import struct
+import threading
+import tty
+from typing import Any
+
+from harness import ASSETS, Harness, Told, free_port
+from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import NoSuchIdException
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.simulator.simcore import SimCore
+
+from workbench.model.tags import ModbusMap
+
+TAGS: dict[str, Any] = {
+    "protocol": "modbus",
+    "clock": {"register": 0},
+    "max_registers": 60,
+    "tags": {
+        "power_output": {"register": 10, "type": "int32", "units": "W", "scale": 100},
+        "wind_speed": {"register": 12, "type": "float32"},
+        "ambient_temperature": {"register": 14, "type": "int16", "units": "degF", "scale": 0.1},
+        "turbine_status": {"register": 100, "type": "uint16", "states": {10: "generating", 20: "fault"}},
+        "power_setpoint": {"register": 110, "type": "float32", "writable": True},
+    },
+}
+EXTRA = {"nacelle_position": {"register": 500, "type": "float32"}}
+
+
+#: pymodbus wants a device of its own; ours is put in its place.
+NOTHING = SimDevice(id=0, simdata=SimData(0, datatype=DataType.REGISTERS))
+
+
+class Unit:
+    """Holding registers of one device; addresses that are not there are illegal."""
+
+    def __init__(self) -> None:
+        self.registers: dict[int, int] = dict.fromkeys([*range(16), *range(100, 112)], 0)
+        self.silent = False
+        self.delay = 0.0
+        self.reads: list[tuple[int, int]] = []
+        self.writes: list[tuple[int, list[int]]] = []
+
+    def put(self, address: int, layout: str, value: float) -> None:
+        data = struct.pack(">" + layout, value)
+        for i in range(0, len(data), 2):
+            self.registers[address + i // 2] = int.from_bytes(data[i : i + 2], "big")
+
+
+class Core(SimCore):
+    def __init__(self, units: dict[int, Unit]) -> None:
+        super().__init__(NOTHING)
+        self.units = units
+
+    def device_ids(self):
+        return list(self.units)
+
+    async def async_getValues(self, device_id, func_code, address, count=1):
+        unit = self.units.get(device_id)
+        if unit is None or unit.silent:
+            raise NoSuchIdException
+        if unit.delay:
+            await asyncio.sleep(unit.delay)
+        unit.reads.append((address, count))
+        wanted = range(address, address + count)
+        if func_code not in (3, 4) or any(each not in unit.registers for each in wanted):
+            return ExcCodes.ILLEGAL_ADDRESS
+        return [unit.registers[each] for each in wanted]
+
+    async def async_setValues(self, device_id, func_code, address, values):
+        unit = self.units.get(device_id)
+        if unit is None or unit.silent:
+            raise NoSuchIdException
+        if any(address + i not in unit.registers for i in range(len(values))):
+            return ExcCodes.ILLEGAL_ADDRESS
+        unit.writes.append((address, [int(v) for v in values]))
+        unit.registers.update({address + i: int(value) for i, value in enumerate(values)})
+        return None
+
+
+class ModbusHarness(Harness):
+    def __init__(self, transport: str = "tcp") -> None:
+        super().__init__("modbus", {"bad": "Modbus has no word for it", "discover": "Modbus cannot be browsed"})
+        self.transport = transport
+        self.port = free_port()
+        self.units = {1: Unit(), 2: Unit()}
+        self._server: Any = None
+
+    async def start(self) -> None:
+        framer = FramerType.SOCKET if self.transport == "tcp" else FramerType.RTU
+        self._server = ModbusTcpServer(
+            NOTHING, framer=framer, address=("127.0.0.1", self.port), ignore_missing_devices=True
+        )
+        self._server.context = Core(self.units)
+        await self._server.serve_forever(background=True)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.shutdown()
+
+    async def tell(self, asset: str, told: Told) -> None:
+        unit = self.units[ASSETS.index(asset) + 1]
+        unit.put(0, "Q", told.time // 1_000_000)
+        unit.put(10, "i", round(told.power_output * 10))
+        unit.put(12, "f", told.wind_speed)
+        unit.put(14, "h", round(told.fahrenheit * 10))
+        unit.put(100, "H", told.code)
+
+    async def silence(self, asset: str) -> None:
+        self.units[ASSETS.index(asset) + 1].silent = True
+
+    def tags(self, *, extra: bool = False) -> ModbusMap:
+        tags = {**TAGS["tags"], **EXTRA} if extra else TAGS["tags"]
+        return ModbusMap.model_validate({**TAGS, "tags": tags})
+
+    def config(self) -> dict[str, Any]:
+        transport = {"tcp": "tcp", "rtu": "rtu_over_tcp"}[self.transport]
+        return {"transport": transport, "host": f"127.0.0.1:{self.port}", "assets": {"T1": 1, "T2": 2}}
+
+    def wrong_config(self) -> dict[str, Any]:
+        return {**self.config(), "host": f"127.0.0.1:{free_port()}", "timeout": 0.3}
+
+
+class SerialHarness(ModbusHarness):
+    """RTU on a serial line: two pseudo terminals, tied together by a thread as a cable would."""
+
+    def __init__(self) -> None:
+        super().__init__("serial")
+        self.gaps["wrong address"] = "a serial port that is not there is tested apart"
+        self._ends: list[int] = []
+        self._names: list[str] = []
+        self._cable: threading.Thread | None = None
+        self._lay_cable()
+
+    def _lay_cable(self) -> None:
+        masters = []
+        for _ in range(2):
+            master, slave = os.openpty()
+            tty.setraw(slave)
+            masters.append(master)
+            self._ends += [master, slave]
+            self._names.append(os.ttyname(slave))
+        self._alive = True
+        self._cable = threading.Thread(target=self._carry, args=tuple(masters), daemon=True)
+        self._cable.start()
+
+    def _carry(self, one: int, other: int) -> None:
+        import select
+
+        while self._alive:
+            ready, _, _ = select.select([one, other], [], [], 0.1)
+            for end in ready:
+                with contextlib.suppress(OSError):
+                    os.write(other if end == one else one, os.read(end, 4096))
+
+    async def start(self) -> None:
+        self._server = ModbusSerialServer(
+            NOTHING,
+            framer=FramerType.RTU,
+            port=self._names[0],
+            baudrate=115200,
+            ignore_missing_devices=True,
+        )
+        self._server.context = Core(self.units)
+        await self._server.serve_forever(background=True)
+
+    def unplug(self) -> None:
+        self._alive = False
+        if self._cable is not None:
+            self._cable.join()
+        for end in self._ends:
+            os.close(end)
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "transport": "serial",
+            "device": self._names[1],
+            "baudrate": 115200,
+            "timeout": 0.3,
+            "assets": {"T1": 1, "T2": 2},
+        }
