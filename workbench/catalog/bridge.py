@@ -4,12 +4,13 @@ An Intake catalog made here holds, for each entry, its name and the path of our 
 configuration, so no secret and no template of Intake's (``{func(…)}``, ``{data(…)}``) gets in. An Intake
 user opens our catalogs with::
 
-    import intake
-    cat = intake.readers.datatypes.…  # registered by entry point as WorkbenchCatalog
-    cat = WorkbenchCatalog("catalogs").to_reader().read()
-    cat["la_haute_borne.scada"].read(time=slice("2015-06", "2015-07"))
+    from workbench.catalog.bridge import WorkbenchCatalog
 
-The classes are registered with Intake by the entry point ``intake.imports``.
+    catalog = WorkbenchCatalog("catalogs").to_reader().read()  # an intake Catalog
+    catalog["la_haute_borne.scada"].read(time="2015-06")
+
+or writes one down (``catalog.to_yaml_file("intake.yaml")``) for others, who need nothing but
+``intake.from_yaml_file("intake.yaml")``: Intake finds the readers by the entry point ``intake.imports``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from workbench.catalog.catalog import Catalog
     from workbench.catalog.entry import Entry
 
+#: What the package declares in the group ``intake.imports``.
+ENTRY_POINT = "workbench.catalog.bridge:EntryReader"
 PARAMETERS = ("time", "assets", "variables")
 
 
@@ -139,6 +142,7 @@ def intake_catalog(catalog: Catalog) -> Any:
     for name, entry in catalog.entries.items():
         if not entry.spec.errors:
             made[name] = EntryReader(data=_data(entry))
+            made.aliases[name] = name  # what Intake lists are aliases only
     return made
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality
 from workbench.sources.grid import Table, to_grid
-from workbench.sources.readers import Selection
+from workbench.sources.readers import Selection, wanted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,7 +41,7 @@ def read_tables(reader: TableReader, paths: list[Path], names: list[str], select
     frames = [_load(reader, path, needed, selection) for path in paths]
     data = pl.concat(frames, how="vertical") if len(frames) > 1 else frames[0]
     del frames
-    codes, assets = _assets(data, reader)
+    codes, assets = _assets(data, reader, paths, selection)
     columns, quality = {}, {}
     for column, meaning in needed.items():
         values, flags = _values(data[column], meaning, reader.name)
@@ -212,13 +212,16 @@ def _bad_time(frame: pl.LazyFrame, reader: TableReader, path: Path) -> InputErro
     )
 
 
-def _assets(data: pl.DataFrame, reader: TableReader) -> tuple[npt.NDArray[np.integer], list[str]]:
-    """Asset index of each row, and the assets in alphabetical order of their names in the file."""
+def _assets(
+    data: pl.DataFrame, reader: TableReader, paths: list[Path], selection: Selection
+) -> tuple[npt.NDArray[np.integer], list[str]]:
+    """Asset index of each row, and the assets: those asked for, else by their names in the file."""
     import polars as pl
 
     asset = reader.config.asset
     if asset.column is None:
         assert asset.id is not None  # noqa: S101
+        wanted([asset.id], selection.assets, "asset", reader.name)
         return np.zeros(len(data), np.int32), [asset.id]
     names = data[asset.column]
     if names.null_count():
@@ -228,9 +231,17 @@ def _assets(data: pl.DataFrame, reader: TableReader) -> tuple[npt.NDArray[np.int
             found=f"{names.null_count():,} empty cells",
             expected="the name of an asset in each row",
         )
-    present = names.unique().sort().to_list()
-    codes = names.cast(pl.Enum(present)).to_physical().to_numpy()
-    return codes, [asset.names.get(name, name) for name in present]
+    theirs = names.unique().sort().to_list()
+    if selection.assets is not None:
+        back = {ours: name for name, ours in asset.names.items()}
+        if not {back.get(ours, ours) for ours in selection.assets} <= {*theirs, *asset.names}:
+            # perhaps it only has no rows in the span that is asked for
+            every = pl.concat([reader.scan(path, {asset.column: pl.String}) for path in paths]).unique().collect()
+            there = [asset.names.get(name, name) for name in sorted(every[asset.column].drop_nulls())]
+            wanted(there, selection.assets, "asset", reader.name)
+        theirs = [back.get(ours, ours) for ours in selection.assets]
+    codes = names.cast(pl.Enum(theirs)).to_physical().to_numpy()
+    return codes, [asset.names.get(name, name) for name in theirs]
 
 
 def _values(

@@ -1,0 +1,146 @@
+"""References, secrets, and what a catalog must not be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+
+from workbench.catalog import open_catalog
+from workbench.catalog.substitute import MASK, Secret, reveal, secret_value, substitute
+from workbench.model.errors import InputError, InputErrors
+from workbench.model.yamlfile import parse_yaml
+
+from .conftest import CATALOG, LIVE
+
+Write = Callable[..., Path]
+
+
+def replaced(text: str) -> object:
+    file = parse_yaml(f"a: {text!r}", "x.yaml")
+    return substitute(file.data, file, ())["a"]
+
+
+def test_references(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", "example.org")
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.delenv("NOT_SET", raising=False)
+    assert replaced("http://${HOST}:80") == "http://example.org:80"
+    assert replaced("${NOT_SET:-a:b-c}") == "a:b-c"
+    assert replaced("${EMPTY:-x}${NOT_SET:-}") == "x"
+    assert replaced("${HOST:-x}") == "example.org"
+    assert replaced("5 $$ and $x") == "5 $ and $x"
+    with pytest.raises(InputErrors, match="EMPTY is empty"):
+        replaced("${EMPTY}")
+    for wrong in ("${", "${}", "${a", "${a-b}", "${a:b}", "${secret:}", "${HOST${HOST}}"):
+        with pytest.raises(InputErrors, match="not a reference"):
+            replaced(wrong)
+
+
+def test_references_are_not_replaced_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A", "${secret:B}")
+    assert replaced("${A}") == "${secret:B}"
+
+
+class Store(KeyringBackend):
+    priority = 1  # type: ignore[assignment]
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return {("operations-workbench", "broker"): "from-the-keyring"}.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise NotImplementedError
+
+    def delete_password(self, service: str, username: str) -> None:
+        raise NotImplementedError
+
+
+def test_secrets_from_environment_then_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keyring.get_keyring()
+    keyring.set_keyring(Store())
+    try:
+        assert secret_value("broker") == "from-the-keyring"
+        monkeypatch.setenv("WORKBENCH_SECRET_BROKER", "from-the-environment")
+        assert secret_value("broker") == "from-the-environment"
+        with pytest.raises(InputError) as caught:
+            secret_value("nobody")
+    finally:
+        keyring.set_keyring(before)
+    assert str(caught.value) == (
+        "the secret nobody is not known\n"
+        "  expected: the environment variable WORKBENCH_SECRET_NOBODY, or the key store\n"
+        "  hint:     keyring set operations-workbench nobody"
+    )
+
+
+def test_a_secret_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_SECRET_PW", "hunter2")
+    value = replaced("user:${secret:PW}@host")
+    assert isinstance(value, Secret)
+    for shown in (str(value), repr(value), f"{value}", f"{value!r}", f"{value:>4}", "%s" % value, str([value]), str({"a": value})):
+        assert "hunter2" not in shown
+        assert MASK in shown
+    assert reveal({"a": [value]}) == {"a": ["user:hunter2@host"]}
+
+
+def test_secrets_are_masked_in_errors_and_descriptions(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_SECRET_PORT", "hunter2")
+    catalog = open_catalog(write(text=LIVE.replace("host: 127.0.0.1:1502", "host: h\n    port: ${secret:PORT}")))
+    text = "\n".join(map(str, catalog.check()))
+    assert "hill.yaml:10: entries.live.port" in text
+    assert "hunter2" not in text
+    assert MASK in text
+
+    catalog = open_catalog(write(text=LIVE.replace("127.0.0.1:1502", "${secret:PORT}.example.org")))
+    entry = catalog["hill.live"]
+    assert entry.source().config.host == "hunter2.example.org"  # type: ignore[attr-defined]
+    shown = [str(entry.describe()), repr(entry), repr(catalog), repr(entry.spec), repr(entry.to_reader())]
+    assert not any("hunter2" in text for text in shown)
+    assert entry.describe()["where"] == [f"{MASK}.example.org"]
+
+
+def test_missing_secret_is_told_with_its_place(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORKBENCH_SECRET_PW", raising=False)
+    errors = open_catalog(write(text=LIVE.replace("127.0.0.1:1502", "${secret:PW}"))).check()
+    assert [error.message for error in errors] == ["the secret PW is not known"]
+    assert (errors[0].line, errors[0].where) == (9, "entries.live.host")
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "!!python/object/apply:os.system ['touch {mark}']",
+        "!!python/name:os.system",
+        "!!python/object/new:os.system ['touch {mark}']",
+        "!!python/module:os",
+        "!evil x",
+    ],
+)
+def test_yaml_tags_cannot_run_code(write: Write, tmp_path: Path, evil: str) -> None:
+    mark = tmp_path / "mark"
+    folder = write("path: data/scada.csv", "path: " + evil.replace("{mark}", str(mark)))
+    errors = open_catalog(folder).check()
+    assert [error.message for error in errors] == ["only plain data is allowed"]
+    assert errors[0].line == 9
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("driver", ["os.system", "os:system", "workbench.sources.files:CsvReader", "{func(os:system)}", "builtins.eval"])
+def test_a_driver_is_only_a_registered_name(write: Write, driver: str) -> None:
+    errors = open_catalog(write("driver: csv", f"driver: '{driver}'")).check()
+    assert [error.message for error in errors] == [f"unknown driver {driver!r}"]
+
+
+@pytest.mark.parametrize("evil", ["{func(os:getcwd)}", "{import(os:getcwd)}", "{pickle64(gASVDQ==)}", "{env(HOME)}", "{data(x)}"])
+def test_templates_of_intake_are_plain_text(write: Write, evil: str) -> None:
+    text = CATALOG.replace("description: Ten-minute means", f"description: '{evil}'").replace("data/scada.csv", f"'{evil}.csv'")
+    catalog = open_catalog(write(text=text))
+    [missing] = catalog.check()
+    assert str(missing.found).endswith(f"/{evil}.csv")
+    reader = catalog.to_intake()["hill.scada"]
+    assert reader.metadata["description"].strip() == evil
+    with pytest.raises(InputError, match="no such file"):
+        reader.read()
