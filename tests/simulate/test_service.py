@@ -92,11 +92,12 @@ async def test_a_client_sees_what_the_truth_says_each_second(tmp_path):
         {"s": plant}, entries(port, mqtt_port), truth=TruthLog(tmp_path / "truth"), broker="amqtt"
     )
     await service.start()
-    assert {end.asset: end.address for end in service.endpoints()} == {
-        "T1": f"modbus-tcp://127.0.0.1:{port} unit 1",
-        "T2": f"modbus-tcp://127.0.0.1:{port} unit 2",
-        "I1": f"modbus-tcp://127.0.0.1:{port} unit 10",
-        "M1": f"mqtt://127.0.0.1:{mqtt_port} met/M1",
+    modbus, mqtt = f"modbus-tcp://127.0.0.1:{port}", f"mqtt://127.0.0.1:{mqtt_port}"
+    assert {end.asset: (end.address, end.place) for end in service.endpoints()} == {
+        "T1": (modbus, "unit 1"),
+        "T2": (modbus, "unit 2"),
+        "I1": (modbus, "unit 10"),
+        "M1": (mqtt, "topic met/M1"),
     }
     client = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=2, retries=0)
     assert await client.connect()

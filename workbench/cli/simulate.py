@@ -130,39 +130,40 @@ def live_entries(catalog: Catalog, sites: Sequence[str] | None = None) -> list[S
 
 
 def show_endpoints(endpoints: Iterable[Endpoint]) -> None:
-    """A table of what stands where, and how a foreign client asks for it."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(box=None, pad_edge=False)
-    for column in ("entry", "asset", "address", "variables"):
-        table.add_column(column, justify="right" if column == "variables" else "left")
-    examples: dict[str, str] = {}
+    """What stands where, a line per entry, and how a foreign client asks for it."""
+    groups: dict[tuple[str, str], list[Endpoint]] = {}
     for end in endpoints:
-        table.add_row(end.entry, end.asset, end.address, str(end.variables))
-        scheme, _, rest = end.address.partition("://")
-        place, _, last = rest.partition(" ")
-        examples.setdefault(scheme, _example(scheme, place, last))
-    console.print(table)
-    console.print("\nTry another client:")
+        groups.setdefault((end.entry, end.address), []).append(end)
+    rows = [("entry", "address", "assets", "variables")]
+    for (entry, address), ends in groups.items():
+        first, last = ends[0], ends[-1]
+        assets = f"{first.asset} ({first.place})" + (f" … {last.asset} ({last.place})" if len(ends) > 1 else "")
+        rows.append((entry, address, assets, str(first.variables)))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + f"  {row[3]:>9}")
+    examples: dict[str, str] = {}
+    for ends in groups.values():
+        scheme = ends[0].address.partition("://")[0]
+        examples.setdefault(scheme, _example(scheme, ends[0]))
+    print("\nAsk with another client:")
     for example in examples.values():
-        console.print(f"  {example}", highlight=False, soft_wrap=True)
-    console.print("\nCtrl-C ends it.", style="dim")
+        print(f"  {example}")
+    print("\nCtrl-C ends it.", flush=True)
 
 
-def _example(scheme: str, place: str, last: str) -> str:
-    host, _, port = place.partition("/")[0].rpartition(":")
-    unit = last.removeprefix("unit ")
+def _example(scheme: str, end: Endpoint) -> str:
+    host, _, port = end.address.partition("://")[2].partition("/")[0].rpartition(":")
+    place = end.place.partition(" ")[2]
     if scheme == "modbus-tcp":
-        return f"mbpoll -m tcp -p {port} -a {unit} -0 -r 0 -c 20 -1 {host}"
+        return f"mbpoll -m tcp -p {port} -a {place} -0 -r 0 -c 20 -1 {host}"
     if scheme == "modbus-rtu-over-tcp":
         return (
-            f"socat pty,raw,link=/tmp/rtu tcp:{host}:{port} & mbpoll -m rtu -P none -a {unit} -0 -r 0 -c 8 -1 /tmp/rtu"
+            f"socat pty,raw,link=/tmp/rtu tcp:{host}:{port} & mbpoll -m rtu -P none -a {place} -0 -r 0 -c 8 -1 /tmp/rtu"
         )
     if scheme == "mqtt":
-        return f"mosquitto_sub -h {host} -p {port} -t '{last}' -v"
-    return f"uals -u opc.tcp://{place} -d 4"
+        return f"mosquitto_sub -h {host} -p {port} -t '{place}' -v"
+    return f"uals -u {end.address} -d 4"
 
 
 def quiet_libraries() -> None:

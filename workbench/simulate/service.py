@@ -25,6 +25,7 @@ from workbench.simulate.truth import TruthLog
 
 if TYPE_CHECKING:
     from workbench.model.assets import Site
+    from workbench.simulate.plant import SimulatedSite
 
 __all__ = ["Endpoint", "Plant", "ServedEntry", "ServiceStatus", "SimulationService", "build_plants", "served_entries"]
 
@@ -74,7 +75,8 @@ class Endpoint:
 
     entry: str
     asset: str
-    address: str
+    address: str  #: of the server, with its scheme
+    place: str  #: there: ``unit 1``, ``folder WTG01``, ``topic …``
     variables: int
 
 
@@ -357,11 +359,11 @@ class SimulationService:
 
     def endpoints(self) -> list[Endpoint]:
         """What stands where, an asset a line."""
-        lines = []
-        for feed in self._feeds:
-            places = {asset: place for place, asset in feed.server.describe()}
-            lines += [Endpoint(feed.entry.name, asset, places[asset], feed.width) for asset in feed.assets]
-        return lines
+        return [
+            Endpoint(feed.entry.name, asset, *feed.server.describe(asset), feed.width)
+            for feed in self._feeds
+            for asset in feed.assets
+        ]
 
 
 def cadence_ns(text: str) -> int:
@@ -371,9 +373,8 @@ def cadence_ns(text: str) -> int:
     return int(Cadence.parse(text).ns)
 
 
-def build_plants(sites: Mapping[str, Site], seed: int, start: int | None = None) -> dict[str, Plant]:
+def build_plants(sites: Mapping[str, Site], seed: int, start: int | None = None) -> dict[str, SimulatedSite]:
     """A simulated plant per site of a portfolio, starting at ``start`` [ns], by default now."""
-    from workbench.simulate.plant import build_site
+    from workbench.simulate.plant import build_sites
 
-    begin = time.time_ns() // NS * NS if start is None else start
-    return {name: build_site(site, seed, begin) for name, site in sites.items()}
+    return build_sites(sites, seed, time.time_ns() // NS * NS if start is None else start)

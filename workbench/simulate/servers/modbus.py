@@ -161,7 +161,7 @@ class ModbusServer:
             await self._server.shutdown()  # type: ignore[no-untyped-call]
             self._server = None
 
-    def describe(self) -> list[tuple[str, str]]:
-        """Address and what stands there, per unit."""
+    def describe(self, asset: str) -> tuple[str, str]:
+        """Address of the server, and the place of ``asset`` there."""
         scheme = "modbus-tcp" if self.framing == "tcp" else "modbus-rtu-over-tcp"
-        return [(f"{scheme}://{self.address} unit {unit}", asset) for asset, (unit, _) in self._assets.items()]
+        return f"{scheme}://{self.address}", f"unit {self._assets[asset][0]}"

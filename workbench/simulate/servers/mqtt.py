@@ -111,6 +111,6 @@ class MqttServer:
     def _on_publish(self, *_: object) -> None:
         self._acknowledged += 1
 
-    def describe(self) -> list[tuple[str, str]]:
-        """Address and what is published there, per device."""
-        return [(f"mqtt://{self.address} {topic}", asset) for asset, (topic, _, _) in self._devices.items()]
+    def describe(self, asset: str) -> tuple[str, str]:
+        """Address of the broker, and the place of ``asset`` there."""
+        return f"mqtt://{self.address}", f"topic {self._devices[asset][0]}"

@@ -199,9 +199,9 @@ class OpcUaServer:
             server, self._server = self._server, None
             await server.stop()
 
-    def describe(self) -> list[tuple[str, str]]:
-        """Address and what stands there, per device."""
-        return [(f"{self.url} {device.folder}", asset) for asset, device in self._devices.items()]
+    def describe(self, asset: str) -> tuple[str, str]:
+        """Address of the server, and the place of ``asset`` there."""
+        return self.url, f"folder {self._devices[asset].folder}"
 
 
 def _ua() -> Any:
