@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# An example may take as long as it does: the machine may be busy.
+settings.register_profile("workbench", deadline=None)
+settings.load_profile("workbench")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

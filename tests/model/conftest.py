@@ -8,11 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-# an example may take as long as it does: the machine may be busy
-settings.register_profile("workbench", deadline=None)
-settings.load_profile("workbench")
 
 DATA = Path(__file__).with_name("data")
 

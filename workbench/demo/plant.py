@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 
 from workbench.model.errors import InputError
@@ -28,31 +27,17 @@ FULL_HOURS = 3
 AHEAD = 12
 
 
-def write_history(plants: Mapping[str, Any], store: Path, first_tick: int, days: float) -> int:
-    """Write the past of every plant to the store and return the number of values.
+def write_history(plants: Mapping[str, Any], store: Path, start: int, end: int) -> int:
+    """Write the past of every plant over [``start``, ``end``) [ns] to the store; returns the number of values.
 
-    Parameters
-    ----------
-    first_tick
-        The past ends here, exclusive [ns].
-    days
-        Length of the ten-minute history; the last three hours are there at full cadence too.
+    Ten-minute statistics for all of it, the series at full cadence for its last hours.
     """
-    ten = 600 * NS
-    end = np.datetime64(first_tick, "ns")
-    # Only whole periods: the keeper makes those after them from what is collected.
-    whole = np.datetime64(first_tick - first_tick % ten, "ns")
     values = 0
     for site, plant in plants.items():
         at = SiteStore(store, site)
-        start = whole - np.timedelta64(int(days * 144) * ten, "ns")
-        for cadence, begin, until in (
-            ("10min", start, whole),
-            (None, whole - np.timedelta64(FULL_HOURS * 3600 * NS, "ns"), end),
-        ):
-            for key, data in plant.history(begin, until, cadence).items():
-                at.import_dataset(key, data)
-                values += sum(int(data[name].size) for name in data.data_vars)
+        for key, data in plant.past(start, end, fine=FULL_HOURS * 3600).items():
+            at.import_dataset(key, data)
+            values += sum(int(data[name].size) for name in data.data_vars)
         at.close()
     return values
 
@@ -82,7 +67,6 @@ def main(arguments: list[str] | None = None) -> int:
     from workbench.catalog import open_catalog
     from workbench.cli._logs import configure_logs
     from workbench.cli.simulate import live_entries
-    from workbench.simulate.faults import parse_fault
     from workbench.simulate.service import SimulationService, build_plants
     from workbench.simulate.truth import TruthLog
 
@@ -101,10 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
         entries = live_entries(catalog)
         sites = {site: catalog.portfolio.site(site) for site in sorted({entry.site for entry in entries})}
         first_tick = (time.time_ns() // NS + AHEAD) * NS
-        plants = build_plants(sites, options.seed, first_tick)
-        for fault in options.fault:
-            parse_fault(fault)
-        values = write_history(plants, options.store, first_tick, options.history_days)
+        begin = first_tick - int(options.history_days * 86_400) * NS
+        begin -= begin % (600 * NS)
+        plants = build_plants(sites, options.seed, begin)
+        values = write_history(plants, options.store, begin, first_tick)
         say(event="history", values=values, seconds=round(time.monotonic() - began, 1))
         time.sleep(max(0.0, first_tick / 1e9 - time.time() - 0.5))
         service = SimulationService(plants, entries, truth=TruthLog(options.truth))

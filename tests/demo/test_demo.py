@@ -1,0 +1,92 @@
+"""The demonstration as its user runs it: real servers, a real collector, and the reckoning at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from workbench.demo.addresses import ADDRESSES, demo_environment
+from workbench.demo.run import MARK, prepare_folder
+from workbench.model.errors import InputError
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "workbench", "demo", "--no-browser", "--any-ports", "--history-days", "0.5"]
+    command += ["--port", "0", "--dir", str(folder / "demo"), "--json", str(folder / "summary.json"), *words]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "NO_COLOR": "1"}
+    )
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = path.read_text()
+        except OSError:
+            continue
+        if int(text.rpartition(")")[2].split()[1]) == pid:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_every_value_served_is_in_the_store_once(tmp_path: Path):
+    running = start(tmp_path, "--for", "12s")
+    output, _ = running.communicate(timeout=200)
+    assert running.returncode == 0, output
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["lost"], summary["wrong"], summary["duplicates"]) == (0, 0, 0), output
+    assert summary["values"] > 5_000
+    assert 0 < summary["age_p50_s"] <= summary["age_p99_s"]
+    assert 0 < summary["store_bytes_per_value"] < 8
+    assert {row["protocol"] for row in summary["sources"]} == {"modbus", "opcua", "mqtt"}
+    assert all(row["values"] > 0 and row["lost"] == 0 for row in summary["sources"])
+    assert "nothing lost, nothing twice" in output
+
+
+def test_ctrl_c_ends_everything_it_started_and_says_what_was_collected(tmp_path: Path):
+    running = start(tmp_path)
+    deadline = time.monotonic() + 150
+    assert running.stdout is not None
+    for line in running.stdout:
+        if "Ctrl-C ends it" in line or time.monotonic() > deadline:
+            break
+    started = children(running.pid)
+    assert len(started) >= 3
+    time.sleep(6)
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=90)
+    assert running.returncode == 0, output
+    assert "What was collected" in output
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+    assert json.loads((tmp_path / "summary.json").read_text())["values"] > 0
+
+
+def test_a_folder_that_is_no_demos_is_not_emptied(tmp_path: Path):
+    (tmp_path / "precious.txt").write_text("x")
+    with pytest.raises(InputError, match="no demo made"):
+        prepare_folder(tmp_path)
+    assert (tmp_path / "precious.txt").exists()
+    earlier = tmp_path / "demo"
+    prepare_folder(earlier)
+    (earlier / "store").mkdir()
+    prepare_folder(earlier)
+    assert [path.name for path in earlier.iterdir()] == [MARK]
+
+
+def test_addresses_are_those_of_the_catalogs_and_free(checkout: Path):
+    catalogs = "".join(path.read_text() for path in (checkout / "catalogs").glob("*.yaml"))
+    for name, (form, port) in ADDRESSES.items():
+        assert f"${{{name}:-{form.format(port=port)}}}" in catalogs
+    chosen = demo_environment(prefer_defaults=False)
+    assert len(set(chosen.values())) == len(ADDRESSES)
+    assert all("127.0.0.1" in value for value in chosen.values())
