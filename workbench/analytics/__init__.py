@@ -1,0 +1,1 @@
+"""Domain steps: pure functions from Datasets (time, asset) to Datasets."""

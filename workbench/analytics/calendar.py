@@ -1,0 +1,102 @@
+"""Days, months and years of a site's clock as spans of UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.model.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+Step = Literal["hour", "day", "month", "year"]
+Window = tuple["pd.Timestamp", "pd.Timestamp"]  #: half-open [start, end), UTC without a zone
+
+_OFFSET = {"hour": "h", "day": "D", "month": "MS", "year": "YS"}
+
+
+def slot_length(data: xr.Dataset | xr.DataArray) -> np.timedelta64:
+    """Length of the time slots of ``data``: its attribute ``cadence``, or the commonest step of its times.
+
+    Raises
+    ------
+    InputError
+        Neither tells.
+    """
+    from workbench.model.time import Cadence
+
+    named = data.attrs.get("cadence")
+    if named:
+        return Cadence.parse(str(named)).timedelta
+    steps = np.diff(data["time"].values)
+    if not len(steps):
+        raise InputError("too few times to tell the cadence", where="time", hint="set the attribute 'cadence'")
+    values, counts = np.unique(steps, return_counts=True)
+    return np.timedelta64(int(values[np.argmax(counts)].astype("timedelta64[ns]").astype("i8")), "ns")
+
+
+def window_of(data: xr.Dataset | xr.DataArray, window: Window | None = None) -> Window:
+    """The window given, or the span of the slots in ``data``."""
+    import pandas as pd
+
+    if window is not None:
+        return window
+    times = data["time"].values
+    if not len(times):
+        raise InputError("there is no data and no window given", where="time")
+    return pd.Timestamp(times[0]), pd.Timestamp(times[-1]) + pd.Timedelta(slot_length(data))
+
+
+def periods(window: Window, step: Step, tz: str = "UTC") -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """The hours, days, months or years of the clock ``tz`` that ``window`` touches.
+
+    Returns
+    -------
+    labels, edges
+        Local start of each period (without a zone), [n]; UTC edges, [n + 1], cut to the window. A day has
+        23, 24 or 25 hours.
+    """
+    import pandas as pd
+
+    if step not in _OFFSET:
+        raise InputError("unknown step of the calendar", where="by", found=step, expected=", ".join(_OFFSET))
+    start, end = window
+    local = [moment.tz_localize("UTC").tz_convert(tz) for moment in window]
+    if step == "hour":
+        marks = pd.date_range(start.floor("h"), end, freq="h", inclusive="left", tz="UTC")
+        labels, edges = marks.tz_convert(tz).tz_localize(None), marks.tz_localize(None)
+    else:
+        floor = local[0].tz_localize(None).normalize()
+        floor = floor.replace(day=1) if step in ("month", "year") else floor
+        floor = floor.replace(month=1) if step == "year" else floor
+        labels = pd.date_range(floor, local[1].tz_localize(None), freq=_OFFSET[step], inclusive="left")
+        # an instant at which the clock is set back or forward at midnight: the earlier, or the end of the gap
+        zoned = labels.tz_localize(tz, ambiguous=np.ones(len(labels), bool), nonexistent="shift_forward")
+        edges = zoned.tz_convert("UTC").tz_localize(None)
+    inside = edges < end
+    cut = [max(edge, start) for edge in edges[inside]]
+    return labels[inside], pd.DatetimeIndex([*cut, end]).as_unit("ns")
+
+
+def edges_of(window: Window) -> pd.DatetimeIndex:
+    """The two ends of a window as edges of one period."""
+    import pandas as pd
+
+    return pd.DatetimeIndex(list(window)).as_unit("ns")
+
+
+def place(times: npt.NDArray[np.datetime64], edges: pd.DatetimeIndex) -> npt.NDArray[np.intp]:
+    """Index of the period each time falls into; -1 or n for those outside."""
+    return np.searchsorted(edges.to_numpy(), times, side="right") - 1
+
+
+def expected_slots(edges: pd.DatetimeIndex, slot: np.timedelta64) -> npt.NDArray[np.int64]:
+    """Number of slots that begin inside each period, [n]."""
+    ns = edges.to_numpy().astype("datetime64[ns]").astype(np.int64)
+    length = int(slot.astype("timedelta64[ns]").astype(np.int64))
+    before = -(-ns // length)  # slots that begin before each edge
+    return np.diff(before)

@@ -1,0 +1,22 @@
+"""Wind farms: energy, power curves, availability, wind statistics."""
+
+from __future__ import annotations
+
+from workbench.analytics.wind.availability import availability, production_state, stops
+from workbench.analytics.wind.energy import electrical_loss, expected_energy
+from workbench.analytics.wind.power_curve import air_density, annual_energy, normal_operation, power_curve
+from workbench.analytics.wind.wind_rose import weibull, wind_rose
+
+__all__ = [
+    "air_density",
+    "annual_energy",
+    "availability",
+    "electrical_loss",
+    "expected_energy",
+    "normal_operation",
+    "power_curve",
+    "production_state",
+    "stops",
+    "weibull",
+    "wind_rose",
+]

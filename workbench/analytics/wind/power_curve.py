@@ -1,0 +1,257 @@
+"""Power curves by the method of bins, air density, annual energy.
+
+References
+----------
+.. [1] IEC 61400-12-1:2022, Power performance measurements of electricity producing wind turbines.
+.. [2] IEC 61400-12-2:2022, Power performance based on nacelle anemometry.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from workbench.analytics.calendar import slot_length
+from workbench.analytics.kpi import variable_of
+
+Floats = npt.NDArray[np.float64]
+
+STANDARD_DENSITY = 1.225  #: [kg/m3] at sea level and 15 degC (ISO 2533)
+_R_DRY, _R_VAPOUR = 287.05, 461.5  #: gas constants [J/(kg K)]
+_HOUR = np.timedelta64(3600, "s")
+
+
+def air_density(
+    temperature: xr.DataArray,
+    *,
+    pressure: xr.DataArray | None = None,
+    elevation: xr.DataArray | float = 0.0,
+    humidity: xr.DataArray | float = 0.5,
+) -> xr.DataArray:
+    """Air density [kg/m3], as IEC 61400-12-1 computes it.
+
+    Parameters
+    ----------
+    temperature
+        Of the air [degC].
+    pressure
+        Of the air at hub height [hPa]; where it is not measured, that of the standard atmosphere (ISO 2533) at
+        ``elevation``.
+    elevation
+        Of the hub above sea level [m].
+    humidity
+        Relative, 0 to 1; a half where it is not measured.
+    """
+    kelvin = temperature + 273.15
+    if pressure is None:
+        height = xr.DataArray(elevation) if not isinstance(elevation, xr.DataArray) else elevation
+        pascal = 101_325.0 * (1.0 - 2.25577e-5 * height) ** 5.25588
+    else:
+        pascal = pressure * 100.0
+    vapour = 0.0000205 * np.exp(0.0631846 * kelvin)
+    density: xr.DataArray = (pascal / _R_DRY - humidity * vapour * (1.0 / _R_DRY - 1.0 / _R_VAPOUR)) / kelvin
+    return density.assign_attrs(units="kg/m3", long_name="air density", standard_name="air_density")
+
+
+def normal_operation(
+    data: xr.Dataset,
+    candidates: xr.DataArray,
+    *,
+    bin_width: float = 0.5,
+    spread: float = 5.0,
+    tolerance: float = 0.1,
+    wind_speed: str = "wind_speed",
+    power: str = "power_output",
+) -> xr.DataArray:
+    """Slots in which a turbine produced as it usually does at that wind speed; (time, asset), boolean.
+
+    IEC 61400-12-1 leaves out slots in which the turbine was faulty, stopped or curtailed. Where no status tells,
+    they show as power far from the usual: a slot is left out when it differs from the median of its wind speed
+    bin by more than ``spread`` times the scaled median absolute deviation and by more than ``tolerance`` of the
+    rating. What was left out should be told with the curve.
+
+    Parameters
+    ----------
+    candidates
+        Slots to consider, (time, asset), boolean: all but those without information or production.
+    bin_width
+        [m/s]
+    spread
+        In (robust) standard deviations.
+    tolerance
+        Share of ``rated_capacity``, or of the largest power where that is not known.
+    """
+    speed, made = variable_of(data, wind_speed).load(), variable_of(data, power).load()
+    keep = candidates.transpose("time", "asset").values & np.isfinite(speed.values) & np.isfinite(made.values)
+    index = _bins(speed.values, bin_width)
+    rating = (
+        data["rated_capacity"].values if "rated_capacity" in data.coords else np.nanmax(made.values, axis=0, initial=0)
+    )
+    result = keep.copy()
+    for column in range(keep.shape[1]):
+        rows = np.flatnonzero(keep[:, column])
+        order = rows[np.argsort(index[rows, column], kind="stable")]
+        cuts = np.flatnonzero(np.diff(index[order, column])) + 1
+        for group in np.split(order, cuts):
+            if not len(group):
+                continue
+            powers = made.values[group, column].astype(np.float64)
+            middle = np.median(powers)
+            scaled = 1.4826 * np.median(np.abs(powers - middle))
+            limit = max(spread * scaled, tolerance * float(rating[column]))
+            result[group, column] = np.abs(powers - middle) <= limit
+    return xr.DataArray(result, dims=("time", "asset"), coords=made.coords, attrs={"long_name": "normal operation"})
+
+
+def power_curve(
+    data: xr.Dataset,
+    *,
+    where: xr.DataArray | None = None,
+    bin_width: float = 0.5,
+    min_count: int = 3,
+    density: xr.DataArray | None = None,
+    reference_density: float = STANDARD_DENSITY,
+    wind_speed: str = "wind_speed",
+    power: str = "power_output",
+) -> xr.Dataset:
+    """Measured power curve by the method of bins of IEC 61400-12-1.
+
+    Bins are ``bin_width`` wide and centred on its multiples. Of each the mean wind speed and mean power are
+    taken, and the standard uncertainty of category A of the power, s / sqrt(N).
+
+    With nacelle wind speeds the curve tells how a turbine compares to itself and its neighbours; it is no
+    measurement of power performance in the sense of the standard, since the rotor disturbs the anemometer and
+    the transfer function to the free wind is not applied.
+
+    Parameters
+    ----------
+    data
+        dims (time, asset): wind speed [m/s] and power [kW], ten-minute means.
+    where
+        Slots to use, boolean (time, asset), see :func:`normal_operation`; all with both values if left out.
+    min_count
+        Slots a bin needs; the standard asks for 30 minutes, which is three.
+    density
+        Air density [kg/m3] of the slots; wind speeds are then brought to ``reference_density`` by
+        V (rho / rho0)^(1/3), as the standard does for turbines with active power control.
+
+    Returns
+    -------
+    xr.Dataset
+        dims (asset, wind_speed_bin): ``wind_speed`` [m/s], ``power``, ``power_std``, ``power_uncertainty`` [kW], all
+        NaN in bins with fewer than ``min_count`` slots, and ``count``; dims (asset): ``hours`` [h] of data used. The
+        standard calls a data base complete from 180 h on.
+    """
+    speed, made = variable_of(data, wind_speed).load(), variable_of(data, power).load()
+    fast, worth = speed.values.astype(np.float64), made.values.astype(np.float64)
+    if density is not None:
+        rho = density.transpose("time", "asset").values
+        fast = fast * np.cbrt(rho / reference_density)
+    keep = np.isfinite(fast) & np.isfinite(worth)
+    if where is not None:
+        keep &= where.transpose("time", "asset").values.astype(bool)
+    top = float(np.ceil(fast[keep].max() / bin_width)) if keep.any() else 0.0
+    size, assets = int(top) + 1, fast.shape[1]
+    cell = (_bins(fast, bin_width) + np.arange(assets)[None, :] * size)[keep]
+    speeds, powers = fast[keep], worth[keep]
+
+    def summed(weights: Floats | None = None) -> Floats:
+        return np.bincount(cell, weights, minlength=size * assets).reshape(assets, size).astype(np.float64)
+
+    count = summed()
+    enough = count >= min_count
+    n = np.where(enough, count, np.nan)
+    mean_speed, mean_power = summed(speeds) / n, summed(powers) / n
+    off = powers - np.nan_to_num(mean_power).ravel()[cell]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        std = np.sqrt(summed(off * off) / np.where(n > 1, n - 1, np.nan))
+        uncertainty = std / np.sqrt(n)
+    dims = ("asset", "wind_speed_bin")
+    hours = keep.sum(axis=0) * float(slot_length(data) / _HOUR)
+    return xr.Dataset(
+        {
+            "wind_speed": (dims, mean_speed, {"units": "m/s", "long_name": "mean wind speed of the bin"}),
+            "power": (dims, mean_power, {"units": "kW", "long_name": "mean power of the bin"}),
+            "power_std": (dims, std, {"units": "kW", "long_name": "standard deviation of power"}),
+            "power_uncertainty": (dims, uncertainty, {"units": "kW", "long_name": "category A standard uncertainty"}),
+            "count": (dims, count.astype(np.int64), {"units": "1", "long_name": "slots in the bin"}),
+            "hours": ("asset", hours, {"units": "h", "long_name": "hours of data used"}),
+        },
+        coords={
+            "asset": data["asset"].values,
+            "wind_speed_bin": (
+                "wind_speed_bin",
+                np.arange(size) * bin_width,
+                {"units": "m/s", "long_name": "bin centre"},
+            ),
+        },
+        attrs={
+            "bin_width": bin_width,
+            "min_count": min_count,
+            "reference_density": reference_density if density is not None else 0.0,
+        },
+    )
+
+
+def _bins(speed: npt.NDArray[np.floating], width: float) -> npt.NDArray[np.int64]:
+    """Index of the bin centred on ``index * width``; the lower edge belongs to the bin. Missing speeds give 0."""
+    return np.floor(np.nan_to_num(speed.astype(np.float64)) / width + 0.5).astype(np.int64)
+
+
+def curve_power(curve: xr.Dataset, wind_speed: xr.DataArray, *, cut_out: float = 25.0) -> xr.DataArray:
+    """Power [kW] that measured curves give at ``wind_speed`` [m/s] (time, asset).
+
+    Linear between the bins; nothing below the first, the last bin's power above it up to ``cut_out``.
+    """
+    result = np.full(wind_speed.shape, np.nan)
+    speeds = wind_speed.transpose("time", "asset").values
+    for column, asset in enumerate(wind_speed["asset"].values):
+        if asset not in curve["asset"].values:
+            continue
+        one = curve.sel(asset=asset)
+        there = np.isfinite(one["power"].values)
+        if not there.any():
+            continue
+        x, y = one["wind_speed"].values[there], one["power"].values[there]
+        result[:, column] = np.interp(speeds[:, column], x, y, left=0.0)
+        result[:, column] = np.where(speeds[:, column] > cut_out, 0.0, result[:, column])
+    return xr.DataArray(
+        np.where(np.isfinite(speeds), result, np.nan),
+        dims=("time", "asset"),
+        coords={"time": wind_speed["time"], "asset": wind_speed["asset"]},
+        attrs={"units": "kW", "long_name": "power by the measured curve"},
+    )
+
+
+def annual_energy(curve: xr.Dataset, mean_wind_speed: float) -> xr.DataArray:
+    """Annual energy [MWh] of measured curves in a Rayleigh wind climate, as IEC 61400-12-1, 9.3, computes it.
+
+    AEP = 8760 h x sum_i (F(V_i) - F(V_i-1)) (P_i-1 + P_i) / 2 with F(V) = 1 - exp(-pi/4 (V / mean)^2), beginning
+    with P = 0 half a metre per second below the first bin. Nothing is added beyond the last measured bin.
+
+    Returns
+    -------
+    xr.DataArray
+        dims (asset) [MWh]; NaN for an asset without a curve.
+    """
+    yearly = np.full(curve.sizes["asset"], np.nan)
+    for row in range(curve.sizes["asset"]):
+        one = curve.isel(asset=row)
+        there = np.isfinite(one["power"].values)
+        if there.any():
+            yearly[row] = rayleigh_energy(one["wind_speed"].values[there], one["power"].values[there], mean_wind_speed)
+    return xr.DataArray(
+        yearly / 1000.0,
+        dims="asset",
+        coords={"asset": curve["asset"].values},
+        attrs={"units": "MWh", "long_name": f"annual energy at a mean wind speed of {mean_wind_speed:g} m/s"},
+    )
+
+
+def rayleigh_energy(wind_speed: Floats, power: Floats, mean_wind_speed: float) -> float:
+    """Energy [kWh] of a year of one curve, points of rising wind speed [m/s] and power [kW]; see annual_energy."""
+    speed = np.concatenate([[max(float(wind_speed[0]) - 0.5, 0.0)], wind_speed])
+    made = np.concatenate([[0.0], power])
+    below = 1.0 - np.exp(-np.pi / 4.0 * (speed / mean_wind_speed) ** 2)
+    return float(8760.0 * np.sum(np.diff(below) * (made[1:] + made[:-1]) / 2.0))
