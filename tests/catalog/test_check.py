@@ -190,7 +190,9 @@ def test_unknown_state(write: Write) -> None:
 
 
 def test_variable_given_twice(write: Write) -> None:
-    assert "columns 'power_kW' and 'wind' both give 'wind_speed'" in told(write("power_kW: power_output", "power_kW: wind_speed"))
+    assert "columns 'power_kW' and 'wind' both give 'wind_speed'" in told(
+        write("power_kW: power_output", "power_kW: wind_speed")
+    )
 
 
 def test_own_variable_needs_units(write: Write) -> None:
@@ -202,7 +204,9 @@ def test_url_needs_a_checksum(write: Write) -> None:
 
 
 def test_only_web_addresses(write: Write) -> None:
-    assert "not an http(s) address" in told(write("path: data/scada.csv", "url: file:///etc/passwd\n    sha256: " + "0" * 64))
+    assert "not an http(s) address" in told(
+        write("path: data/scada.csv", "url: file:///etc/passwd\n    sha256: " + "0" * 64)
+    )
 
 
 def test_environment_variable_not_set(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +336,9 @@ def test_a_wrong_entry_does_not_hide_a_good_one(write: Write) -> None:
 def test_unknown_entry(folder: Path) -> None:
     with pytest.raises(InputError) as caught:
         open_catalog(folder)["hill.skada"]
-    assert str(caught.value) == f"{folder}: no entry 'hill.skada' in the catalog\n  hint:     did you mean 'hill.scada'?"
+    assert (
+        str(caught.value) == f"{folder}: no entry 'hill.skada' in the catalog\n  hint:     did you mean 'hill.scada'?"
+    )
 
 
 def test_no_such_catalog(tmp_path: Path) -> None:

@@ -80,7 +80,16 @@ def test_a_secret_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_SECRET_PW", "hunter2")
     value = replaced("user:${secret:PW}@host")
     assert isinstance(value, Secret)
-    for shown in (str(value), repr(value), f"{value}", f"{value!r}", f"{value:>4}", "%s" % value, str([value]), str({"a": value})):
+    for shown in (
+        str(value),
+        repr(value),
+        f"{value}",
+        f"{value!r}",
+        f"{value:>4}",
+        "%s" % value,
+        str([value]),
+        str({"a": value}),
+    ):
         assert "hunter2" not in shown
         assert MASK in shown
     assert reveal({"a": [value]}) == {"a": ["user:hunter2@host"]}
@@ -128,15 +137,21 @@ def test_yaml_tags_cannot_run_code(write: Write, tmp_path: Path, evil: str) -> N
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("driver", ["os.system", "os:system", "workbench.sources.files:CsvReader", "{func(os:system)}", "builtins.eval"])
+@pytest.mark.parametrize(
+    "driver", ["os.system", "os:system", "workbench.sources.files:CsvReader", "{func(os:system)}", "builtins.eval"]
+)
 def test_a_driver_is_only_a_registered_name(write: Write, driver: str) -> None:
     errors = open_catalog(write("driver: csv", f"driver: '{driver}'")).check()
     assert [error.message for error in errors] == [f"unknown driver {driver!r}"]
 
 
-@pytest.mark.parametrize("evil", ["{func(os:getcwd)}", "{import(os:getcwd)}", "{pickle64(gASVDQ==)}", "{env(HOME)}", "{data(x)}"])
+@pytest.mark.parametrize(
+    "evil", ["{func(os:getcwd)}", "{import(os:getcwd)}", "{pickle64(gASVDQ==)}", "{env(HOME)}", "{data(x)}"]
+)
 def test_templates_of_intake_are_plain_text(write: Write, evil: str) -> None:
-    text = CATALOG.replace("description: Ten-minute means", f"description: '{evil}'").replace("data/scada.csv", f"'{evil}.csv'")
+    text = CATALOG.replace("description: Ten-minute means", f"description: '{evil}'").replace(
+        "data/scada.csv", f"'{evil}.csv'"
+    )
     catalog = open_catalog(write(text=text))
     [missing] = catalog.check()
     assert str(missing.found).endswith(f"/{evil}.csv")

@@ -37,6 +37,7 @@ class ArrayReader(FileReader):
     """Opens gridded files; values stay on disk until they are asked for."""
 
     engine: ClassVar[str]
+    options: ClassVar[dict[str, object]] = {}  #: of the engine
     Config: ClassVar[type[BaseModel]] = ArrayConfig
     config: ArrayConfig
 
@@ -101,7 +102,7 @@ class ArrayReader(FileReader):
 
         config = self.config
         try:
-            data = xr.open_dataset(path, engine=self.engine, group=config.group, chunks={})
+            data = xr.open_dataset(path, engine=self.engine, group=config.group, chunks={}, **self.options)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
                 f"cannot open the {self.driver} file", file=path, where=self.name, found=str(error).splitlines()[0]
@@ -162,3 +163,4 @@ class ZarrReader(ArrayReader):
 
     driver: ClassVar[str] = "zarr"
     engine: ClassVar[str] = "zarr"
+    options: ClassVar[dict[str, object]] = {"consolidated": False}

@@ -129,7 +129,7 @@ class TableReader(FileReader):
             variable: str(column.units or "") if column.own else str(vocabulary().attrs(variable).get("units", ""))
             for variable, column in self.outcome(config.columns).items()
         }
-        where = [str(path) for path in self.find()] or [str(config.url or path) for path in config.path]
+        where = [str(path) for path in self.find()] or ([config.url] if config.url else list(config.path))
         if config.member:
             where = [f"{place} → {config.member}" for place in where]
         assets = (config.asset.id,) if config.asset.id else tuple(config.asset.names.values())

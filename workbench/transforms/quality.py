@@ -6,6 +6,7 @@ Nothing is dropped or changed: each check sets bits of ``<variable>_quality``
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -330,9 +331,9 @@ def _stuck(values: Any, repeats: int) -> Any:
     import dask.array as da
 
     # A run of `repeats` values around any one of them lies within repeats - 1 on either side.
-    return da.map_overlap(  # type: ignore[no-untyped-call]
-        _runs, values, repeats, depth={0: repeats - 1}, boundary="none", dtype=bool, allow_rechunk=True
-    )
+    depth = {0: min(repeats - 1, values.shape[0] - 1)}
+    found_by = functools.partial(_runs, repeats=repeats)
+    return da.map_overlap(found_by, values, depth=depth, boundary="none", dtype=bool)  # type: ignore[no-untyped-call]
 
 
 def _runs(values: npt.NDArray[Any], repeats: int) -> npt.NDArray[np.bool_]:
