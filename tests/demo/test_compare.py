@@ -72,6 +72,14 @@ def test_a_repeated_stamp_and_a_surplus_sample_are_duplicates():
     assert result.duplicates == 2 + 1
 
 
+def test_a_slot_without_a_sample_is_no_surplus():
+    truth = _data()
+    stored = _stored(truth)
+    stored["sample_count"][4, 0] = 0
+    assert stored["sample_count"].dtype == np.uint16
+    assert _compare(truth, stored).duplicates == 0
+
+
 def test_the_window_begins_with_the_first_value_but_not_after_the_latest_start():
     truth = _data()
     stored = _stored(truth)

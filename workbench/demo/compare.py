@@ -133,5 +133,6 @@ def _surplus(stored: xr.Dataset, asset: str, times: np.ndarray) -> int:
     if "sample_count" not in stored or asset not in stored["asset"].values or not len(times):
         return 0
     counts = stored["sample_count"].sel(asset=asset)
-    within = counts.where((counts["time"] >= times[0]) & (counts["time"] <= times[-1]), 0).values
-    return int(np.clip(np.nan_to_num(within) - 1, 0, None).sum())
+    within = counts.values[(counts["time"].values >= times[0]) & (counts["time"].values <= times[-1])]
+    # Counts are unsigned: a slot without a sample must not become a very large surplus.
+    return int(np.clip(np.nan_to_num(within).astype(np.int64) - 1, 0, None).sum())

@@ -13,18 +13,21 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from workbench.model.errors import InputError
-from workbench.model.samples import NS
+from workbench.model.samples import NS, SeriesKey
 from workbench.store import SiteStore
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: Hours of the past kept at the full cadence; what is older has ten-minute statistics only.
 FULL_HOURS = 3
-#: Seconds the history is made to reach beyond now, so that it meets the first live tick.
-AHEAD = 12
+#: Seconds the past reaches beyond now at last: what writing that last piece and starting the servers may take.
+AHEAD = 5
 
 
 def write_history(plants: Mapping[str, Any], store: Path, start: int, end: int) -> int:
@@ -34,12 +37,31 @@ def write_history(plants: Mapping[str, Any], store: Path, start: int, end: int) 
     """
     values = 0
     for site, plant in plants.items():
-        at = SiteStore(store, site)
-        for key, data in plant.past(start, end, fine=FULL_HOURS * 3600).items():
-            at.import_dataset(key, data)
-            values += sum(int(data[name].size) for name in data.data_vars)
-        at.close()
+        values += _import(SiteStore(store, site), plant.past(start, end, fine=FULL_HOURS * 3600))
     return values
+
+
+def bridge(plants: Mapping[str, Any], store: Path, start: int) -> int:
+    """Write what happened while the past was being written, so that it meets the first live tick.
+
+    Returns the number of values. Making and writing it takes a moment too, hence twice: the second time
+    there are only seconds left.
+    """
+    values = 0
+    for ahead in (0, AHEAD):
+        end = (time.time_ns() // NS + ahead) * NS
+        for site, plant in plants.items():
+            values += _import(SiteStore(store, site), plant.history(start, end, "1s"))
+        start = end
+    time.sleep(max(0.0, start / 1e9 - time.time() - 0.5))
+    return values
+
+
+def _import(store: SiteStore, data: Mapping[SeriesKey, xr.Dataset]) -> int:
+    for key, block in data.items():
+        store.import_dataset(key, block)
+    store.close()
+    return sum(int(block[name].size) for block in data.values() for name in block.data_vars)
 
 
 async def serve(service: Any, linger: float) -> None:
@@ -84,13 +106,13 @@ def main(arguments: list[str] | None = None) -> int:
         catalog = open_catalog()
         entries = live_entries(catalog)
         sites = {site: catalog.portfolio.site(site) for site in sorted({entry.site for entry in entries})}
-        first_tick = (time.time_ns() // NS + AHEAD) * NS
-        begin = first_tick - int(options.history_days * 86_400) * NS
+        end = time.time_ns() // NS * NS
+        begin = end - int(options.history_days * 86_400) * NS
         begin -= begin % (600 * NS)
         plants = build_plants(sites, options.seed, begin)
-        values = write_history(plants, options.store, begin, first_tick)
+        values = write_history(plants, options.store, begin, end)
+        values += bridge(plants, options.store, end)
         say(event="history", values=values, seconds=round(time.monotonic() - began, 1))
-        time.sleep(max(0.0, first_tick / 1e9 - time.time() - 0.5))
         service = SimulationService(plants, entries, truth=TruthLog(options.truth))
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
