@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from workbench.simulate import faults as fault_book
 from workbench.simulate.codes import code
@@ -18,7 +19,7 @@ from workbench.simulate.dynamics import Clock, State, count_up, lag
 from workbench.simulate.facts import number, rating, years_in_service
 from workbench.simulate.faults import Fault
 from workbench.simulate.grid import GridState
-from workbench.simulate.noise import Floats, key_of, uniform, white
+from workbench.simulate.noise import Floats, key_of, uniform, White
 from workbench.simulate.weather import Weather
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Batteries:
         u = uniform(key_of(seed, f"{site.id}/batteries"), np.arange(6 * n)).reshape(6, n) - 0.5
         self._phase = 1.0 + 0.004 * u[:3]
         self._first_soc = 0.30 + 0.2 * u[3]
-        self._noise_key = key_of(seed, f"{site.id}/battery sensors")
+        self._noise = White(seed, f"{site.id}/battery sensors", len(self.ids), 6)
 
     def start(self, ns: int) -> State:
         """A state to begin with: age and counters of one cycle a day since the first."""
@@ -88,7 +89,7 @@ class Batteries:
         """All variables, each [T, A]. ``solar`` [T] is what the inverters deliver [kW]."""
         n = len(self.ids)
         faults = list(faults)
-        noise = white(self._noise_key, clock.second, n, 6)
+        noise = self._noise.at(clock.second)
         out = fault_book.strength(faults, "outage", self.ids, clock)
         outage = np.zeros((len(clock.ns), n), dtype=bool) if out is None else out > 0
         left = fault_book.limit(faults, self.ids, meter, clock)
@@ -215,12 +216,13 @@ class Batteries:
             state["stored"][a], state["power"][a] = energy, p
         return power, stored
 
-    def _states(self, power: Floats, outage: Floats, left: Floats | None, response: Floats) -> dict[str, Floats]:
+    def _states(
+        self, power: Floats, fault: npt.NDArray[np.bool_], left: Floats | None, response: Floats
+    ) -> dict[str, Floats]:
         busy = 0.002 * self.rated
         status = np.full(power.shape, code("battery_status", "standby"))
         status[power > busy] = code("battery_status", "discharging")
         status[power < -busy] = code("battery_status", "charging")
-        fault = np.asarray(outage, dtype=bool)
         status[fault] = code("battery_status", "fault")
         service = np.full(power.shape, code("ancillary_service", "none"))
         service[response > 0] = code("ancillary_service", "regulation_up")

@@ -103,7 +103,7 @@ def latch(
     return held, held[-1].copy()
 
 
-def count_up(increment: Floats, last: Floats) -> tuple[Floats, Floats]:
+def count_up(increment: npt.NDArray[Any], last: Floats) -> tuple[Floats, Floats]:
     """Running total of ``increment`` [T, ...] from ``last`` [...]; and its last row."""
     total = np.cumsum(np.concatenate((last[None], increment)), axis=0)[1:]
     return total, total[-1].copy()

@@ -113,7 +113,20 @@ class TurbineFacts:
             )
             curves.append(_curve(asset, rated, cut_in, rated_speed))
         columns = np.array(rows, dtype=np.float64).T
-        return cls(tuple(a.id for a in assets), *columns[:9], tuple(curves), columns[9])
+        return cls(
+            ids=tuple(asset.id for asset in assets),
+            rated=columns[0],
+            diameter=columns[1],
+            hub=columns[2],
+            cut_in=columns[3],
+            cut_out=columns[4],
+            rated_speed=columns[5],
+            rotor_min=columns[6],
+            rotor_rated=columns[7],
+            gear=columns[8],
+            curves=tuple(curves),
+            density=columns[9],
+        )
 
     def power(self, speed: Floats) -> Floats:
         """Power of the curves [kW] at ``speed`` [T, A] [m/s], flat above the last point."""

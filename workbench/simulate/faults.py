@@ -7,7 +7,7 @@ written down by the site's :class:`FaultBook`, so that a detector's answer can b
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ class FaultBook:
         Asset type to the variables a sensor can be stuck at.
     """
 
-    def __init__(self, assets: dict[str, str], variables: dict[str, Sequence[str]]) -> None:
+    def __init__(self, assets: dict[str, str], variables: Mapping[str, Sequence[str]]) -> None:
         self._types = assets
         self._variables = variables
         self._faults: list[Fault] = []

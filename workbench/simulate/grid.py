@@ -17,7 +17,7 @@ import numpy as np
 from workbench.simulate.codes import code
 from workbench.simulate.dynamics import Clock, State, count_up, today, today_state
 from workbench.simulate.facts import number, years_in_service
-from workbench.simulate.noise import Floats, LatticeNoise, key_of, octave_variances, red, uniform, white
+from workbench.simulate.noise import Floats, LatticeNoise, key_of, octave_variances, red, uniform, White
 
 if TYPE_CHECKING:
     from workbench.model.assets import Asset, Site
@@ -61,7 +61,7 @@ class Grid:
 
     def deviation(self, t: Floats) -> Floats:
         """Frequency less nominal [Hz] at ``t`` [s since 1970]."""
-        return DEVIATION * self._frequency.one(t) + self._excursion(t)
+        return np.asarray(DEVIATION * self._frequency.one(t) + self._excursion(t), dtype=np.float64)
 
     def _excursion(self, t: Floats) -> Floats:
         """What events (loss of a unit, seldom of a load) add [Hz]."""
@@ -93,7 +93,7 @@ class Meter:
         n = len(self.ids)
         u = uniform(key_of(seed, f"{site.id}/meter"), np.arange(3 * n)).reshape(3, n) - 0.5
         self._phase = 1.0 + 0.004 * u
-        self._noise_key = key_of(seed, f"{site.id}/meter noise")
+        self._noise = White(seed, f"{site.id}/meter noise", len(self.ids), 5)
 
     def start(self, ns: int) -> State:
         """A state to begin with: counters as they stand at ``ns``."""
@@ -110,7 +110,7 @@ class Meter:
     def losses(self, power: Floats) -> Floats:
         """Losses [kW] of cables and transformer at ``power`` [T, M] [kW]: none-load, and with the square of load."""
         load = power / self._capacity
-        return self._capacity * (_LOSS_FIXED + (_LOSS_LOAD + _CABLES) * load * load)
+        return np.asarray(self._capacity * (_LOSS_FIXED + (_LOSS_LOAD + _CABLES) * load * load), dtype=np.float64)
 
     def step(
         self, clock: Clock, power: Floats, reactive: Floats, limit: Floats | None, grid: GridState, state: State
@@ -122,7 +122,7 @@ class Meter:
         """
         n = len(self.ids)
         column = np.ones((1, n))
-        noise = white(self._noise_key, clock.second, n, 5)
+        noise = self._noise.at(clock.second)
         total = power[:, None] * column
         active = total - self.losses(total)
         active = active + 2e-4 * self._capacity * noise[0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.simulate.dynamics import Clock
 from workbench.simulate.facts import positions
-from workbench.simulate.noise import Floats, key_of, white
+from workbench.simulate.noise import Floats, key_of, White
 from workbench.simulate.weather import Weather
 from workbench.simulate.wind import Wind, profile
 
@@ -29,12 +29,12 @@ class Masts:
         self.east, self.north = positions(self.assets, site)
         self._reference = reference
         self._top = np.array([asset.height or reference for asset in self.assets])
-        self._noise_key = key_of(seed, f"{site.id}/mast sensors")
+        self._noise = White(seed, f"{site.id}/mast sensors", len(self.ids), 16)
 
     def step(self, clock: Clock, weather: Weather, wind: Wind) -> dict[str, Floats]:
         """All variables, each [T, M]."""
         n = len(self.ids)
-        noise = white(self._noise_key, clock.second, n, 16)
+        noise = self._noise.at(clock.second)
         column = np.ones((1, n))
         mean = wind.speed[:, None]
         gust = wind.intensity[:, None] * wind.point[:, -n:]

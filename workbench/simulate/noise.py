@@ -35,6 +35,10 @@ _TABLE_BITS = 12
 _TABLE_MASK = np.uint64((1 << _TABLE_BITS) - 1)
 #: Quantiles of the normal distribution at 4,096 equally likely places: cheap noise by look-up.
 _TABLE: Floats = ndtri((np.arange(1 << _TABLE_BITS) + 0.5) / (1 << _TABLE_BITS))
+_FINE_BITS = 16
+_FINE: Floats = ndtri((np.arange(1 << _FINE_BITS) + 0.5) / (1 << _FINE_BITS))
+#: Up to so many instants, all lattices are computed together.
+_FEW = 64
 _PER_WORD = 5  #: look-ups one 64-bit word feeds
 
 
@@ -59,8 +63,8 @@ def uniform(key: np.uint64, counter: npt.NDArray[np.int64] | npt.NDArray[np.uint
 
 
 def normal(key: np.uint64, counter: npt.NDArray[np.int64] | npt.NDArray[np.uint64]) -> Floats:
-    """Standard normal numbers; the shape of ``counter``."""
-    return np.asarray(ndtri(uniform(key, counter)), dtype=np.float64)
+    """Standard normal numbers, each one of 65,536 quantiles (none beyond 4.2); the shape of ``counter``."""
+    return np.take(_FINE, (words(key, counter) >> np.uint64(64 - _FINE_BITS)).astype(np.intp))
 
 
 def grid_counter(k: Ints, columns: int) -> Words:
@@ -71,25 +75,40 @@ def grid_counter(k: Ints, columns: int) -> Words:
         )
 
 
-def white(key: np.uint64, second: Ints, assets: int, channels: int) -> Floats:
-    """Cheap standard normal noise without memory.
+class White:
+    """Cheap standard normal noise without memory: that of sensors.
 
-    Parameters
-    ----------
-    second
-        [T] whole seconds since 1970; the same second gives the same noise.
-
-    Returns
-    -------
-    [channels, T, assets]; each value is one of 4,096 quantiles, none beyond 3.7 standard deviations.
+    Every value is one of 4,096 quantiles, none beyond 3.7 standard deviations.
     """
-    need = -(-channels // _PER_WORD)
-    random = words(key, grid_counter(second, assets * need)).reshape(len(second), need, assets)
-    out = np.empty((channels, len(second), assets))
-    for channel in range(channels):
-        shift = np.uint64(_TABLE_BITS * (channel % _PER_WORD))
-        np.take(_TABLE, ((random[:, channel // _PER_WORD] >> shift) & _TABLE_MASK).astype(np.intp), out=out[channel])
-    return out
+
+    _AHEAD = 32  #: seconds made at once for live ticks
+
+    def __init__(self, seed: int, name: str, assets: int, channels: int) -> None:
+        self._key = key_of(seed, name)
+        self._assets, self._channels = assets, channels
+        self._first = -1
+        self._block = np.zeros((channels, 0, assets))
+
+    def at(self, second: Ints) -> Floats:
+        """[channels, T, assets] at ``second`` [T] whole seconds since 1970."""
+        if len(second) > 1:
+            return self._make(second)
+        first = int(second[0]) // self._AHEAD * self._AHEAD
+        if first != self._first:
+            self._first = first
+            self._block = self._make(np.arange(first, first + self._AHEAD, dtype=np.int64))
+        at = int(second[0]) - first
+        return self._block[:, at : at + 1]
+
+    def _make(self, second: Ints) -> Floats:
+        need = -(-self._channels // _PER_WORD)
+        random = words(self._key, grid_counter(second, self._assets * need)).reshape(len(second), need, self._assets)
+        out = np.empty((self._channels, len(second), self._assets))
+        for channel in range(self._channels):
+            shift = np.uint64(_TABLE_BITS * (channel % _PER_WORD))
+            place = ((random[:, channel // _PER_WORD] >> shift) & _TABLE_MASK).astype(np.intp)
+            np.take(_TABLE, place, out=out[channel])
+        return out
 
 
 def octave_variances(spacings: Sequence[float], spectrum: Callable[[float], float]) -> Floats:
@@ -191,28 +210,64 @@ class LatticeNoise:
         -------
         [T, columns], or [G, T, columns] with ``gains``.
         """
-        own = t.ndim == 2
-        place = (t if own else t[:, None])[None] / self.spacings[:, None, None]  # [J, T, columns or 1]
+        if self.amplitudes.ndim == 2:
+            views = self.amplitudes[:, None, :]
+        elif gains is None:
+            views = self.amplitudes[:, None, None]
+        else:
+            views = (gains * self.amplitudes).T[:, :, None]  # [J, views, columns or 1]
+        instants = t if t.ndim == 2 else t[:, None]
+        if len(t) <= _FEW:
+            found = self._together(instants, views)
+        else:
+            found = np.zeros((views.shape[1], len(t), self.columns))
+            first, end = np.floor(instants.min() / self.spacings), np.floor(instants.max() / self.spacings)
+            self._cover(first.astype(np.int64) - 1, end.astype(np.int64) + 3)
+            for j in range(len(self.spacings)):
+                value = self._interpolate(instants / self.spacings[j], j)
+                for v in range(len(found)):
+                    found[v] += value * views[j, v]
+        return found if gains is not None else found[0]
+
+    def _together(self, instants: Floats, views: Floats) -> Floats:
+        """All lattices at once: the quick way for few instants. [views, T, columns]."""
+        place = instants[None] / self.spacings[:, None, None]  # [J, T, columns or 1]
         k = np.floor(place)
-        f = place - k
         index = k.astype(np.int64)
         self._cover(index.min(axis=(1, 2)) - 1, index.max(axis=(1, 2)) + 3)
         index += self._base[:, None, None]
+        value = self._gather(index, place - k)
+        return np.asarray(np.einsum("jtn,jvn->vtn", value, np.broadcast_to(views, (*views.shape[:2], self.columns))))
+
+    def _interpolate(self, place: Floats, j: int) -> Floats:
+        """Lattice ``j`` at ``place`` [T, columns or 1], counted in its spacings. [T, columns]."""
+        k = np.floor(place)
+        return self._gather(k.astype(np.int64) + self._base[j], place - k)
+
+    def _gather(self, index: Ints, f: Floats) -> Floats:
+        """Values between the lattice places ``index`` and the next, ``f`` of the way.
+
+        Catmull-Rom, scaled so that the variance between the places is that at them.
+        """
         f2 = f * f
         f3 = f2 * f
-        # Catmull-Rom weights, scaled so that the variance between lattice places is that at them
         weights = (0.5 * (2 * f2 - f - f3), 1 - 2.5 * f2 + 1.5 * f3, 0.5 * f + 2 * f2 - 1.5 * f3, 0.5 * (f3 - f2))
-        value = np.zeros((len(self.spacings), len(t), self.columns))
-        square = np.zeros_like(f)
-        for m, weight in zip((-1, 0, 1, 2), weights, strict=True):
-            value += weight * (self._flat[index + m, self._column] if own else self._flat[index[:, :, 0] + m])
+        square = weights[0] ** 2
+        for weight in weights[1:]:
             square += weight * weight
-        value /= np.sqrt(square)
-        if self.amplitudes.ndim == 2:
-            return np.asarray((self.amplitudes[:, None, :] * value).sum(axis=0), dtype=np.float64)
-        if gains is None:
-            return np.asarray(np.tensordot(self.amplitudes, value, axes=1), dtype=np.float64)
-        return np.asarray(np.tensordot(gains * self.amplitudes, value, axes=1), dtype=np.float64)
+        scale = 1.0 / np.sqrt(square)
+        own = index.shape[-1] == self.columns
+        flat = index * self.columns + self._column if own else index[..., 0]
+        value: Floats | None = None
+        for m, weight in zip((-1, 0, 1, 2), weights, strict=True):
+            if own:
+                part = np.take(self._flat, flat + m * self.columns)
+            else:
+                part = np.take(self._flat, flat + m, axis=0)
+            part *= weight * scale
+            value = part if value is None else np.add(value, part, out=value)
+        assert value is not None  # noqa: S101  there are four weights
+        return value
 
     def one(self, t: Floats) -> Floats:
         """The first column at ``t`` [T], as [T]."""
@@ -226,7 +281,8 @@ class LatticeNoise:
         for j in np.flatnonzero(missing):
             self._first[j], self._end[j] = first[j], end[j] + self._AHEAD
             block = normal(self._keys[j], grid_counter(np.arange(self._first[j], self._end[j]), self.columns))
-            self._blocks[j] = block if self._mixing is None else block @ self._mixing[j].T
+            # einsum and not a matrix product: that of BLAS may differ with the number of its threads
+            self._blocks[j] = block if self._mixing is None else np.einsum("kn,mn->km", block, self._mixing[j])
         starts = np.concatenate(([0], np.cumsum([len(block) for block in self._blocks])[:-1]))
         self._base = starts - self._first
         self._flat = np.concatenate(self._blocks)

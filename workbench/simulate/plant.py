@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,14 @@ from workbench.simulate.battery import Batteries
 from workbench.simulate.dynamics import Clock, State
 from workbench.simulate.facts import positions
 from workbench.simulate.faults import Fault, FaultBook
-from workbench.simulate.grid import Grid, Meter
+from workbench.simulate.grid import Grid, GridState, Meter
 from workbench.simulate.mast import Masts
 from workbench.simulate.noise import Floats
 from workbench.simulate.sensors import Doubt, Flags, QualityRates, stick
-from workbench.simulate.solar import Inverters, IrradianceSensors, Sky
+from workbench.simulate.solar import Inverters, IrradianceSensors, Sky, Sunshine
 from workbench.simulate.turbine import Turbines
-from workbench.simulate.weather import Climate, WeatherModel
-from workbench.simulate.wind import WindField, profile
+from workbench.simulate.weather import Climate, Weather, WeatherModel
+from workbench.simulate.wind import Wind, WindField, profile
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,6 +66,30 @@ class Block:
     variables: tuple[str, ...]
     values: dict[str, Floats]  #: [T, A] by variable
     quality: Flags | None  #: [T, A, variables]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the machines of a site meet at [T] instants: a function of time alone."""
+
+    weather: Weather
+    grid: GridState
+    low: Floats  #: [T] wind near the ground [m/s]
+    wind: Wind | None
+    light: Sunshine | None
+
+
+_Cut = TypeVar("_Cut")
+_AHEAD = 32  #: seconds of it made at once for live ticks
+
+
+def _cut(whole: _Cut, at: slice) -> _Cut:
+    """The instants ``at`` of a dataclass of arrays whose first axis is time, nested ones included."""
+    parts = {}
+    for field in fields(whole):  # type: ignore[arg-type]
+        value = getattr(whole, field.name)
+        parts[field.name] = value[at] if isinstance(value, np.ndarray) else value and _cut(value, at)
+    return type(whole)(**parts)
 
 
 class SimulatedSite:
@@ -112,6 +136,8 @@ class SimulatedSite:
         self._time = 0
         self._checkpoints: dict[int, State] = {}
         self._known_faults = 0
+        self._ahead_first = -1
+        self._ahead: Outside | None = None
         self.faults = FaultBook({a.id: a.type for a in site.assets}, self._variables)
         self.reset(start)
         for fault in faults:
@@ -215,33 +241,29 @@ class SimulatedSite:
         """All variables at the instants of ``clock``: by kind of asset, by variable [T, A]."""
         faults = list(self.faults)
         state, meter = self._state, self._meter_id
-        weather = self._weather.at(clock)
-        grid = self._grid.at(clock)
+        outside = self._outside_at(clock)
+        weather, wind, grid, low = outside.weather, outside.wind, outside.grid, outside.low
         found: Values = {}
         power = np.zeros(len(clock.ns))
         reactive = np.zeros(len(clock.ns))
-        if self._turbines or self._masts:
-            wind = self._wind.at(clock, weather)
-            if self._turbines:
-                found["wind_turbine"] = self._turbines.step(
-                    clock, weather, wind, grid, faults, state["wind_turbine"], meter
-                )
-                power = power + found["wind_turbine"]["power_output"].sum(axis=1)
-                reactive = reactive + found["wind_turbine"]["reactive_power"].sum(axis=1)
-            if self._masts:
-                found["met_mast"] = self._masts.step(clock, weather, wind)
-        if self._sky:
-            # near the ground the wind is that of the profile; its gusts matter little to modules
-            low = profile(weather.wind, weather.shear, 2.0, max(self._reference, 80.0))
-            light = self._sky.at(clock, weather)
-            if self._inverters:
-                found["inverter"] = self._inverters.step(
-                    clock, weather, low, light, grid, faults, state["inverter"], meter
-                )
-                power = power + found["inverter"]["total_ac_power"].sum(axis=1)
-                reactive = reactive + found["inverter"]["reactive_power"].sum(axis=1)
-            if self._sensors:
-                found["irradiance_sensor"] = self._sensors.step(clock, weather, low, light, state["irradiance_sensor"])
+        if self._turbines and wind:
+            turbines = self._turbines.step(clock, weather, wind, grid, faults, state["wind_turbine"], meter)
+            found["wind_turbine"] = turbines
+            power = power + turbines["power_output"].sum(axis=1)
+            reactive = reactive + turbines["reactive_power"].sum(axis=1)
+        if self._masts and wind:
+            found["met_mast"] = self._masts.step(clock, weather, wind)
+        if self._inverters and outside.light:
+            inverters = self._inverters.step(
+                clock, weather, low, outside.light, grid, faults, state["inverter"], meter
+            )  # fmt: skip
+            found["inverter"] = inverters
+            power = power + inverters["total_ac_power"].sum(axis=1)
+            reactive = reactive + inverters["reactive_power"].sum(axis=1)
+        if self._sensors and outside.light:
+            found["irradiance_sensor"] = self._sensors.step(
+                clock, weather, low, outside.light, state["irradiance_sensor"]
+            )
         if self._batteries:
             found["battery"] = self._batteries.step(clock, weather, power, grid, faults, state["battery"], meter)
             power = power + found["battery"]["active_power"].sum(axis=1)
@@ -256,6 +278,27 @@ class SimulatedSite:
                 self._variables[kind] = tuple(values)
             stick(values, self._ids[kind], faults, clock, state["stuck"])
         return found
+
+    def _outside_at(self, clock: Clock) -> Outside:
+        """What the machines meet. It has no state, so for live ticks it is made for some seconds at once."""
+        second = int(clock.ns[0]) // NS
+        if len(clock.ns) > 1 or int(clock.ns[0]) % NS:
+            return self._outside(clock)
+        first = second // _AHEAD * _AHEAD
+        if first != self._ahead_first or self._ahead is None:
+            instants = (first + np.arange(_AHEAD, dtype=np.int64)) * NS
+            self._ahead_first = first
+            self._ahead = self._outside(Clock(instants, 1.0, self.site.timezone))
+        at = second - first
+        return _cut(self._ahead, slice(at, at + 1))
+
+    def _outside(self, clock: Clock) -> Outside:
+        weather = self._weather.at(clock)
+        # near the ground the wind is that of the profile; its gusts matter little to modules
+        low = profile(weather.wind, weather.shear, 2.0, max(self._reference, 80.0))
+        wind = self._wind.at(clock, weather) if self._turbines or self._masts else None
+        light = self._sky.at(clock, weather) if self._sky else None
+        return Outside(weather, self._grid.at(clock), low, wind, light)
 
     # -- past -----------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ def stick(
         if not on.any():
             continue
         column = assets.index(fault.asset)
-        held = (fault.asset, fault.variable, fault.start)
+        held = f"{fault.asset}/{fault.variable}/{fault.start}"
         if fault.magnitude is not None and not np.isnan(fault.magnitude):
             state[held] = fault.magnitude
         elif held not in state:

@@ -23,7 +23,7 @@ from workbench.simulate.dynamics import Clock, State, count_up, lag, today, toda
 from workbench.simulate.facts import number, positions, rating, years_in_service
 from workbench.simulate.faults import Fault
 from workbench.simulate.grid import GridState
-from workbench.simulate.noise import Floats, key_of, uniform, white
+from workbench.simulate.noise import Floats, key_of, uniform, White
 from workbench.simulate.sun import Mounting, Sun, SunTable, transpose
 from workbench.simulate.weather import Weather
 
@@ -117,7 +117,7 @@ class Inverters:
         self._phase = 1.0 + 0.004 * u[2:5]
         self._first_soiling = 0.02 + 0.02 * u[5]
         self._insulation = 3000.0 + 2000.0 * u[6]
-        self._noise_key = key_of(seed, f"{site.id}/inverter sensors")
+        self._noise = White(seed, f"{site.id}/inverter sensors", len(self.ids), 8)
 
     def start(self, ns: int) -> State:
         """A state to begin with."""
@@ -147,7 +147,7 @@ class Inverters:
         """All variables, each [T, A]. ``wind`` [T] is the speed at the modules [m/s]."""
         n = len(self.ids)
         faults = list(faults)
-        noise = white(self._noise_key, clock.second, n, 8)
+        noise = self._noise.at(clock.second)
         poa, effective = light.poa[:, :n], light.effective[:, :n]
         ambient = weather.temperature[:, None]
 
@@ -310,7 +310,7 @@ class IrradianceSensors:
         self._albedo = mounting_of(site).albedo
         u = uniform(key_of(seed, f"{site.id}/pyranometers"), np.arange(2 * len(assets))).reshape(2, -1) - 0.5
         self._calibration = 1.0 + 0.01 * u[0]
-        self._noise_key = key_of(seed, f"{site.id}/pyranometer noise")
+        self._noise = White(seed, f"{site.id}/pyranometer noise", len(self.ids), 6)
 
     def start(self, ns: int) -> State:
         """A state to begin with."""
@@ -320,7 +320,7 @@ class IrradianceSensors:
     def step(self, clock: Clock, weather: Weather, wind: Floats, light: Sunshine, state: State) -> dict[str, Floats]:
         """All variables, each [T, A]. They are cleaned often, and read a little below zero on a clear night."""
         n = len(self.ids)
-        noise = white(self._noise_key, clock.second, n, 6)
+        noise = self._noise.at(clock.second)
         ambient = weather.temperature[:, None]
         poa, ghi, dni, dhi = (part[:, -n:] for part in (light.poa, light.ghi, light.dni, light.dhi))
         settled = ambient + poa / (FAIMAN_U0 + FAIMAN_U1 * wind[:, None])

@@ -24,7 +24,7 @@ from workbench.simulate.dynamics import Clock, State, count_up, lag, latch, toda
 from workbench.simulate.facts import TurbineFacts, positions, years_in_service
 from workbench.simulate.faults import Fault
 from workbench.simulate.grid import GridState
-from workbench.simulate.noise import Floats, key_of, uniform, white
+from workbench.simulate.noise import Floats, key_of, uniform, White
 from workbench.simulate.turbine_condition import Condition
 from workbench.simulate.wake import WakeModel
 from workbench.simulate.weather import Weather
@@ -65,7 +65,7 @@ class Turbines:
         self._vane = 2.0 * u[3]  # [degree]
         self._phase = 1.0 + 0.004 * u[4:7]  # imbalance of the phases
         self._performance = 1.0 + 0.03 * u[7] - 0.005
-        self._noise_key = key_of(seed, f"{site.id}/turbine sensors")
+        self._noise = White(seed, f"{site.id}/turbine sensors", len(self.ids), _CHANNELS)
 
     def start(self, ns: int) -> State:
         """A state to begin with; what is not settled in it settles by running the models for some hours."""
@@ -112,7 +112,7 @@ class Turbines:
         f = self.facts
         n = len(self.ids)
         faults = list(faults)
-        noise = white(self._noise_key, clock.second, n, _CHANNELS)
+        noise = self._noise.at(clock.second)
 
         out = fault_book.strength(faults, "outage", self.ids, clock)
         outage: Bools = np.zeros((len(clock.ns), n), dtype=bool) if out is None else out > 0
@@ -222,26 +222,30 @@ class Turbines:
         """Nacelle position (unwrapped) [degree], yaw speed [degree/s], filtered yaw error [degree]; all [T, A]."""
         if state["nacelle"] is None:
             state["nacelle"], state["direction_slow"] = direction[0].copy(), direction[0].copy()
+        speed = np.zeros_like(direction)
         slow, state["direction_slow"] = lag(direction, YAW_FILTER, clock.dt, state["direction_slow"])
         nacelle = np.empty_like(direction)
-        speed = np.zeros_like(direction)
-        at: Floats = state["nacelle"]
-        moving: Bools = state["yawing"]
+        before = state["nacelle"].copy()
         reach = YAW_RATE * clock.dt
-        apart = np.abs(slow - at) > YAW_DEAD_BAND
-        # only steps on which some turbine moves or starts to move need work; the others repeat the position
-        for i in range(len(slow)):
-            error = slow[i] - at
-            size = np.abs(error)
-            moving = (size > YAW_DEAD_BAND) | (moving & (size > 1.0))
-            if moving.any():
-                moving = moving & ~outage[i]
-                step = np.where(moving, np.minimum(np.maximum(error, -reach), reach), 0.0)
-                at = at + step
-                speed[i] = step / clock.dt if clock.dt > 0 else 0.0
-            nacelle[i] = at
-        del apart
-        state["nacelle"], state["yawing"] = at.copy(), moving.copy()
+        # a loop over plain numbers: where the nacelle stands decides whether it moves
+        for a in range(direction.shape[1]):
+            at, moving = float(state["nacelle"][a]), bool(state["yawing"][a])
+            still = outage[:, a].tolist() if outage[:, a].any() else None
+            track: list[float] = []
+            for i, wind in enumerate(slow[:, a].tolist()):
+                error = wind - at
+                if moving or error > YAW_DEAD_BAND or error < -YAW_DEAD_BAND:
+                    moving = (error > 1.0 or error < -1.0) and not (still and still[i])
+                    if moving:
+                        at += min(max(error, -reach), reach)
+                track.append(at)
+            nacelle[:, a] = track
+            state["nacelle"][a], state["yawing"][a] = at, moving
+        if clock.dt > 0:
+            speed = np.empty_like(direction)
+            speed[0] = nacelle[0] - before
+            speed[1:] = nacelle[1:] - nacelle[:-1]
+            speed /= clock.dt
         return nacelle, speed, slow - nacelle
 
     def _pitch(

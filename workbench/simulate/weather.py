@@ -5,8 +5,8 @@ Slow processes only (ten minutes and more). Turbulence is in :mod:`.wind`, the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import log_ndtr, ndtr
@@ -14,23 +14,13 @@ from scipy.special import log_ndtr, ndtr
 from workbench.simulate.dynamics import Clock
 from workbench.simulate.noise import Floats, LatticeNoise, key_of, octave_variances, red, uniform
 
+if TYPE_CHECKING:
+    from workbench.model.assets import Site
+
 HOUR = 3600.0
 KELVIN = 273.15
 #: Gas constants of dry air and water vapour [J/(kg K)].
 R_DRY, R_VAPOUR = 287.05, 461.5
-
-
-class Place(Protocol):
-    """What the weather needs to know of a site."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def latitude(self) -> float: ...
-    @property
-    def longitude(self) -> float: ...
-    @property
-    def elevation(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +46,7 @@ class Climate:
     prevailing: float  #: direction the wind mostly comes from [degree]
 
     @classmethod
-    def of(cls, place: Place, seed: int) -> Climate:
+    def of(cls, place: Site, seed: int) -> Climate:
         """Figures for ``place``; the seed varies the wind a little."""
         latitude = abs(place.latitude)
         inland = min(1.0, max(0.0, place.elevation) / 600.0)
@@ -138,14 +128,26 @@ class WeatherModel:
             axis=1,
         )
         self._noise = LatticeNoise(seed, f"{name}/weather", list(_SPACINGS), spectra, columns=spectra.shape[1])
+        self._first = 0
+        self._table = np.zeros((len(fields(Weather)), 0))
         # thresholds of normal numbers that give the wanted mean cloudiness and share of rain
         self._dry = float(-_quantile(climate.rain))
         self._cloud_shift = float(_quantile(climate.clouds)) * np.sqrt(1 + _CLOUD_SPREAD**2)
 
     def at(self, clock: Clock) -> Weather:
-        """Weather at the instants of ``clock``."""
+        """Weather at the instants of ``clock``: that of whole minutes, and linear in between."""
+        minute = clock.t / 60.0
+        first, last = int(minute[0]), int(minute[-1]) + 1
+        if first < self._first or last >= self._first + self._table.shape[1]:
+            self._first = first
+            self._table = self._minutes(np.arange(first, last + _AHEAD, dtype=np.float64) * 60.0)
+        index = np.floor(minute).astype(np.intp) - self._first
+        part = minute - np.floor(minute)
+        return Weather(*(self._table[:, index] * (1.0 - part) + self._table[:, index + 1] * part))
+
+    def _minutes(self, t: Floats) -> Floats:
+        """[fields of Weather, T] at ``t`` [s since 1970]."""
         c = self.climate
-        t = clock.t
         n = self._noise.at(t)
         solar_hour = (t / HOUR + c.longitude / 15.0) % 24.0
         year = 2 * np.pi * (t / 86400.0 / 365.2425 - 0.06)  # coldest about 22 January
@@ -169,7 +171,7 @@ class WeatherModel:
         pressure = sea_level * np.exp(-9.80665 * c.elevation / (R_DRY * (c.temperature + KELVIN)))
         calm = 1.0 / (1.0 + (wind / 9.0) ** 2)
         stability = -day * (1.0 - 0.7 * cloudiness) * np.sqrt(calm)
-        return Weather(
+        weather = Weather(
             temperature=temperature,
             dew_point=dew_point,
             humidity=humidity,
@@ -182,8 +184,10 @@ class WeatherModel:
             shear=c.shear + 0.10 * stability,
             stability=stability,
         )
+        return np.stack([getattr(weather, field.name) for field in fields(Weather)])
 
 
+_AHEAD = 20  #: minutes computed beyond what was asked
 _CLOUD_SPREAD = 0.45  #: how sharply the sky is either clear or covered
 
 
