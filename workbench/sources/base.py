@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -240,11 +239,13 @@ async def sleep_until(when: float) -> None:
 
 async def run_together(tasks: Iterable[asyncio.Task[None]]) -> None:
     """Wait for ``tasks``, which end only when cancelled; cancelling this call ends them all."""
-    waiting = list(tasks)
+    waiting = set(tasks)
     try:
         await asyncio.gather(*waiting)
     finally:
-        for task in waiting:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*waiting, return_exceptions=True)
+        # Before Python 3.12 asyncio.wait_for, which the protocol libraries use, loses a cancellation that
+        # coincides with its result: so it is asked for until it is done.
+        while waiting:
+            for task in waiting:
+                task.cancel()
+            _, waiting = await asyncio.wait(waiting, timeout=0.5)

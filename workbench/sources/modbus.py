@@ -285,8 +285,6 @@ class ModbusSource(Source):
 
     def _link(self, host: str, port: int) -> Link:
         config = self.config
-        # pymodbus has a time-out of its own; ours is shorter and ends the request first.
-        longest = max(5.0, 2 * config.timeout)
 
         def tcp(changed: Callable[[bool], None]) -> Any:
             from pymodbus import FramerType
@@ -297,7 +295,7 @@ class ModbusSource(Source):
                 host,
                 port=port,
                 framer=framer,
-                timeout=longest,
+                timeout=config.timeout,
                 retries=0,
                 reconnect_delay=0,
                 trace_connect=changed,
@@ -311,7 +309,7 @@ class ModbusSource(Source):
                 baudrate=config.baudrate,
                 parity=config.parity,
                 stopbits=config.stopbits,
-                timeout=longest,
+                timeout=config.timeout,
                 retries=0,
                 reconnect_delay=0,
                 trace_connect=changed,

@@ -82,13 +82,18 @@ class ModbusCodec:
         self.reads = plan_reads(wanted, Limits.from_map(tags))
         self.reads.sort(key=lambda read: self.clock not in read.spans)
         self._ranges: list[tuple[Read, int, int]] = []
+        self._places: dict[tuple[str, int, int], tuple[int, int]] = {}
         size = 0
         for read in self.reads:
             width = 1 if read.table in ("coil", "discrete") else 2
             self._ranges.append((read, size, width))
             size += width * read.count
         self.size = size
-        self._home = {span: self._place(span) for span in wanted}
+        self._home = {
+            span: start + width * (span.start - read.start)
+            for read, start, width in self._ranges
+            for span in read.spans
+        }
         self._texts = {
             i: tag for i, tag in enumerate(tags.tags.values()) if tag.type == "string" and not _is_bit_table(tag)
         }
@@ -117,7 +122,7 @@ class ModbusCodec:
         ValueError
             The answer is shorter than what was asked for.
         """
-        start, width = self._place_read(read)
+        start, width = self._place(read)
         if width == 2:
             if len(payload) != 2 * read.count:
                 raise ValueError(f"answer of {len(payload)} bytes to a read of {read.count} registers")
@@ -218,17 +223,16 @@ class ModbusCodec:
     def _words(self, tag: ModbusTag) -> str:
         return tag.word_order or self.map.word_order
 
-    def _place_read(self, read: Read) -> tuple[int, int]:
-        for whole, start, width in self._ranges:
-            if whole.table == read.table and whole.start <= read.start and read.end <= whole.end:
-                return start + width * (read.start - whole.start), width
-        raise KeyError(read)
-
-    def _place(self, span: Span) -> int:
-        for whole, start, width in self._ranges:
-            if span in whole.spans:
-                return start + width * (span.start - whole.start)
-        raise KeyError(span)
+    def _place(self, read: Read) -> tuple[int, int]:
+        """Where the answer to a planned read, or to a part of one, goes in the image; and bytes per register."""
+        key = (read.table, read.start, read.count)
+        if key not in self._places:
+            self._places[key] = next(
+                (start + width * (read.start - whole.start), width)
+                for whole, start, width in self._ranges
+                if whole.table == read.table and whole.start <= read.start and read.end <= whole.end
+            )
+        return self._places[key]
 
     def _grouped(self) -> list[_Group]:
         members: dict[tuple[str, str, bool], list[tuple[int, ModbusTag]]] = {}

@@ -265,9 +265,11 @@ class Session:
                 ask()
             while True:
                 try:
-                    data = bytes(await asyncio.wait_for(waiting.popleft(), self.silence))
+                    async with asyncio.timeout(self.silence):
+                        data = bytes(await waiting[0])
                 except TimeoutError:
                     raise SessionError(f"nothing heard for {self.silence:.0f} s") from None
+                waiting.popleft()
                 publication = _published(data)
                 if not publication.empty:
                     acknowledge.append(
