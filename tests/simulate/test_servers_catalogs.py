@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from workbench.cli.simulate import live_entries
 from workbench.demo.addresses import ADDRESSES
 from workbench.model.samples import SeriesKey
 from workbench.model.vocabulary import vocabulary
-from workbench.simulate.service import SimulationService
+from workbench.simulate.service import SimulationService, build_plants
 from workbench.simulate.truth import TruthLog, read_truth, truth_sites
 
 SITES = ("coastal_flats", "north_ridge", "sun_valley")
@@ -87,6 +88,18 @@ def test_a_device_answers_everything_in_one_read(catalog):
             blocks = ModbusEncoder(entry.tags, list(entry.tags.tags)).blocks
             assert len(blocks) == 1
             assert next(iter(blocks.values()))[1] <= entry.tags.max_registers, entry.name
+
+
+def test_everything_the_plants_know_is_served(catalog):
+    entries = live_entries(catalog)
+    plants = build_plants({site: catalog.portfolio.sites[site] for site in SITES}, 1, time.time_ns() // 10**9 * 10**9)
+    served = {(entry.site, entry.series): (set(entry.assets), set(entry.tags.tags)) for entry in entries}
+    known = {
+        (site, key): (set(assets), set(variables))
+        for site, plant in plants.items()
+        for key, (assets, variables) in plant.keys.items()
+    }
+    assert served == known
 
 
 async def test_sources_read_what_the_truth_says_to_the_bit(catalog, tmp_path):

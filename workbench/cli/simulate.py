@@ -20,7 +20,7 @@ def simulate(
         Path | None, typer.Option(help="Write down there what is served (an empty or new folder).")
     ] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(help="Inject a fault, kind:asset:…; may be repeated. See the list below.")
+        list[str] | None, typer.Option(help="Inject a fault, such as hot_bearing:NR-T03:25; may be repeated.")
     ] = None,
     faults: Annotated[Path | None, typer.Option(help="YAML file with a list of faults.")] = None,
     duration: Annotated[str | None, typer.Option("--for", help="End by itself after so long, such as 60s.")] = None,
@@ -37,27 +37,41 @@ def simulate(
     Where a port is taken, choose another through the environment variable in the catalog:
     WORKBENCH_MODBUS_SUN_VALLEY=127.0.0.1:16022 workbench simulate
 
+    A fault is kind:asset[:magnitude], with variable=…, ramp=10min, after=30s, for=5min where wanted. Kinds:
+    hot_bearing [K], stuck_sensor, soiled_string [share lost], outage, curtailment [share left],
+    pitch_offset [degree], yaw_misalignment [degree]. With --truth, faults.jsonl tells what was done.
+
     Example: workbench simulate --site north_ridge --seed 7 --for 10min
     """
     import asyncio
+    import time
 
-    from workbench.catalog import open_catalog
     from workbench.model.errors import InputError
+    from workbench.model.samples import NS
     from workbench.model.time import parse_duration
-    from workbench.simulate.service import SimulationService, build_plants
-    from workbench.simulate.truth import TruthLog
 
     if broker not in ("auto", "mosquitto", "amqtt"):
         raise InputError("no such broker", where="--broker", found=broker, expected="auto, mosquitto or amqtt")
     seconds = None if duration is None else parse_duration(duration).ns / 1e9
-    quiet_libraries()
+    from workbench.catalog import open_catalog
+
     catalog = open_catalog()
     entries = live_entries(catalog, site)
+
+    # the models and the protocol libraries take seconds to import: not before the input is known to be right
+    from workbench.simulate.fault_text import inject, load_faults, parse_fault
+    from workbench.simulate.service import SimulationService, build_plants
+    from workbench.simulate.truth import TruthLog
+
+    quiet_libraries()
     names = list(dict.fromkeys(entry.site for entry in entries))
     sites = {name: catalog.portfolio.sites[name] for name in names}
 
     async def run() -> SimulationService:
-        plants = build_plants(sites, seed)
+        start = time.time_ns() // NS * NS
+        plants = build_plants(sites, seed, start)
+        wanted = [parse_fault(text, start) for text in fault or ()]
+        inject(plants, wanted + (load_faults(faults, start) if faults is not None else []))
         log = None if truth is None else TruthLog(truth)
         service = SimulationService(plants, entries, truth=log, broker=broker, host=host)  # type: ignore[arg-type]
         await run_service(service, seconds)

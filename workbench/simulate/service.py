@@ -7,6 +7,7 @@ import gc
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -247,6 +248,7 @@ class SimulationService:
         if self.truth is not None:
             for (site, key), columns in self._columns.items():
                 self.truth.open(site, key, columns)
+            self._note_faults(self.truth)
         try:
             for server in self._servers.values():
                 await server.prepare()
@@ -342,6 +344,15 @@ class SimulationService:
         if self.truth is not None and self.truth.flush(force=False):
             self._note()
         return True
+
+    def _note_faults(self, truth: TruthLog) -> None:
+        """Write down the faults there are, and those to come."""
+        for site, plant in self.sites.items():
+            book = getattr(plant, "faults", None)
+            if book is not None:
+                for record in book.truth():
+                    truth.fault(site, {"action": "inject", **record})
+                book.listen(partial(truth.fault, site))
 
     def _note(self) -> None:
         if self.truth is not None:

@@ -1,0 +1,74 @@
+"""Faults as a user writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.model.errors import InputError
+from workbench.simulate.fault_text import inject, load_faults, parse_fault
+from workbench.simulate.faults import Fault
+
+S = 10**9
+NOW = 1_700_000_000 * S
+
+
+def test_kind_and_asset_are_enough():
+    assert parse_fault("outage:SV-INV02", NOW) == Fault("outage", "SV-INV02", NOW)
+
+
+def test_magnitude_and_keys_in_any_order():
+    assert parse_fault("hot_bearing:NR-T03:ramp=10min:25:variable=main_bearing_temp", NOW) == Fault(
+        "hot_bearing", "NR-T03", NOW, None, 25.0, "main_bearing_temp", 600.0
+    )
+    assert parse_fault("curtailment:NR-GRID:0.5:after=30s:for=PT5M", NOW) == Fault(
+        "curtailment", "NR-GRID", NOW + 30 * S, NOW + 330 * S, 0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("outage", "not a fault"),
+        ("outage:", "not a fault"),
+        ("hot_baering:NR-T03", "did you mean 'hot_bearing'"),
+        ("outage:A:much", "the magnitude is a number"),
+        ("outage:A:1:2", "told twice"),
+        ("outage:A:till=5min", "unknown key 'till'"),
+        ("outage:A:for=long", "not a duration"),
+    ],
+)
+def test_what_is_wrong_is_told(text, part):
+    with pytest.raises(InputError) as caught:
+        parse_fault(text, NOW)
+    assert part in str(caught.value)
+
+
+def test_a_file_of_faults(tmp_path):
+    file = tmp_path / "faults.yaml"
+    file.write_text("- outage:A\n- {kind: stuck_sensor, asset: B, variable: wind_speed, magnitude: 7.5, for: 1h}\n")
+    assert load_faults(file, NOW) == [
+        Fault("outage", "A", NOW),
+        Fault("stuck_sensor", "B", NOW, NOW + 3600 * S, 7.5, "wind_speed"),
+    ]
+    for wrong in ["- {kind: outage}\n", "kind: outage\n", "- outage:A:x\n", "- [\n"]:
+        file.write_text(wrong)
+        with pytest.raises(InputError) as caught:
+            load_faults(file, NOW)
+        assert str(file) in str(caught.value)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_faults(tmp_path / "none.yaml", NOW)
+
+
+def test_a_fault_finds_its_plant(checkout):
+    from workbench.model.assets import load_portfolio
+    from workbench.simulate.service import build_plants
+
+    site = load_portfolio(checkout / "catalogs" / "portfolio").sites["sun_valley"]
+    plants = build_plants({"sun_valley": site}, 1, NOW)
+    (fault,) = inject(plants, [parse_fault("outage:SV-BESS", NOW)])
+    assert fault.magnitude == 1.0
+    assert [record["kind"] for record in plants["sun_valley"].truth()] == ["outage"]
+    with pytest.raises(InputError, match="SV-BESS"):
+        inject(plants, [parse_fault("outage:SV-BES", NOW)])
+    with pytest.raises(InputError, match="cannot happen"):
+        inject(plants, [parse_fault("hot_bearing:SV-BESS", NOW)])
