@@ -47,3 +47,7 @@ def configure_logs(file: Path | None = None, *, level: int = logging.INFO) -> No
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("workbench").setLevel(level)
+    # What goes wrong with a device is counted in its health and told there; the protocol libraries would
+    # repeat it with a dump of every frame.
+    for name in ("pymodbus", "asyncua", "amqtt", "paho", "transitions"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import signal
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +38,7 @@ def write_history(plants: Mapping[str, Any], store: Path, start: int, end: int) 
 
     Ten-minute statistics for all of it, the series at full cadence for its last hours.
     """
-    values = 0
-    for site, plant in plants.items():
-        values += _import(SiteStore(store, site), plant.past(start, end, fine=FULL_HOURS * 3600))
-    return values
+    return _write(store, {site: _Past(plant, start, end) for site, plant in plants.items()})
 
 
 def bridge(plants: Mapping[str, Any], store: Path, start: int) -> int:
@@ -50,14 +50,34 @@ def bridge(plants: Mapping[str, Any], store: Path, start: int) -> int:
     values = 0
     for ahead in (0, AHEAD):
         end = (time.time_ns() // NS + ahead) * NS
-        for site, plant in plants.items():
-            values += _import(SiteStore(store, site), plant.history(start, end, "1s"))
+        values += sum(
+            _import(store, site, data) for site, plant in plants.items() for data in [plant.history(start, end, "1s")]
+        )
         start = end
     time.sleep(max(0.0, start / 1e9 - time.time() - 0.5))
     return values
 
 
-def _import(store: SiteStore, data: Mapping[SeriesKey, xr.Dataset]) -> int:
+@dataclass
+class _Past:
+    plant: Any
+    start: int
+    end: int
+
+    def make(self) -> dict[SeriesKey, xr.Dataset]:
+        made: dict[SeriesKey, xr.Dataset] = self.plant.past(self.start, self.end, fine=FULL_HOURS * 3600)
+        return made
+
+
+def _write(store: Path, pasts: Mapping[str, _Past]) -> int:
+    """Make the past of one site while another process writes that of the one before."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as writer:
+        written = [writer.submit(_import, store, site, past.make()) for site, past in pasts.items()]
+        return sum(job.result() for job in written)
+
+
+def _import(root: Path, site: str, data: Mapping[SeriesKey, xr.Dataset]) -> int:
+    store = SiteStore(root, site)
     for key, block in data.items():
         store.import_dataset(key, block)
     store.close()
@@ -89,6 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     from workbench.catalog import open_catalog
     from workbench.cli._logs import configure_logs
     from workbench.cli.simulate import live_entries
+    from workbench.simulate.fault_text import inject, parse_fault
     from workbench.simulate.service import SimulationService, build_plants
     from workbench.simulate.truth import TruthLog
 
@@ -110,6 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         begin = end - int(options.history_days * 86_400) * NS
         begin -= begin % (600 * NS)
         plants = build_plants(sites, options.seed, begin)
+        inject(plants, [parse_fault(text, end) for text in options.fault])
         values = write_history(plants, options.store, begin, end)
         values += bridge(plants, options.store, end)
         say(event="history", values=values, seconds=round(time.monotonic() - began, 1))
