@@ -54,6 +54,7 @@ def import_dataset(site: SiteStore, key: SeriesKey, data: xr.Dataset, *, wait: f
             part = data.isel(time=slice(int(first), int(stop)))
             values += _Chunk(change, old, group, int(number), slots[first:stop], columns).write(part, variables)
             chunks += 1
+        change.imported(key, int(slots[0]), int(slots[-1]))
         change.notes = {"import": str(key), "slots": len(slots), "values": values}
     return ImportReport(len(slots), values, chunks)
 

@@ -224,7 +224,9 @@ class Journal:
         key = batch.shape.key
         grid = grid_of(key.cadence)
         series, shape = self._series_id(connection, key), self._shape_id(connection, batch.shape)
-        ids = np.array([self._asset_id(connection, key, name) for name in batch.assets], dtype=np.int32)
+        ids = np.full(len(batch.assets), -1, dtype=np.int32)
+        for place in np.unique(batch.asset):  # one that is named without a sample is none of ours
+            ids[place] = self._asset_id(connection, key, batch.assets[place])
         for part in _by_chunk(batch, grid.span):
             if not len(part):
                 continue

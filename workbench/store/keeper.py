@@ -24,6 +24,10 @@ from workbench.store.statistics import PERIOD, has_statistics, statistics_batche
 from workbench.store.telemetry import lock_file
 
 
+#: Ten-minute periods of a series computed in one step, and in one portion of it.
+_PERIODS_A_STEP, _PERIODS_AT_ONCE = 144, 36
+
+
 @dataclass
 class KeeperReport:
     """What a step of the keeper did."""
@@ -125,8 +129,8 @@ class Keeper:
         self.lock()
         began = time.perf_counter()
         report = KeeperReport(self.store.site)
+        self._statistics(report)
         if self.store.journal_path.exists():
-            self._statistics(report)
             self._commit(report)
             self._trim(report)
             self.store.journal.tidy()
@@ -138,32 +142,40 @@ class Keeper:
     # -- statistics -----------------------------------------------------------------------------------
 
     def _statistics(self, report: KeeperReport) -> None:
+        if not self.store.exists():
+            return
         with self.store.view() as view:
-            keys = [key for key in view.journal.series() if has_statistics(key)]
+            keys = [key for key in view.known() if has_statistics(key)]
         for key in keys:
             self._statistics_of(key, report)
 
     def _statistics_of(self, key: SeriesKey, report: KeeperReport) -> None:
         name = f"statistics {key}"
-        with self.store.journal.view() as journal:
-            state = journal.meta(name) or {"seq": 0, "pending": []}
-            through = journal.last_seq
-            spans = journal.spans(key, after=state["seq"])
-        pending = set(state["pending"])
+        with self.store.view() as view:
+            before = {"seq": 0, "imports": 0, "pending": []} | (view.journal.meta(name) or {})
+            spans = view.journal.spans(key, after=before["seq"])
+            group = view.snapshot.group(key)
+            imports = () if group is None else group.imports
+            state = {
+                "seq": max(before["seq"], view.journal.last_seq) if spans else before["seq"],
+                "imports": imports[-1][0] if imports else before["imports"],
+            }
+        spans += [(first, last) for number, first, last in imports if number > before["imports"]]
+        pending = set(before["pending"])
         for first, last in spans:
             pending.update(range(first - first % PERIOD, last + 1, PERIOD))
         closed = sorted(period for period in pending if period + PERIOD + self._grace <= self._now())
-        # In portions, so that a stop in the middle of a long catch-up keeps what is done.
-        for at in range(0, len(closed), 36):
-            part = closed[at : at + 36]
+        # The newest first, in portions: what is long past must not hold up what is new.
+        due = closed[-_PERIODS_A_STEP:]
+        for at in range(len(due), 0, -_PERIODS_AT_ONCE):
+            part = due[max(0, at - _PERIODS_AT_ONCE) : at]
             batches = statistics_batches(self.store, key, part, received=self._now())
             pending.difference_update(part)
             # Result and note in one transaction: killed in between, it is done again as a whole.
-            note = {"seq": through, "pending": sorted(pending)}
-            self.store.journal.append(batches, meta={name: note})
+            self.store.journal.append(batches, meta={name: state | {"pending": sorted(pending)}})
             report.periods += len(part)
-        if not closed and spans:
-            self.store.journal.append([], meta={name: {"seq": through, "pending": sorted(pending)}})
+        if not due and spans:
+            self.store.journal.append([], meta={name: state | {"pending": sorted(pending)}})
 
     # -- commit ---------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ COUNT = "sample_count"
 CHUNK_BYTES = 8 << 20
 #: Time chunks whose references share a manifest.
 _MANIFEST_CHUNKS = 48
+#: Imports of a series that are remembered.
+_IMPORTS = 100
 
 # The one warning is that local storage wants a single committing process: the lock sees to that.
 icechunk.set_logs_filter("error")
@@ -63,6 +65,7 @@ class Group:
     flagged: tuple[str, ...]  #: variables with a quality array
     asset_chunk: int
     values: int = 0  #: values that are not missing
+    imports: tuple[tuple[int, int, int], ...] = ()  #: the latest imports: number, first and last slot [ns]
 
     @property
     def grid(self) -> Grid:
@@ -84,6 +87,7 @@ class Group:
             "flagged": list(self.flagged),
             "asset_chunk": self.asset_chunk,
             "values": self.values,
+            "imports": [list(found) for found in self.imports],
         }
 
     @classmethod
@@ -97,6 +101,7 @@ class Group:
             flagged=tuple(attrs["flagged"]),
             asset_chunk=int(attrs["asset_chunk"]),
             values=int(attrs["values"]),
+            imports=tuple((int(n), int(first), int(last)) for n, first, last in attrs["imports"]),
         )
 
 
@@ -318,7 +323,9 @@ class Transaction:
             more = [asset for asset in assets if asset not in set(old.assets)]
             new = Group(
                 key, old.step, old.slots, origin, (end - origin) // old.step + 1, min(first, old.first), max(last, old.last),
-                (*old.assets, *more), dict(old.variables), old.flagged, old.asset_chunk, old.values)  # fmt: skip
+                (*old.assets, *more), dict(old.variables), old.flagged, old.asset_chunk, old.values,
+                old.imports,
+            )  # fmt: skip
             self._groups[key] = new
             self._refit(old, new)
         for name, dtype in variables.items():
@@ -359,6 +366,12 @@ class Transaction:
         if flags is None:
             flags = np.zeros((size, len(group.assets)), np.uint16)
         self.write(key, quality_name(name), start, flags)
+
+    def imported(self, key: SeriesKey, first: int, last: int) -> None:
+        """Note that slots ``first`` to ``last`` [ns] came in bulk, for those who follow what changes."""
+        before = self._groups[key].imports
+        number = before[-1][0] + 1 if before else 1
+        self._put(key, imports=(*before[1 - _IMPORTS :], (number, first, last)))
 
     def applied(self, journal: str, floor: Mapping[str, int], chunks: Mapping[str, Mapping[int, int]]) -> None:
         """Note which journal rows the store holds after this commit."""
