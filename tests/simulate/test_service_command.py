@@ -18,6 +18,7 @@ from workbench.cli.simulate import live_entries, simulate
 from workbench.demo.addresses import ADDRESSES
 from workbench.model.errors import InputError
 from workbench.model.samples import SeriesKey
+from workbench.model.vocabulary import vocabulary
 from workbench.simulate.truth import read_faults, read_truth, truth_sites
 
 
@@ -86,8 +87,8 @@ async def test_other_clients_connect_and_sigterm_leaves_nothing(addresses, check
             key: SeriesKey = sample.shape.key
             row = truth[key].sel(asset=sample.asset, time=np.datetime64(sample.time, "ns"))
             np.testing.assert_array_equal(sample.values, [float(row[name]) for name in sample.shape.variables])
-    stopped = truth[SeriesKey("wind_turbine", "1s")]["power_output"].sel(asset="NR-T02")
-    assert float(stopped.max()) <= 0.0
+    status = truth[SeriesKey("wind_turbine", "1s")]["turbine_status"].sel(asset="NR-T02")
+    assert set(status.values) == {vocabulary()["turbine_status"].states["fault"]}
     assert [(fault["action"], fault["kind"], fault["asset"]) for fault in read_faults(folder)] == [
         ("inject", "outage", "NR-T02")
     ]

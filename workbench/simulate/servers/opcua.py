@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -171,8 +172,9 @@ class OpcUaServer:
         kinds = device.types or [_variant_type(tag.type) for tag in device.tags.tags.values()]
         stamp = datetime.fromtimestamp(time / 1e9, tz=UTC)
         server_stamp = datetime.now(tz=UTC)
+        make = _value_type()
         device.pending = [
-            ua.DataValue(
+            make(
                 ua.Variant(None, ua.VariantType.Null) if value.raw is None else ua.Variant(value.raw, kind),
                 ua.StatusCode(value.status),
                 stamp,
@@ -202,6 +204,21 @@ class OpcUaServer:
     def describe(self, asset: str) -> tuple[str, str]:
         """Address of the server, and the place of ``asset`` there."""
         return self.url, f"folder {self._devices[asset].folder}"
+
+
+@cache
+def _value_type() -> Any:
+    """A DataValue that is shared instead of copied.
+
+    asyncua copies each value deeply for each monitored item, which is most of the cost of a tick. Those of
+    a tick are never changed, so one will do.
+    """
+
+    class TickValue(_ua().DataValue):  # type: ignore[misc]
+        def __deepcopy__(self, memo: object) -> Any:
+            return self
+
+    return TickValue
 
 
 def _ua() -> Any:
