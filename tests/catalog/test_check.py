@@ -303,8 +303,8 @@ def test_tag_map_with_an_unknown_key_and_a_bad_unit(write: Write) -> None:
 def test_tag_map_of_another_protocol(write: Write, folder: Path) -> None:
     (folder / "tags" / "wtg.yaml").write_text("protocol: mqtt\ntags: {}\n")
     assert told(write(text=LIVE)).startswith("tags/wtg.yaml:1: protocol: a tag map for mqtt, not for modbus")
+    (folder / "tags" / "wtg.yaml").write_text("protocol: modbuss\ntags: {}\n")
     with pytest.raises(InputError, match="did you mean 'modbus'"):
-        (folder / "tags" / "wtg.yaml").write_text("protocol: modbuss\ntags: {}\n")
         load_tagmap(folder / "tags" / "wtg.yaml")
 
 

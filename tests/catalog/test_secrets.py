@@ -86,7 +86,7 @@ def test_a_secret_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
         f"{value}",
         f"{value!r}",
         f"{value:>4}",
-        "%s" % value,
+        "{}".format(value),  # noqa: UP032
         str([value]),
         str({"a": value}),
     ):

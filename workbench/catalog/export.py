@@ -67,13 +67,13 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
     """``data`` with nothing in it that a file cannot hold: None in coordinates, odd attributes."""
     coords: dict[str, Any] = {}
     for name, array in data.coords.items():
-        if array.dtype != object:
+        if array.dtype.kind not in "OU":
             continue
         values = array.values
         if all(value is None or isinstance(value, str) for value in values.flat):
-            coords[str(name)] = array.copy(
-                data=np.array([value or "" for value in values.flat], dtype=str).reshape(values.shape)
-            )
+            # texts of variable length, which NetCDF and Zarr both specify
+            texts = np.array([str(value or "") for value in values.flat], dtype=object)
+            coords[str(name)] = (array.dims, texts.reshape(values.shape), array.attrs)
         else:
             data = data.drop_vars(str(name))
     data = data.assign_coords(coords)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -37,7 +37,7 @@ class ArrayReader(FileReader):
     """Opens gridded files; values stay on disk until they are asked for."""
 
     engine: ClassVar[str]
-    options: ClassVar[dict[str, object]] = {}  #: of the engine
+    options: ClassVar[dict[str, Any]] = {}  #: of the engine
     Config: ClassVar[type[BaseModel]] = ArrayConfig
     config: ArrayConfig
 
@@ -163,4 +163,4 @@ class ZarrReader(ArrayReader):
 
     driver: ClassVar[str] = "zarr"
     engine: ClassVar[str] = "zarr"
-    options: ClassVar[dict[str, object]] = {"consolidated": False}
+    options: ClassVar[dict[str, Any]] = {"consolidated": False}
