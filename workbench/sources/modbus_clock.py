@@ -35,7 +35,8 @@ class PhaseLock:
         self._low = self._high = 0
         self._checked = 0
         self._again = 0
-        self._irregular = 0
+        self._irregular = 0.0
+        self._latest = 0
 
     @property
     def free(self) -> bool:
@@ -56,7 +57,8 @@ class PhaseLock:
         if self.tick == 0 or tick < self.tick or tick - self.tick > 60 * self.period:
             # The first look, or somebody set the clock: everything known about the phase is void.
             self.tick, self._high, self._low = tick, seen, seen - self.period
-            self._checked, self._again, self._irregular = received, 0, 0
+            self._checked, self._again, self._irregular = received, 0, 0.0
+            self._latest = seen + self.period // 2
             return True
         slack = int((received - self._checked) * _DRIFT)
         self._checked = received
@@ -64,21 +66,23 @@ class PhaseLock:
         self._high += slack
         if tick == self.tick:
             self._again += 1
-            self._low = max(self._low, sent - (tick + self.period))
-            if self._low >= self._high:
-                self._high = self._low + self.period // 32
-            # An update that is overdue by a period says that the device stands still, not that it is late.
-            self._low = min(self._low, self._high)
+            late = sent - (tick + self.period)
+            # Overdue by half a period says that the device stands still, not that its updates come later now.
+            if late < self._latest:
+                self._low = max(self._low, late)
+                if self._low >= self._high:
+                    self._high = self._low + self.period // 32
             return False
         steps, rest = divmod(tick - self.tick + self.period // 2, self.period)
-        off = abs(rest - self.period // 2) > 0.15 * self.period
-        self._irregular = min(6, self._irregular + 2) if off or steps == 0 else max(0, self._irregular - 1)
+        off = steps == 0 or abs(rest - self.period // 2) > 0.03 * self.period
+        self._irregular = min(10.0, self._irregular + 1.0) if off else max(0.0, self._irregular - 0.05)
         if not self.free:
             self.missed += max(0, steps - 1)
         self.tick, self._again = tick, 0
         self._high = min(self._high, seen)
         if self._low >= self._high:
             self._low = self._high - self.period // 32
+        self._latest = self._high + self.period // 2
         self._low = max(self._low, self._high - self.period)
         return True
 
