@@ -1,3 +1,37 @@
-"""One visual language for live pages, notebooks and reports: colours, numbers, tiles, plots."""
+"""One visual language for live pages, notebooks and reports: colours, numbers, tiles, plots.
+
+``theme``, ``format`` and ``plots`` serve notebooks and reports; ``Page``, ``parts``, ``charts`` and ``live_view`` make the
+live pages. Nothing heavy is imported until it is used.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.display import charts as charts
+    from workbench.display import parts as parts
+    from workbench.display.live import Live as Live
+    from workbench.display.live import live_view as live_view
+    from workbench.display.page import Page as Page
+    from workbench.display.page import Part as Part
+    from workbench.display.page import argument as argument
+
+_WHERE = {
+    "Live": "live",
+    "Page": "page",
+    "Part": "page",
+    "argument": "page",
+    "live_view": "live",
+}
+_MODULES = ("charts", "format", "markup", "parts", "plots", "theme")
+__all__ = sorted([*_WHERE, *_MODULES])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"workbench.display.{_WHERE[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"workbench.display.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

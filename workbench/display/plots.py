@@ -14,6 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 from bokeh.models import (
     ColumnDataSource,
+    DataRange1d,
     DatetimeTickFormatter,
     HoverTool,
     Legend,
@@ -85,9 +86,10 @@ def blank(
     plot.yaxis.axis_label = y_label or None
     if time:
         plot.xaxis.formatter = time_axis()
-    else:
+    elif isinstance(plot.x_range, DataRange1d | Range1d):
         plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
-    plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
+    if isinstance(plot.y_range, DataRange1d | Range1d):
+        plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     return plot
 
 
@@ -327,14 +329,15 @@ def wind_rose(
     most = float(shares.sum(axis=1).max()) or 0.1
     step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5) if most / s <= 4.2 or s == 0.5)
     rim = np.ceil(most / step) * step
+    side = height - 44  # a circle stays a circle whatever the width of the page
     plot = figure(
-        height=height,
-        sizing_mode="stretch_width",
-        match_aspect=True,
+        frame_width=side,
+        frame_height=side,
+        align="center",
         tools="",
         title=title or None,
-        x_range=Range1d(-1.22 * rim, 1.22 * rim),
-        y_range=Range1d(-1.22 * rim, 1.22 * rim),
+        x_range=Range1d(-1.18 * rim, 1.18 * rim),
+        y_range=Range1d(-1.18 * rim, 1.18 * rim),
     )
     dress(plot)
     plot.axis.visible = False

@@ -26,16 +26,16 @@ GRID = "#dcdfe3"  #: grid lines in plots
 INK = "#1b2127"  #: numbers and headings
 TEXT = "#39424b"  #: running text
 MUTED = "#5f6973"  #: labels, units, ages
-FAINT = "#939ca5"  #: what may be overlooked
+FAINT = "#828c95"  #: what may be overlooked
 BAR = "#2b333b"  #: head of a page
 LINK = "#1f4e79"
 
 # -- abnormal: the only strong colours ------------------------------------------------------------------
 FAULT = "#c3261b"
-REDUCED = "#b96a00"
+REDUCED = "#9f5b00"
 MAINTENANCE = "#2b63b8"
 OFFLINE = "#434b54"
-STALE = "#7d868f"
+STALE = "#6f7982"
 NORMAL = "#7a858f"  #: operating normally is grey on purpose
 
 #: Series in plots, in this order: muted, apart in lightness, none of them an alarm colour.
@@ -67,6 +67,35 @@ SIZE = {"label": "11px", "text": "13px", "title": "13px", "value": "22px", "head
 def colours(count: int) -> tuple[str, ...]:
     """``count`` series colours; they repeat after eight."""
     return tuple(SERIES[i % len(SERIES)] for i in range(count))
+
+
+def css_variables() -> str:
+    """The colours as CSS custom properties, for a ``:root`` rule."""
+    named = {
+        "ground": GROUND,
+        "panel": PANEL,
+        "raised": RAISED,
+        "line": LINE,
+        "grid": GRID,
+        "ink": INK,
+        "text": TEXT,
+        "muted": MUTED,
+        "faint": FAINT,
+        "head": BAR,
+        "link": LINK,
+        "fault": FAULT,
+        "reduced": REDUCED,
+        "maintenance": MAINTENANCE,
+        "offline": OFFLINE,
+        "stale": STALE,
+        "normal": NORMAL,
+        "measured": MEASURED,
+        "band": BAND,
+        "wind": KIND["wind"],
+        "solar": KIND["solar"],
+        "storage": KIND["storage"],
+    }
+    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
 
 
 def bokeh_theme() -> Any:

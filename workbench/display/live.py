@@ -1,0 +1,361 @@
+"""The live view of a store: one thread looks once a second, all viewers of the process share what it saw.
+
+A page subscribes; after each look the thread makes the HTML of every part that some page shows, once, and
+wakes the pages. A page then sends its browser the lines that changed. What a viewer costs is the sending.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.collect.health import read_health
+from workbench.display.readings import Block, Now, SiteNow, cadence_seconds
+from workbench.model.samples import SeriesKey
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.model.assets import Portfolio
+    from workbench.project import Project
+    from workbench.store import LiveRing, SiteStore
+
+log = logging.getLogger(__name__)
+
+PERIOD = 1.0  #: seconds between two looks
+RING_SECONDS = 900
+#: Looks over which rates are counted.
+RATE_WINDOW = 15
+
+
+class _SiteFeed:
+    """One site's ring and health, as the looking thread keeps them."""
+
+    def __init__(self, root: Path, site: str) -> None:
+        from workbench.store import LiveRing, SiteStore
+
+        self.site = site
+        self.store: SiteStore = SiteStore(root, site)
+        self.ring: LiveRing = LiveRing(self.store, seconds=RING_SECONDS)
+        self.loaded = False
+        self.trouble = ""
+        self.health: dict[str, Any] | None = None
+        self._seen: deque[tuple[int, dict[str, int]]] = deque(maxlen=RATE_WINDOW)
+
+    def look(self) -> None:
+        self.health = read_health(self.store.folder)
+        if self.health is not None:
+            counts = {
+                f"{name}/{device}": int(health["values"])
+                for name, source in self.health["sources"].items()
+                for device, health in source["devices"].items()
+            }
+            if not self._seen or self._seen[-1][0] != self.health["time"]:
+                self._seen.append((int(self.health["time"]), counts))
+        if not self.store.exists():
+            return
+        if not self.loaded:
+            self.ring.load()
+            self.loaded = True
+        else:
+            self.ring.poll()
+
+    def rates(self) -> dict[str, float]:
+        """Values per second by ``<source>/<device>``, over the last looks."""
+        if len(self._seen) < 2:
+            return {}
+        (then, before), (now, after) = self._seen[0], self._seen[-1]
+        seconds = (now - then) / 1e9
+        if seconds <= 0:
+            return {}
+        return {name: max(0.0, (after[name] - before.get(name, after[name])) / seconds) for name in after}
+
+    def blocks(self) -> dict[SeriesKey, Block]:
+        if not self.loaded:
+            return {}
+        found = {}
+        for key in self.ring.keys():
+            every = cadence_seconds(key.cadence)
+            if every >= 600:
+                continue  # statistics of what another series brings, or too slow to be called live
+            table = self.ring.latest_table(key)
+            found[key] = Block(key, every, table.assets, table.variables, table.value, table.time, table.quality)
+        return found
+
+    def now(self, at: int, portfolio: Portfolio) -> SiteNow:
+        return SiteNow(self.site, at, portfolio.sites.get(self.site), self.blocks(), self.health, self.rates(), self.trouble)
+
+
+class Live:
+    """The live view of one store.
+
+    Parameters
+    ----------
+    project
+        Gives the portfolio and the default store.
+    store
+        Root of the store; the project's by default.
+    """
+
+    def __init__(self, project: Project, store: Path | None = None) -> None:
+        from workbench.model.assets import load_portfolio
+
+        self.project = project
+        self.root = Path(store) if store is not None else project.store
+        self.portfolio = load_portfolio(project.portfolio)
+        self.work = ThreadPoolExecutor(max_workers=2, thread_name_prefix="history")
+        self._feeds: dict[str, _SiteFeed] = {}
+        self._listeners: set[Callable[[Now], None]] = set()
+        self._parts: dict[Any, tuple[int, int, Callable[[Now], str]]] = {}
+        self._html: dict[Any, tuple[int, str]] = {}
+        self._known: dict[Any, tuple[float, Any]] = {}
+        self._asked: set[Any] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._end = threading.Event()
+        self._tick = 0
+        self.now = self._empty()
+
+    # -- looking --------------------------------------------------------------------------------------
+
+    def start(self) -> Live:
+        """Look once, then go on looking in a thread of its own. Starting twice does nothing."""
+        with self._lock:
+            if self._thread is not None:
+                return self
+            self._thread = threading.Thread(target=self._run, name="live view", daemon=True)
+        self.look()
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End the thread and let the store go."""
+        self._end.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self.work.shutdown(wait=False, cancel_futures=True)
+        for feed in self._feeds.values():
+            feed.store.close()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._end.is_set()
+
+    def look(self) -> Now:
+        """Look at the store now."""
+        at = time.time_ns()
+        for site in self._sites():
+            feed = self._feeds.get(site)
+            if feed is None:
+                feed = self._feeds[site] = _SiteFeed(self.root, site)
+            try:
+                feed.look()
+                feed.trouble = ""
+            except Exception as error:
+                # One site that cannot be read must not blind the others: its values age, and the pages say why.
+                trouble = f"{type(error).__name__}: {error}"
+                if trouble != feed.trouble:
+                    log.exception("cannot look at site %s", site)
+                feed.trouble = trouble
+        self._tick += 1
+        sites = {name: self._feeds[name].now(at, self.portfolio) for name in self._feeds}
+        order = [*self.portfolio.sites, *(name for name in sites if name not in self.portfolio.sites)]
+        every = {name: sites.get(name) or SiteNow(name, at, self.portfolio.sites.get(name)) for name in order}
+        self.now = Now(at, self._tick, self.portfolio, every)
+        return self.now
+
+    def _run(self) -> None:
+        following = time.monotonic() + PERIOD
+        while not self._end.wait(max(0.0, following - time.monotonic())):
+            following = max(following + PERIOD, time.monotonic())
+            try:
+                now = self.look()
+                with self._lock:
+                    wanted = dict(self._parts)
+                    listeners = list(self._listeners)
+                for key, (_, every, render) in wanted.items():
+                    if now.tick % every == 0:
+                        self._render(key, render, now)
+            except Exception:
+                log.exception("the live view stumbled; it goes on")
+                continue
+            for listener in listeners:
+                try:
+                    listener(now)
+                except Exception:
+                    log.exception("a page could not be told")
+
+    def _sites(self) -> list[str]:
+        if not self.root.is_dir():
+            return []
+        if self._tick % 5 and self._feeds:
+            return list(self._feeds)
+        return sorted(folder.name for folder in self.root.iterdir() if folder.is_dir() and _is_site(folder))
+
+    def _empty(self) -> Now:
+        at = time.time_ns()
+        sites = {name: SiteNow(name, at, site) for name, site in self.portfolio.sites.items()}
+        return Now(at, 0, self.portfolio, sites)
+
+    # -- sharing --------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Callable[[Now], None]) -> Callable[[], None]:
+        """Call ``listener`` from the looking thread after each look; the function returned ends it."""
+        with self._lock:
+            self._listeners.add(listener)
+
+        def end() -> None:
+            with self._lock:
+                self._listeners.discard(listener)
+
+        return end
+
+    def show(self, key: Any, render: Callable[[Now], str], *, every: int = 1) -> Callable[[], None]:
+        """Keep the HTML of a part fresh while somebody shows it; the function returned ends that.
+
+        Parameters
+        ----------
+        key
+            What makes the part the same part for several viewers.
+        every
+            Make it anew at every so many looks.
+        """
+        with self._lock:
+            users, _, _ = self._parts.get(key, (0, 0, render))
+            self._parts[key] = (users + 1, every, render)
+
+        def end() -> None:
+            with self._lock:
+                users, every, render = self._parts.get(key, (0, 1, None))
+                if users > 1 and render is not None:
+                    self._parts[key] = (users - 1, every, render)
+                else:
+                    self._parts.pop(key, None)
+                    self._html.pop(key, None)
+
+        return end
+
+    def html(self, key: Any, render: Callable[[Now], str]) -> str:
+        """The part's newest HTML; made now where nobody has shown it yet."""
+        found = self._html.get(key)
+        return found[1] if found is not None else self._render(key, render, self.now)
+
+    def _render(self, key: Any, render: Callable[[Now], str], now: Now) -> str:
+        try:
+            html = render(now)
+        except Exception:
+            log.exception("a part could not be made: %s", key)
+            html = '<p class="quiet">This part could not be made; the log of the pages says why.</p>'
+        if key in self._parts:
+            self._html[key] = (now.tick, html)
+        return html
+
+    def remember(self, key: Any, work: Callable[[], Any], *, seconds: float = 60.0) -> Any:
+        """What ``work`` gave last; None until it has given something.
+
+        For what takes longer than a page may wait (reading history): done in another thread, shared by all
+        viewers, done again when it is asked for after ``seconds``.
+        """
+        then, found = self._known.get(key, (-1e9, None))
+        if time.monotonic() - then < seconds:
+            return found
+        with self._lock:
+            if key in self._asked:
+                return found
+            self._asked.add(key)
+
+        def do() -> None:
+            result = found
+            try:
+                result = work()
+            except Exception:
+                log.exception("could not work out %s", key)
+            finally:
+                with self._lock:
+                    if len(self._known) > 512:
+                        self._known.clear()
+                    self._known[key] = (time.monotonic(), result)
+                    self._asked.discard(key)
+
+        self.work.submit(do)
+        return found
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    def site_store(self, site: str) -> SiteStore:
+        """The site's store."""
+        feed = self._feeds.get(site)
+        if feed is not None:
+            return feed.store
+        from workbench.store import SiteStore
+
+        return SiteStore(self.root, site)
+
+    def ring(self, site: str) -> LiveRing | None:
+        """The site's newest minutes; None where nothing was collected yet."""
+        feed = self._feeds.get(site)
+        return feed.ring if feed is not None and feed.loaded else None
+
+    def recent(self, site: str, key: SeriesKey, assets: Any = None, variables: Any = None) -> xr.Dataset | None:
+        """The newest minutes of a series, dims (time, asset); None where there are none."""
+        ring = self.ring(site)
+        if ring is None or key not in ring.keys():
+            return None
+        return ring.dataset(key, variables=variables, assets=assets, quality=False)
+
+    def statistics(self) -> Mapping[str, int]:
+        """How many pages and parts are served now."""
+        with self._lock:
+            return {"pages": len(self._listeners), "parts": len(self._parts)}
+
+
+def _is_site(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("journal.sqlite", "health.json", "telemetry"))
+
+
+_shared: dict[tuple[Path, Path], Live] = {}
+_shared_lock = threading.Lock()
+_served: ContextVar[Live | None] = ContextVar("served", default=None)
+
+
+def live_view(project: Project | None = None, store: Path | None = None) -> Live:
+    """The live view of a store, started; one per store and process, shared by all viewers.
+
+    In a page that a server runs, without arguments, the view of that server; elsewhere the project's.
+
+    Raises
+    ------
+    InputError
+        There is no such project, or its portfolio is wrong.
+    """
+    from workbench.project import find_project
+
+    served = _served.get()
+    if served is not None and project is None and store is None:
+        return served
+    found = project or find_project()
+    key = (found.root, Path(store) if store is not None else found.store)
+    with _shared_lock:
+        view = _shared.get(key)
+        if view is None or view.stopped:
+            view = _shared[key] = Live(found, store)
+    return view.start()
+
+
+@contextmanager
+def serving(view: Live) -> Iterator[None]:
+    """Make ``view`` the one that ``live_view()`` gives, while a page is made."""
+    token = _served.set(view)
+    try:
+        yield
+    finally:
+        _served.reset(token)

@@ -1,0 +1,70 @@
+"""Parts of pages: each function gives a ``Part``, a piece of HTML that stays fresh.
+
+They take what they show as arguments and nothing else, so a page is a list of calls. Write your own the same
+way: a function from ``Now`` to HTML, wrapped in a ``Part``.
+"""
+
+from __future__ import annotations
+
+from workbench.display.history import range_of
+from workbench.display.parts.asset import asset_head, asset_records, asset_subtitle, main_tag, tag_find, tag_head, tag_list
+from workbench.display.parts.portfolio import (
+    by_kind,
+    capacity_factor,
+    data_health,
+    energy_today,
+    frequency,
+    power_now,
+    recent_records,
+    sites,
+    state_matrix,
+    verdict,
+)
+from workbench.display.parts.site import (
+    asset_cards,
+    battery,
+    grid_meter,
+    irradiance,
+    layout,
+    site_subtitle,
+    site_tiles,
+    site_verdict,
+    wind_rose,
+)
+from workbench.display.parts.sources import collectors, devices, sources_verdict
+from workbench.display.parts.start import how_to_start, not_found
+
+__all__ = [
+    "asset_cards",
+    "asset_head",
+    "asset_records",
+    "asset_subtitle",
+    "battery",
+    "by_kind",
+    "capacity_factor",
+    "collectors",
+    "data_health",
+    "devices",
+    "energy_today",
+    "frequency",
+    "grid_meter",
+    "how_to_start",
+    "irradiance",
+    "layout",
+    "main_tag",
+    "not_found",
+    "power_now",
+    "range_of",
+    "recent_records",
+    "site_subtitle",
+    "site_tiles",
+    "site_verdict",
+    "sites",
+    "sources_verdict",
+    "state_matrix",
+    "tag_find",
+    "tag_head",
+    "tag_list",
+    "verdict",
+    "wind_rose",
+]
