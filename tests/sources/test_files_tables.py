@@ -221,6 +221,15 @@ def test_not_a_number(tmp_path: Path) -> None:
     assert np.isnan(data["power_output"].values[1, 0])
 
 
+@pytest.mark.parametrize("word", ["", "NaN", "nan", "NULL", "NA", "n/a"])
+def test_usual_words_for_a_missing_value(tmp_path: Path, word: str) -> None:
+    text = f"t,p,s\n2024-01-01T00:00Z,1,generating\n2024-01-01T00:10Z,{word},{word}\n"
+    data = read_csv(tmp_path, text, columns={"p": "power_output", "s": "turbine_status"})
+    np.testing.assert_array_equal(data["power_output"].values[:, 0], [1, np.nan])
+    np.testing.assert_array_equal(data["turbine_status"].values[:, 0], [2, np.nan])
+    assert count_flags(data) == {}
+
+
 def test_missing_column(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_csv(tmp_path, "t,pow\n2024-01-01T00:00Z,1\n", columns={"powr": "power_output"})

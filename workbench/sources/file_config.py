@@ -9,6 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from workbench.model.errors import InputError, did_you_mean
 
+#: What stands for a missing value where the entry does not say.
+USUAL_NULLS = ("NaN", "nan", "NULL", "null", "NA", "N/A", "n/a")
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -150,7 +153,9 @@ class CsvConfig(TableConfig):
 
     separator: str = Field(",", min_length=1, max_length=1)
     decimal_comma: bool = False
-    null_values: list[str] = Field(default_factory=lambda: ["", "NaN", "nan", "NULL", "null", "NA"])
+    null_values: list[str] | None = Field(
+        None, description="the file's words for a missing value; the usual ones (NaN, NULL, NA, …) if left out"
+    )
     skip_rows: int = Field(0, ge=0, description="lines before the header")
     comment: str | None = Field(None, description="lines that begin with it are left out")
     encoding: Literal["utf8", "utf8-lossy"] = "utf8"

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from workbench.model.errors import InputError, did_you_mean
-from workbench.sources.file_config import Column, CsvConfig, FileConfig, TableConfig, unknown_variables
+from workbench.sources.file_config import USUAL_NULLS, Column, CsvConfig, FileConfig, TableConfig, unknown_variables
 from workbench.sources.readers import Contents, DatasetReader, Selection, wanted
 
 if TYPE_CHECKING:
@@ -171,17 +171,24 @@ class CsvReader(TableReader):
             "encoding": config.encoding,
         }
         header = pl.read_csv(source, n_rows=0, infer_schema=False, **options).columns
-        _rewind(source)
         check_columns(header, columns, path, self.name)
         given = {name: kind for name, kind in columns.items() if kind is not None}
-        try:
-            frame = pl.read_csv(source, columns=list(columns), schema_overrides=given, **options)
-        except pl.exceptions.ComputeError as error:
+        # Comparing each cell with words for "missing" costs a quarter of the parsing: only where it is needed.
+        words = [None, list(USUAL_NULLS)] if config.null_values is None else [config.null_values]
+        for nulls in words:
+            options["null_values"] = nulls
+            _rewind(source)
+            try:
+                frame = pl.read_csv(source, columns=list(columns), schema_overrides=given, **options)
+                break
+            except pl.exceptions.ComputeError as error:
+                failure = error
+        else:
             _rewind(source)
             text = pl.read_csv(source, columns=list(columns), infer_schema=False, **options)
             raise _bad_number(text, given, path, config.skip_rows) or InputError(
-                "cannot read the table", file=path, where=self.name, found=str(error).splitlines()[0]
-            ) from error
+                "cannot read the table", file=path, where=self.name, found=str(failure).splitlines()[0]
+            ) from failure
         return frame.lazy()
 
     def place(self, row: int, column: str) -> dict[str, Any]:

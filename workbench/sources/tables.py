@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality
+from workbench.sources.file_config import USUAL_NULLS
 from workbench.sources.grid import Table, to_grid
 from workbench.sources.readers import Selection, wanted
 
@@ -276,7 +277,7 @@ def _codes(
     values = series.str.strip_chars().replace_strict(
         list(codes), list(codes.values()), default=None, return_dtype=pl.Float32
     )
-    unknown = (values.is_null() & series.is_not_null()).to_numpy()
+    unknown = (values.is_null() & series.is_not_null() & ~series.is_in(USUAL_NULLS)).to_numpy()
     flags = np.where(unknown, np.uint16(Quality.INVALID), np.uint16(0)) if unknown.any() else None
     return values.to_numpy(), flags
 
