@@ -161,3 +161,17 @@ def test_topics_are_names_not_patterns():
         server.add("B", "a/b", TAGS, ["wind_speed", "pressure"])
     with pytest.raises(InputError, match="pattern"):
         server.add("C", "a/+", TAGS, ["wind_speed", "pressure"])
+
+
+async def test_a_client_of_mqtt_5_that_is_refused_upsets_nobody(mast, caplog):
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    answers: queue.Queue = queue.Queue()
+    client.on_connect = lambda *arguments: answers.put(arguments[3])
+    client.on_disconnect = lambda *_: answers.put(None)
+    client.connect("127.0.0.1", mast.address.port)
+    client.loop_start()
+    await next_message(answers)
+    client.disconnect()
+    client.loop_stop()
+    await asyncio.sleep(0.2)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

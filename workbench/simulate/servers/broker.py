@@ -101,7 +101,14 @@ class Broker:
         from amqtt.broker import Broker as Embedded
         from amqtt.errors import BrokerError
 
-        self._embedded = Embedded(
+        class Quiet(Embedded):  # type: ignore[misc]
+            """amqtt, not upset by a client that hangs up first (as one does whose MQTT 5 it has refused)."""
+
+            async def stream_connected(self, *arguments: Any, **named: Any) -> None:
+                with contextlib.suppress(OSError):
+                    await super().stream_connected(*arguments, **named)
+
+        self._embedded = Quiet(
             {
                 "listeners": {"default": {"type": "tcp", "bind": str(self.address)}},
                 "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
