@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -163,15 +164,14 @@ def test_topics_are_names_not_patterns():
         server.add("C", "a/+", TAGS, ["wind_speed", "pressure"])
 
 
-async def test_a_client_of_mqtt_5_that_is_refused_upsets_nobody(mast, caplog):
-    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-    answers: queue.Queue = queue.Queue()
-    client.on_connect = lambda *arguments: answers.put(arguments[3])
-    client.on_disconnect = lambda *_: answers.put(None)
-    client.connect("127.0.0.1", mast.address.port)
-    client.loop_start()
-    await next_message(answers)
-    client.disconnect()
-    client.loop_stop()
-    await asyncio.sleep(0.2)
+async def test_a_client_that_hangs_up_upsets_nobody(mast, caplog):
+    # a CONNECT of MQTT 5, which amqtt refuses, and a reset before its answer is there
+    connect = bytes([0x10, 14, 0, 4, *b"MQTT", 5, 2, 0, 60, 0, 0, 1, ord("x")])
+    for _ in range(5):
+        client = socket.create_connection(("127.0.0.1", mast.address.port))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(connect)
+        client.close()
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
