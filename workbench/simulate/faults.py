@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench.model.errors import InputError, did_you_mean
 from workbench.simulate.dynamics import Clock
-from workbench.simulate.noise import Floats
+from workbench.simulate.noise import Floats, key_of, uniform
 
 FOREVER = 2**62  #: end of a fault that lasts [ns]
 
@@ -279,4 +279,51 @@ def limit(faults: Iterable[Fault], assets: Sequence[str], meter: str | None, clo
         left = np.where(on, share[:, 0], 1.0)[:, None]
         columns = slice(None) if fault.asset == meter else [assets.index(fault.asset)]
         found[:, columns] = np.minimum(found[:, columns], left)
+    return found
+
+
+_DAY = 86_400 * 10**9
+
+
+def ordinary_faults(assets: Mapping[str, str], seed: int, start: int, end: int) -> list[Fault]:
+    """Faults as any month brings them, for a past in which not all is well.
+
+    Outages of some hours (about one per machine and month), an order to curtail, a bearing that warms up
+    over the last ten days, a vane out of line, dirty strings. The same seed gives the same faults.
+
+    Parameters
+    ----------
+    assets
+        Asset to its type.
+    start, end
+        [ns since 1970 UTC] the time they fall into. The bearing and the dirt last beyond ``end``.
+    """
+    span = end - start
+    found: list[Fault] = []
+
+    def chance(name: str) -> Floats:
+        return uniform(key_of(seed, f"ordinary/{name}"), np.arange(4))
+
+    for asset, kind in assets.items():
+        if kind not in ("wind_turbine", "inverter"):
+            continue
+        u = chance(asset)
+        if u[0] < 0.6 * span / (30 * _DAY):
+            begin = start + int(u[1] * 0.95 * span)
+            hours = 1.0 + 13.0 * u[2] ** 2
+            found.append(Fault("outage", asset, begin, begin + int(hours * 3600e9)))
+    turbines = [asset for asset, kind in assets.items() if kind == "wind_turbine"]
+    inverters = [asset for asset, kind in assets.items() if kind == "inverter"]
+    meters = [asset for asset, kind in assets.items() if kind == "grid_meter"]
+    u = chance("site " + " ".join(assets))
+    if turbines and span > 12 * _DAY:
+        hot, askew = (turbines[int(u[k] * len(turbines))] for k in (0, 1))
+        found.append(Fault("hot_bearing", hot, end - 10 * _DAY, None, 22.0, ramp=12 * 86_400.0))
+        begin = start + span // 4
+        found.append(Fault("yaw_misalignment", askew, begin, begin + span // 3, 8.0))
+    if inverters:
+        found.append(Fault("soiled_string", inverters[int(u[2] * len(inverters))], start + span // 2, None, 0.06))
+    if meters and span > 3 * _DAY:
+        begin = end - 2 * _DAY - int(u[3] * _DAY)
+        found.append(Fault("curtailment", meters[0], begin, begin + int(2.5 * 3600e9), 0.6))
     return found

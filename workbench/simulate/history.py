@@ -203,7 +203,7 @@ class _Statistics:
             assets = site.keys[SeriesKey(kind, CADENCES[kind])][0]
             data: dict[str, Any] = {}
             for name, parts in self._values[kind].items():
-                base, suffix = _split(name)
+                base, suffix = _split(name, kind)
                 width = np.float64 if _wide(base) and suffix != "_count" else np.float32
                 values = np.concatenate(parts).astype(width)
                 data[name] = (("time", "asset"), values, _statistic_attrs(base, suffix))
@@ -288,11 +288,12 @@ def _wide(name: str) -> bool:
     return vocabulary().dtype(name) == "f8"
 
 
-def _split(name: str) -> tuple[str, str]:
+def _split(name: str, asset_type: str) -> tuple[str, str]:
     """The variable and the suffix of a statistic's name."""
     from workbench.model.vocabulary import vocabulary
 
-    if name not in vocabulary():
+    term = vocabulary().get(name)
+    if term is None or asset_type not in term.asset_types:  # a battery has a cell_temperature_min of its own
         for suffix in ("_min", "_max", "_std", "_count"):
             if name.endswith(suffix):
                 return name.removesuffix(suffix), suffix

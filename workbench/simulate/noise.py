@@ -260,10 +260,7 @@ class LatticeNoise:
         flat = index * self.columns + self._column if own else index[..., 0]
         value: Floats | None = None
         for m, weight in zip((-1, 0, 1, 2), weights, strict=True):
-            if own:
-                part = np.take(self._flat, flat + m * self.columns)
-            else:
-                part = np.take(self._flat, flat + m, axis=0)
+            part = np.take(self._flat, flat + m * self.columns) if own else np.take(self._flat, flat + m, axis=0)
             part *= weight * scale
             value = part if value is None else np.add(value, part, out=value)
         assert value is not None  # noqa: S101  there are four weights

@@ -47,6 +47,8 @@ CADENCES = {
 SPIN_UP = 26 * 3600  #: the models run so long before the start, so that nothing shows their first guess [s]
 SPIN_UP_STEP = 60  #: [s]
 
+_GAP = 10  #: between ticks, beyond which what passed is computed step by step [s]
+
 Values = dict[str, dict[str, Floats]]
 
 
@@ -134,7 +136,7 @@ class SimulatedSite:
         }  # fmt: skip
         self._state: State = {}
         self._time = 0
-        self._checkpoints: dict[int, State] = {}
+        self._checkpoints: dict[int, tuple[int, State]] = {}
         self._known_faults = 0
         self._ahead_first = -1
         self._ahead: Outside | None = None
@@ -190,7 +192,7 @@ class SimulatedSite:
         # the last stretch by seconds, so that live ticks continue at their own pace
         for _ in self._run(start - SPIN_UP_STEP * NS, start, 1):
             pass
-        self._checkpoints = {start: copy.deepcopy(self._state)}
+        self._checkpoints = {start: (self._time, copy.deepcopy(self._state))}
 
     def _stateful(self) -> Iterator[tuple[str, Any]]:
         for kind, model in (
@@ -210,11 +212,21 @@ class SimulatedSite:
         the last gives that time's weather and leaves the state as it is. Series slower than a second are in
         the result at whole multiples of their cadence only.
         """
-        dt = max(0.0, (int(t_ns) - self._time) / NS)
+        if int(t_ns) < self._time:
+            kept = self._time, copy.deepcopy(self._state)
+            self._time = int(t_ns)
+            frames = self.tick(t_ns)
+            self._time, self._state = kept
+            return frames
+        if int(t_ns) - self._time > _GAP * NS:  # the machines ran on while nobody looked
+            step = 1 if int(t_ns) - self._time <= 7200 * NS else SPIN_UP_STEP
+            for _ in self._run(self._time + step * NS, int(t_ns), step):
+                pass
+        dt = (int(t_ns) - self._time) / NS
         clock = Clock(np.array([int(t_ns)], dtype=np.int64), dt, self.site.timezone)
         values = self._step(clock)
-        self._time = max(self._time, int(t_ns))
-        frames: dict[SeriesKey, Frame] = {}
+        self._time = int(t_ns)
+        frames = {}
         for kind, found in values.items():
             key = SeriesKey(kind, CADENCES[kind])
             if int(t_ns) % _cadence(key.cadence) == 0:
@@ -226,6 +238,11 @@ class SimulatedSite:
 
     def _run(self, start: int, end: int, step: int) -> Iterator[tuple[Clock, Values]]:
         """Steps of the models over [``start``, ``end``) every ``step`` seconds, in chunks; carries the state on."""
+        gap = start - self._time
+        if gap > step * NS:  # a coarser run ended before: bring the state to one step before the start
+            instant = np.array([start - step * NS], dtype=np.int64)
+            self._step(Clock(instant, gap / NS - step, self.site.timezone))
+            self._time = int(instant[0])
         chunk = max(1, (86_400 if step >= 10 else 1_800) // step)
         count = max(0, (end - start) // (step * NS))
         for at in range(0, count, chunk):
@@ -235,7 +252,7 @@ class SimulatedSite:
             values = self._step(clock)
             self._time = int(instants[-1])
             yield clock, values
-            self._checkpoints[int(instants[-1]) + step * NS] = copy.deepcopy(self._state)
+            self._checkpoints[int(instants[-1]) + step * NS] = (self._time, copy.deepcopy(self._state))
 
     def _step(self, clock: Clock) -> Values:
         """All variables at the instants of ``clock``: by kind of asset, by variable [T, A]."""
@@ -343,8 +360,7 @@ class SimulatedSite:
             self.reset(start)
             return
         at = max(kept)
-        self._state = copy.deepcopy(self._checkpoints[at])
-        self._time = at - NS
+        self._time, self._state = self._checkpoints[at][0], copy.deepcopy(self._checkpoints[at][1])
         for _ in self._run(at, start, 1 if start - at <= 7200 * NS else SPIN_UP_STEP):
             pass
 

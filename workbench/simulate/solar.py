@@ -23,7 +23,7 @@ from workbench.simulate.dynamics import Clock, State, count_up, lag, today, toda
 from workbench.simulate.facts import number, positions, rating, years_in_service
 from workbench.simulate.faults import Fault
 from workbench.simulate.grid import GridState
-from workbench.simulate.noise import Floats, key_of, uniform, White
+from workbench.simulate.noise import Floats, White, key_of, uniform
 from workbench.simulate.sun import Mounting, Sun, SunTable, transpose
 from workbench.simulate.weather import Weather
 
@@ -35,6 +35,7 @@ MODULE_TAU = 300.0  #: thermal time constant of a module [s]
 SOILING = 0.0009  #: share of light lost more, per dry day
 SOILING_MOST = 0.12
 _REFERENCE_EFFICIENCY = 0.9637  #: of PVWatts' inverter curve
+_AT_RATED = _REFERENCE_EFFICIENCY / (0.9858 - 2 * (0.0162 * 0.0059) ** 0.5)  #: that at full load over the best
 _LOSSES = 0.035  #: mismatch and wiring on the DC side
 _CELL_ABOVE = 3.0  #: cell above back of module at 1,000 W/m2 [K]; King et al., SAND2004-3535
 _EXTENT = 150.0  #: of an inverter's modules [m]
@@ -104,7 +105,7 @@ class Inverters:
         n = len(assets)
         self.rated = np.array([rating(asset) for asset in assets])
         self.dc_rated = np.array([asset.dc_capacity or 1.25 * rating(asset) for asset in assets])
-        self._efficiency = np.array([number(asset, "efficiency_max", 0.98) for asset in assets])
+        self._efficiency = np.array([number(asset, "efficiency_max", 0.98) for asset in assets]) * _AT_RATED
         self._night = np.array([number(asset, "night_consumption", 0.0005 * rating(asset)) for asset in assets])
         self._gamma = np.array([(a.module.temp_coeff_power if a.module else -0.37) / 100.0 for a in assets])
         strings = [a.strings.modules if a.strings else 27 for a in assets]

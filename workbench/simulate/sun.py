@@ -101,11 +101,11 @@ class SunTable:
         zenith = position["apparent_zenith"].to_numpy(dtype=np.float64)
         azimuth = position["azimuth"].to_numpy(dtype=np.float64)
         # between the middles of the months, by the day of the year
-        place = (times.dayofyear.to_numpy() - 15.0) / 30.4375
+        place = (times.day_of_year.to_numpy() - 15.0) / 30.4375
         month = np.floor(place).astype(np.intp)
         part = place - month
         linke = self._linke[month % 12] * (1 - part) + self._linke[(month + 1) % 12] * part
-        extra = pvlib.irradiance.get_extra_radiation(times.dayofyear.to_numpy())
+        extra = pvlib.irradiance.get_extra_radiation(times.day_of_year.to_numpy())
         airmass = pvlib.atmosphere.get_relative_airmass(zenith)
         absolute = pvlib.atmosphere.get_absolute_airmass(airmass, pvlib.atmosphere.alt2pres(self._elevation))
         with np.errstate(divide="ignore", invalid="ignore"):  # high mountains divide by nothing at night

@@ -24,7 +24,7 @@ from workbench.simulate.dynamics import Clock, State, count_up, lag, latch, toda
 from workbench.simulate.facts import TurbineFacts, positions, years_in_service
 from workbench.simulate.faults import Fault
 from workbench.simulate.grid import GridState
-from workbench.simulate.noise import Floats, key_of, uniform, White
+from workbench.simulate.noise import Floats, White, key_of, uniform
 from workbench.simulate.turbine_condition import Condition
 from workbench.simulate.wake import WakeModel
 from workbench.simulate.weather import Weather

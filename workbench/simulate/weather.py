@@ -50,6 +50,7 @@ class Climate:
         """Figures for ``place``; the seed varies the wind a little."""
         latitude = abs(place.latitude)
         inland = min(1.0, max(0.0, place.elevation) / 600.0)
+        windy = bool(place.of_type("wind_turbine"))  # nobody builds them where it is calm
         clouds = float(np.clip(0.22 + 0.02 * (latitude - 33.0), 0.2, 0.65))
         u = uniform(key_of(seed, f"{place.id}/climate"), np.arange(3))
         return cls(
@@ -57,16 +58,16 @@ class Climate:
             longitude=place.longitude,
             elevation=place.elevation,
             temperature=30.0 - 0.45 * max(latitude - 10.0, 0.0) - 6.5e-3 * place.elevation,
-            seasonal=(0.16 + 0.1 * inland) * latitude + 1.0,
-            diurnal=(3.5 + 3.5 * inland) + 5.0 * (0.65 - clouds),
+            seasonal=(0.16 + 0.06 * inland) * latitude + 1.0 + 12.0 * (0.65 - clouds),
+            diurnal=3.5 + 2.5 * inland + 9.0 * (0.65 - clouds),
             clouds=clouds,
             rain=0.012 + 0.14 * max(clouds - 0.25, 0.0),
-            wind=8.9 * (0.97 + 0.06 * float(u[0])),
+            wind=(8.5 if windy else 4.8) * (0.97 + 0.06 * float(u[0])),
             wind_shape=2.15,
             nocturnal=0.03 + 0.10 * inland,
             shear=0.12 + 0.06 * inland,
             turbulence=0.10 + 0.03 * inland,
-            prevailing=(225.0 if place.latitude >= 0 else 315.0) + 40.0 * (float(u[1]) - 0.5),
+            prevailing=(205.0 if place.latitude >= 0 else 315.0) + 40.0 * (float(u[1]) - 0.5),
         )
 
     def with_(self, **changes: float) -> Climate:

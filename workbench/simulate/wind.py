@@ -26,7 +26,9 @@ LENGTH = 340.2
 REFERENCE_SPEED = 9.0
 #: Lattice spacings of the turbulence [s]. Slower changes belong to the weather.
 SPACINGS = 2.0 * 2.0 ** np.arange(8)
-_COHERENCE = 0.3  #: reach of a lattice in units of wind speed times spacing: decay 10 at its frequency
+#: Reach of a lattice in units of wind speed times spacing: a decay of about 4 at its frequency, between the 1 to 3
+#: found along the wind and the 10 and more across it.
+_COHERENCE = 0.8
 _LONGEST_DELAY = 900.0  #: [s]
 
 
