@@ -70,10 +70,17 @@ class ServerThread:
             await self.call(self._stop())
 
     def end(self) -> None:
-        if self.server is not None:
-            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+
+    async def _finish(self) -> None:
+        if self.server is not None:
+            await self._stop()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     async def _start(self) -> None:
         server = Server(user_manager=self._users) if self._users else Server()

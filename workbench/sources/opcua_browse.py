@@ -140,6 +140,7 @@ async def _units(session: Session, found: list[_Found]) -> dict[str, str]:
         for each in part:
             element = ua.RelativePathElement()
             element.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HasProperty)
+            element.IsInverse = False
             element.IncludeSubtypes = True
             element.TargetName = ua.QualifiedName("EngineeringUnits", 0)
             path = ua.BrowsePath()

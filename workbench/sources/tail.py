@@ -180,8 +180,11 @@ class TailSource(Source):
             codes, texts = state_numbers(decoded.texts, self._variables.state_names)
             for i, code in codes.items():
                 decoded.raw[i] = code
-            decoded.sent[list(texts)] = False
-            values, quality = self._variables.scale(decoded.raw, None, decoded.sent)
+            sent = decoded.sent
+            if texts:
+                sent = sent.copy()
+                sent[list(texts)] = False
+            values, quality = self._variables.scale(decoded.raw, None, sent)
             samples.append(Sample(self._variables.shape, asset, decoded.time, values, quality, received))
         return samples
 
@@ -270,6 +273,7 @@ class Follower:
         if replaced and not self.more:
             # Nobody writes to the old file any more: its last line is as whole as it will ever be.
             self.close()
+            self.more = self._path.exists()
             data += b"\n"
         whole, _, self._rest = (self._rest + data).rpartition(b"\n")
         lines = [line for line in (raw.rstrip(b"\r") for raw in whole.split(b"\n")) if line]
