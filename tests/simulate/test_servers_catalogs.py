@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from workbench.catalog import open_catalog
-from workbench.cli.simulate import live_entries
+from workbench.catalog.served import live_entries
 from workbench.demo.addresses import ADDRESSES
 from workbench.model.samples import SeriesKey
 from workbench.model.vocabulary import vocabulary

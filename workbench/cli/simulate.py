@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from workbench.catalog import Catalog
-    from workbench.simulate.service import Endpoint, ServedEntry, SimulationService
+    from workbench.simulate.service import Endpoint, SimulationService
 
 
 def simulate(
@@ -54,6 +53,7 @@ def simulate(
         raise InputError("no such broker", where="--broker", found=broker, expected="auto, mosquitto or amqtt")
     seconds = None if duration is None else parse_duration(duration).ns / 1e9
     from workbench.catalog import open_catalog
+    from workbench.catalog.served import live_entries
 
     catalog = open_catalog()
     entries = live_entries(catalog, site)
@@ -96,51 +96,6 @@ async def run_service(service: SimulationService, seconds: float | None) -> None
         await service.run(seconds)
     finally:
         await service.stop()
-
-
-def live_entries(catalog: Catalog, sites: Sequence[str] | None = None) -> list[ServedEntry]:
-    """What to serve for the live entries of ``catalog``, of all simulated sites or of ``sites``.
-
-    Raises
-    ------
-    InputErrors
-        With everything that is wrong with any of them.
-    """
-    from workbench.model.errors import InputError, InputErrors, did_you_mean
-    from workbench.simulate.service import served_entries
-
-    served: list[ServedEntry] = []
-    errors: list[InputError] = []
-    known: set[str] = set()
-    for entry in catalog.entries.values():
-        if entry.kind != "live" or entry.site is None:
-            continue
-        known.add(entry.site)
-        if sites and entry.site not in sites:
-            continue
-        try:
-            entry.require()
-            spec = entry.spec
-            if spec.config is None or spec.tagmap is None:
-                raise InputError("the simulator needs a tag map", where=spec.name, hint="give the entry the key 'tags'")
-            served += served_entries(spec.name, entry.site, spec.driver, spec.config.model_dump(), spec.tagmap)
-        except InputError as error:
-            errors.append(error)
-    for name in sites or ():
-        if name not in known:
-            hint = did_you_mean(name, known)
-            errors.append(
-                InputError(
-                    "no live entry at this site",
-                    where="--site",
-                    found=name,
-                    expected=", ".join(sorted(known)),
-                    hint=hint,
-                )
-            )
-    if errors:
-        raise errors[0] if len(errors) == 1 else InputErrors(errors)
-    return served
 
 
 def show_endpoints(endpoints: Iterable[Endpoint]) -> None:

@@ -107,8 +107,8 @@ def say(**what: Any) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the plants until told to stop."""
     from workbench.catalog import open_catalog
+    from workbench.catalog.served import live_entries
     from workbench.cli._logs import configure_logs
-    from workbench.cli.simulate import live_entries
     from workbench.simulate.fault_text import inject, parse_fault
     from workbench.simulate.service import SimulationService, build_plants
     from workbench.simulate.truth import TruthLog
