@@ -234,6 +234,25 @@ def completeness(data: xr.Dataset, variables: list[str] | None = None, *, window
     )
 
 
+def sample_quality(data: xr.Dataset, variable: str) -> xr.DataArray:
+    """Share of the samples received that were usable, by asset; (asset) [1], NaN where none came.
+
+    From ten-minute statistics: samples that entered the mean (``<variable>_count``) over samples received
+    (``sample_count``); without these, slots whose value is not rejected over slots with a value.
+    """
+    count, samples = data.get(f"{variable}_count"), data.get("sample_count")
+    usable, received = variable_of(data, variable).notnull(), data[variable].notnull()
+    if count is not None and samples is not None:
+        used = count.astype(np.float64).fillna(0.0)
+        # imported history may hold the statistics without the number of samples
+        got = xr.where(samples > used, samples, used)  # type: ignore[no-untyped-call]
+        top, bottom = used.sum("time"), got.astype(np.float64).sum("time")
+    else:
+        top, bottom = usable.sum("time"), received.sum("time")
+    share: xr.DataArray = top / bottom.where(bottom > 0)
+    return share.assign_attrs(units="1", long_name=f"usable samples, {variable}")
+
+
 def measured_variables(data: xr.Dataset) -> list[str]:
     """The variables of ``data`` that were measured: without quality, counts and other statistics."""
     return [
@@ -315,7 +334,8 @@ def battery(data: xr.Dataset, *, window: Window | None = None, power: str = "act
     for name in ("charged", "discharged", "throughput"):
         result[name].attrs = {"units": "kWh", "long_name": f"energy {name}" if name != "throughput" else name}
     if "energy_capacity" in data.coords:
-        cycles = result["throughput"] / (2.0 * data["energy_capacity"].drop_vars(set(data.coords) - {"asset"}))
+        capacity = xr.DataArray(data["energy_capacity"].values, dims="asset", coords={"asset": data["asset"].values})
+        cycles = result["throughput"] / (2.0 * capacity)
         result["cycles"] = cycles.assign_attrs(units="1", long_name="equivalent full cycles")
     return result
 

@@ -21,14 +21,24 @@ from bokeh.models import (
     HoverTool,
     LinearColorMapper,
     Range1d,
-    Span,
 )
+from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from workbench.display import plots, theme
 from workbench.display.format import number, unit
 
 Floats = npt.NDArray[np.float64]
+
+_USED = ("#d3deea", "#9db8d2", "#6a93bb", "#3f709f")
+_LEFT_OUT = ("#e6cfae", "#cf9f63", "#b5762c", "#8f5512")
+#: What :func:`power_curve_figure` draws, for one legend beside several of them: label, colour, shape.
+POWER_CURVE_LEGEND = (
+    ("ten-minute values, dark where many", _USED[2], "square"),
+    ("left out of the curve", _LEFT_OUT[1], "square"),
+    ("measured, mean of bin", theme.REDUCED, "line"),
+    ("reference curve", theme.INK, "dash"),
+)
 
 
 def local_time(times: npt.NDArray[np.datetime64], tz: str) -> npt.NDArray[np.datetime64]:
@@ -87,7 +97,7 @@ def energy_figure(
         items.append(("expected", [marks]))
     if len(items) > 1:
         plots.legend_above(plot, items)
-    plot.y_range.start = 0
+    plot.y_range.update(start=0)
     if step > 1:
         _thin(plot, names, step)
     return plot
@@ -140,11 +150,11 @@ def power_curve_figure(
     top_power = float(np.nanmax(np.where(finite, made, np.nan), initial=1.0)) * 1.06
     plot = plots.blank(
         height=height, x_label="Wind speed [m/s]", y_label="Power [kW]", tools="",
-        x_range=Range1d(0, top_speed), y_range=Range1d(-0.03 * top_power, top_power),
+        x_range=_range(0, top_speed), y_range=_range(-0.03 * top_power, top_power),
     )  # fmt: skip
     items: list[tuple[str, Sequence[Any]]] = []
-    cells = [(used, ("#d3deea", "#9db8d2", "#6a93bb", "#3f709f"), "ten-minute values"),
-             (~used, ("#e6cfae", "#cf9f63", "#b5762c", "#8f5512"), "left out")]  # fmt: skip
+    cells = [(used, _USED, "ten-minute values"),
+             (~used, _LEFT_OUT, "left out")]  # fmt: skip
     for chosen, colours, label in cells:
         drawn = _density(plot, speed[finite & chosen], made[finite & chosen], top_speed, top_power, colours)
         if drawn is not None:
@@ -186,7 +196,8 @@ def _density(plot: figure, x: Floats, y: Floats, x_top: float, y_top: float, col
     shade = np.where(counts > 0, np.log10(np.maximum(counts, 1.0)), np.nan)
     high = max(float(np.nanmax(shade)), 0.5)
     mapper = LinearColorMapper(palette=list(colours), low=0.0, high=high, nan_color="rgba(0,0,0,0)")
-    plot.image(image=[shade], x=0.0, y=-0.03 * y_top, dw=x_top, dh=1.03 * y_top, color_mapper=mapper, level="underlay")
+    look: dict[str, Any] = {"color_mapper": mapper, "level": "underlay"}
+    plot.image(image=[shade], x=0.0, y=-0.03 * y_top, dw=x_top, dh=1.03 * y_top, **look)
     # an image has no mark in a legend: a square outside of the picture stands for it
     return plot.scatter([-99.0], [-99.0], marker="square", size=8, color=colours[-2])
 
@@ -208,7 +219,7 @@ def deviation_figure(
         x_label="Wind speed [m/s]",
         y_label="Measured − reference [kW]",
         tools="",
-        x_range=Range1d(low, high),
+        x_range=_range(low, high),
     )
     items: list[tuple[str, Sequence[Any]]] = []
     assets = [str(one) for one in curve["asset"].values if str(one) in reference]
@@ -258,7 +269,7 @@ def speed_figure(
     share = 100.0 * counts / max(1, len(values))
     plot = plots.blank(
         height=height, x_label="Wind speed [m/s]", y_label=f"Share of the time per {width:g} m/s [%]", tools="",
-        x_range=Range1d(0, top),
+        x_range=_range(0, top),
     )  # fmt: skip
     source = ColumnDataSource({"left": edges[:-1], "right": edges[1:], "share": share})
     bars = plot.quad(
@@ -272,7 +283,7 @@ def speed_figure(
         line = plot.line(x, 100.0 * width * density, line_color=theme.INK, line_width=1.6)
         items.append((f"Weibull, A = {number(scale, decimals=2)} m/s, k = {number(shape, decimals=2)}", [line]))
     plots.legend_above(plot, items)
-    plot.y_range.start = 0
+    plot.y_range.update(start=0)
     return plot
 
 
@@ -296,7 +307,7 @@ def share_heatmap(
     """
     values = 100.0 * np.asarray(shares, float)
     plot = plots.blank(
-        height=height or 44 + 30 * len(rows), x_range=list(columns), y_range=FactorRange(*reversed(rows)), tools="",
+        height=height or 44 + 30 * len(rows), x_range=list(columns), y_range=FactorRange(factors=list(reversed(rows))), tools="",
         x_axis_location="above",
     )  # fmt: skip
     plot.grid.visible = False
@@ -312,8 +323,8 @@ def share_heatmap(
     ]
     source = ColumnDataSource(
         {
-            "row": [rows[i] for i in row.ravel()],
-            "column": [columns[i] for i in column.ravel()],
+            "row": [rows[int(i)] for i in row.ravel()],
+            "column": [columns[int(i)] for i in column.ravel()],
             "value": flat,
             "text": text,
             "ink": np.where(dark, "#ffffff", theme.TEXT),
@@ -344,8 +355,11 @@ def timeline_figure(
     window
         Start and end of the axis.
     """
-    plot = plots.blank(height=height or 50 + 26 * len(rows), time=True, y_range=FactorRange(*reversed(rows)), tools="")
-    plot.x_range = Range1d(*(pd.Timestamp(moment).to_pydatetime() for moment in window))
+    plot = plots.blank(
+        height=height or 50 + 26 * len(rows), time=True, y_range=FactorRange(factors=list(reversed(rows))), tools=""
+    )
+    plot.x_range = _time_range(*window)
+    plot.xaxis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%-d %b", months="%b %Y", years="%Y")
     plot.ygrid.visible = False
     source = ColumnDataSource(
         {
@@ -402,7 +416,7 @@ def day_figure(
     """
     plot = plots.blank(height=height, time=True, y_label=y_label, tools="")
     first, last = (local_time(np.array([pd.Timestamp(one).to_datetime64()]), tz)[0] for one in window)
-    plot.x_range = Range1d(pd.Timestamp(first).to_pydatetime(), pd.Timestamp(last).to_pydatetime())
+    plot.x_range = _time_range(first, last)
     whole_day = (last - first) <= np.timedelta64(26, "h")
     plot.xaxis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%H:%M" if whole_day else "%-d %b", months="%b %Y")
     items: list[tuple[str, Sequence[Any]]] = []
@@ -429,7 +443,7 @@ def day_figure(
         (float(np.nanmin(np.asarray(one.values, float))) for one in lines.values() if one.notnull().any()), default=0
     )
     if zero and lowest >= 0:
-        plot.y_range.start = 0
+        plot.y_range.update(start=0)
     return plot
 
 
@@ -439,6 +453,15 @@ def _areas(plot: figure, times: npt.NDArray[np.datetime64], values: Floats, colo
     for run in np.split(np.arange(len(values)), np.flatnonzero(np.diff(there.astype(np.int8))) + 1):
         if len(run) and there[run[0]]:
             plot.varea(times[run], np.zeros(len(run)), values[run], fill_color=colour, fill_alpha=0.18)
+
+
+def _range(start: float, end: float) -> Any:
+    return Range1d(start=start, end=end)
+
+
+def _time_range(start: Any, end: Any) -> Any:
+    first, last = (pd.Timestamp(moment).to_pydatetime() for moment in (start, end))
+    return Range1d(start=first, end=last)
 
 
 def _hover(plot: figure, renderers: Sequence[Any], rows: Sequence[tuple[str, str]]) -> None:

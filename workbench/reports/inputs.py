@@ -1,0 +1,123 @@
+"""What a report reads: ten-minute data of a site, from its store or a catalog entry, with a hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.model.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from workbench.catalog import Catalog, SiteView
+    from workbench.store import SeriesInfo
+
+CADENCE = "10min"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing a report was made from."""
+
+    name: str  #: catalog entry, or ``<site> <series>`` of the store
+    kind: str  #: ``entry``, ``store`` or ``events``
+    start: str  #: of what was asked for [UTC]
+    end: str
+    slots: int
+    assets: int
+    variables: int
+    sha256: str  #: of the content: names, times and values
+    source: str = ""  #: file, or snapshot of the store
+    licence: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in the manifest."""
+        return asdict(self)
+
+
+def content_hash(data: xr.Dataset) -> str:
+    """SHA-256 over times, assets, and every variable's name, type and values, whatever their order in the Dataset."""
+    digest = hashlib.sha256()
+    for name in ["time", "asset", *sorted(map(str, data.data_vars))]:
+        if name not in data.variables:
+            continue
+        values = data[name].values
+        if values.dtype.kind == "O":
+            values = np.array([str(one) for one in values.ravel()], dtype="U").reshape(values.shape)
+        digest.update(f"{name}|{data[name].dims}|{values.dtype.str}|{values.shape}|".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def series_cadence(infos: list[SeriesInfo], asset_type: str) -> str | None:
+    """Cadence of the samples behind the ten-minute statistics of a kind of asset; None where there are none."""
+    finer = [info for info in infos if info.key.asset_type == asset_type and info.step < 600_000_000_000]
+    return min(finer, key=lambda info: info.step).key.cadence if finer else None
+
+
+def read_ten_minutes(
+    site: SiteView,
+    catalog: Catalog,
+    asset_type: str,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    variables: list[str] | None = None,
+) -> tuple[xr.Dataset, Input] | None:
+    """Ten-minute data of one kind of asset of a site, in memory; None where there is nothing of it.
+
+    The site's store is asked first, then the file entries of the catalog that hold the series.
+
+    Parameters
+    ----------
+    variables
+        Names wanted, where they are there; all if left out.
+    """
+    for info in site.series():
+        if info.key.asset_type != asset_type or info.key.cadence != CADENCE or info.first is None or info.last is None:
+            continue
+        if info.last < start.to_datetime64() or info.first >= end.to_datetime64():
+            continue
+        chosen = None if variables is None else [name for name in variables if name in info.variables]
+        data = site.telemetry(info.key, time=slice(start, end), variables=chosen).load()
+        return data, _input(f"{site.name} {info.key}", "store", data, start, end, str(data.attrs.get("snapshot", "")))
+    for name, entry in catalog.entries.items():
+        if entry.kind != "file" or entry.site != site.name or entry.spec.errors or entry.series is None:
+            continue
+        if tuple(entry.series) != (asset_type, CADENCE):
+            continue
+        data = entry.open(time=slice(start, end), variables=variables).load()
+        if not data.sizes["time"]:
+            continue
+        source = ", ".join(map(str, data.attrs.get("files", [])))
+        return data, _input(name, "entry", data, start, end, source)
+    return None
+
+
+def _input(name: str, kind: str, data: xr.Dataset, start: Any, end: Any, source: str) -> Input:
+    return Input(
+        name=name,
+        kind=kind,
+        start=f"{start:%Y-%m-%dT%H:%M:%S}Z",
+        end=f"{end:%Y-%m-%dT%H:%M:%S}Z",
+        slots=data.sizes["time"],
+        assets=data.sizes["asset"],
+        variables=len(data.data_vars),
+        sha256=content_hash(data),
+        source=source,
+        licence=str(data.attrs.get("licence", "")),
+    )
+
+
+def nothing_to_read(site: str, asset_type: str, start: Any, end: Any, infos: list[SeriesInfo]) -> InputError:
+    """The error for a site without data in a window."""
+    spans = [f"{info.key} {info.first} … {info.last}" for info in infos if info.key.asset_type == asset_type]
+    return InputError(
+        f"{site} has no ten-minute data of any {asset_type} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+        found="; ".join(spans) or "nothing of it in the store, and no catalog entry with files of it",
+        hint="choose a period with data, or collect some: workbench collect, workbench demo",
+    )
