@@ -15,6 +15,16 @@ DAY = 86_400 * 10**9
 SIMULATED = ("north_ridge", "coastal_flats", "sun_valley")
 
 
+def still(plant: SimulatedSite) -> SimulatedSite:
+    """``plant`` under weather that stands still: mean wind and clouds are those of its climate; gusts remain."""
+    start = plant.time + 10**9
+    plant._weather._noise.amplitudes[:] = 0.0
+    plant._weather._table = plant._weather._table[:, :0]
+    plant._ahead = None
+    plant.reset(start)
+    return plant
+
+
 @pytest.fixture(scope="session")
 def demo_portfolio() -> Portfolio:
     return load_portfolio(Path(__file__).resolve().parents[2] / "catalogs" / "portfolio")

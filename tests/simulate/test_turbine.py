@@ -10,7 +10,7 @@ from workbench.simulate.codes import code
 from workbench.simulate.plant import build_site
 from workbench.simulate.weather import Climate
 
-from .conftest import DAY, NOW
+from .conftest import DAY, NOW, still
 
 FINE, COARSE = SeriesKey("wind_turbine", "1s"), SeriesKey("wind_turbine", "10min")
 MINUTE = 60 * 10**9
@@ -63,8 +63,7 @@ def test_wakes_cost_power_only_in_their_sector(demo_portfolio):
     power = {}
     for name, direction in (("along", 296.0), ("across", 206.0)):
         climate = Climate.of(site, 3).with_(wind=9.0, wind_shape=200.0, prevailing=direction)
-        plant = build_site(site, 3, NOW, climate=climate)
-        plant._weather._noise.amplitudes[:] = 0.0  # the mean wind stands still
+        plant = still(build_site(site, 3, NOW, climate=climate))
         power[name] = plant.history(NOW, NOW + 40 * MINUTE, "1s")[FINE].power_output.mean("time").values
     assert power["along"][1:].max() < 0.8 * power["along"][0]
     assert power["across"].min() > 0.85 * power["across"].max()
@@ -74,8 +73,7 @@ def test_gusts_travel_with_the_wind(demo_portfolio):
     # along the row a gust comes to the next turbine later; across it neighbours share gusts at once
     site = demo_portfolio.sites["coastal_flats"]
     climate = Climate.of(site, 3).with_(wind=9.0, wind_shape=200.0, prevailing=296.0)
-    plant = build_site(site, 3, NOW, climate=climate)
-    plant._weather._noise.amplitudes[:] = 0.0
+    plant = still(build_site(site, 3, NOW, climate=climate))
     speed = plant.history(NOW, NOW + 300 * MINUTE, "1s")[FINE].wind_speed.values
     slow = np.apply_along_axis(lambda x: np.convolve(x, np.ones(60) / 60, "valid"), 0, speed)
     slow -= slow.mean(axis=0)
