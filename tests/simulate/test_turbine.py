@@ -46,7 +46,7 @@ def test_no_more_than_betz(month, sim_pasts):
     _, data = month
     assert float(data.power_coefficient_max.max()) < 16 / 27
     assert float(sim_pasts["coastal_flats"][1][FINE].power_coefficient.max()) < 16 / 27
-    assert float(data.power_output_max.max()) <= 3000.0
+    assert float(data.power_output_max.max()) <= 3000.0 * 1.006
 
 
 def test_turbulence_is_as_configured(month, demo_portfolio):
@@ -145,7 +145,7 @@ def test_electrical_side_adds_up(sim_pasts):
     np.testing.assert_allclose(current.where(on), apparent.where(on), rtol=1e-4)
     own_use = (data.active_power - data.power_output).where(data.power_output > 10)
     assert float(own_use.min()) > 0
-    assert float(own_use.max()) < 0.006 * 2050
+    assert float(own_use.max()) < 0.007 * 2050
 
 
 def test_energy_is_the_integral_of_power(sim_pasts):

@@ -44,7 +44,7 @@ WARNINGS = {1205: "Minor yaw misalignment detected", 1310: "Gearbox bearing temp
             1405: "Rotor blade iced"}  # fmt: skip
 FAULTS = {3001: "Stopped by fault"}
 _SPIN_UP = 25.0  #: time constant of start and stop [s]
-_CHANNELS = 16  #: of sensor noise
+_CHANNELS = 17  #: of sensor noise
 
 
 class Turbines:
@@ -145,10 +145,15 @@ class Turbines:
         left = fault_book.limit(faults, self.ids, meter, clock)
         order = np.broadcast_to(f.rated, possible.shape) if left is None else f.rated * left
         setpoint, state["setpoint"] = lag(order, 8.0, clock.dt, state["setpoint"])
-        produced = np.minimum(possible, setpoint) * envelope
+        # no controller holds its rating to the last kilowatt
+        produced = np.minimum(possible, setpoint) * envelope * (1.0 + 0.0015 * noise[16])
         limited = (setpoint < 0.999 * f.rated) & (possible > setpoint) & (envelope > 0)
 
-        own_use = f.rated * (0.0035 + 0.0015 * (np.abs(weather.temperature[:, None] - 12.0) > 14.0))
+        own_use = (
+            f.rated
+            * (0.0035 + 0.0015 * (np.abs(weather.temperature[:, None] - 12.0) > 14.0))
+            * (1.0 + 0.05 * noise[16])
+        )
         power = np.where(envelope > 0, produced, 0.0) - np.where(envelope > 0, 0.0, own_use)
         generator = np.where(envelope > 0, produced + own_use, 0.0)
         load = generator / f.rated
@@ -162,7 +167,7 @@ class Turbines:
         pitch = self._pitch(clock, effective, possible, setpoint, spin, outage, state)
         turns, state["rotor_turns"] = count_up(rotor / 60.0 * clock.dt, state["rotor_turns"] % 1.0)
         condition = self.condition.step(
-            clock, weather, load, speed, intensity * mean, mean, faults, noise[6:], state
+            clock, weather, load, speed, intensity * mean, mean, faults, noise[6:16], state
         )  # fmt: skip
 
         error = wrap(direction + bias - nacelle) + self._vane + 0.6 * noise[0]
