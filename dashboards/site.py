@@ -20,11 +20,13 @@ else:
         page.row(*parts.site_tiles(view, site), css="tiles")
     page.row(parts.layout(site, span=5), parts.asset_cards(view, site, span=7))
     if at.live:
-        resource = parts.wind_rose(view, site, span=4) if at.of_type("wind_turbine") else parts.irradiance(view, site, span=4)
-        page.row(charts.PowerExpectation(view, site, span=8), resource)
+        resource = (
+            parts.wind_rose(view, site, span=4) if at.of_type("wind_turbine") else parts.irradiance(view, site, span=4)
+        )
+        page.row(charts.PowerExpectation(view, site, span=8, height=356), resource)
         storage = [parts.battery(site, span=4)] if at.of_type("battery") else []
         meter = [parts.grid_meter(site, span=4)] if at.of_type("grid_meter") else []
-        trend = charts.PowerTrend(view, site=site, span=12 - 4 * len(storage + meter), height=262)
+        trend = charts.PowerTrend(view, site=site, span=12 - 4 * len(storage + meter), height=300)
         page.row(trend, *storage, *meter)
         page.row(parts.recent_records(view, site=site, span=12))
 

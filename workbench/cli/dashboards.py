@@ -11,7 +11,9 @@ import typer
 def dashboards(
     port: Annotated[int, typer.Option(help="Port on the loopback address; 0 takes a free one.")] = 5006,
     browser: Annotated[bool, typer.Option(help="Open the portfolio page in your browser.")] = True,
-    store: Annotated[Path | None, typer.Option(metavar="DIR", help="Root of the store; default: the project's.")] = None,
+    store: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Root of the store; default: the project's.")
+    ] = None,
 ) -> None:
     """Serve the live pages.
 
@@ -29,7 +31,7 @@ def dashboards(
     configure_logs()
     server = create_server(port=port, store=store)
     typer.echo(f"Pages: {server.url}")
-    typer.echo(f"Store: {server.live.root}" + ("" if server.live.now.live_sites else "  (nothing collected yet)"))
+    typer.echo(f"Store: {server.live.root}")
     typer.echo("Ctrl-C ends it.")
     if browser:
         webbrowser.open(server.url)

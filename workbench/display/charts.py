@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workbench.display.live import Live
     from workbench.display.page import Page
 
-RELOAD_TICKS = 300  #: looks after which the past is read anew
+RELOAD_SECONDS = 300.0  #: after which the past is read anew
 
 
 def _ms(time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
@@ -55,17 +55,20 @@ class PowerTrend:
         self._source = ColumnDataSource({name: [] for name in ("time", "net", *self._areas)})
         colours = [theme.KIND[key] for key in self._areas] if site else list(theme.colours(len(self._areas)))
         if self._areas:
-            self.figure.varea_stack(list(self._areas), x="time", source=self._source, fill_color=colours, fill_alpha=0.8)
+            self.figure.varea_stack(
+                list(self._areas), x="time", source=self._source, fill_color=colours, fill_alpha=0.85
+            )
         line = self.figure.line("time", "net", source=self._source, line_color=theme.INK, line_width=1.3)
         total = "Net, with storage" if self._stores(sites) else "Total"
         self.legend = [(colour, "area", words) for colour, words in zip(colours, self._areas.values(), strict=True)]
         self.legend.append((theme.INK, "line", total))
         rows = [("", "@time{%a %H:%M} UTC"), ("net", "@net{0.00} MW")]
         rows += [(words, f"@{{{name}}}{{0.00}} MW") for name, words in self._areas.items()]
-        self.figure.add_tools(HoverTool(renderers=[line], tooltips=rows, formatters={"@time": "datetime"}, mode="vline"))
+        self.figure.add_tools(
+            HoverTool(renderers=[line], tooltips=rows, formatters={"@time": "datetime"}, mode="vline")
+        )
         self.figure.add_layout(Span(location=0, dimension="width", line_color=theme.FAINT, line_width=1))
-        self._loaded = False
-        self._ticks = 0
+        self._shown: dict[str, PowerHistory] | None = None
 
     def _names(self, sites: list[SiteNow]) -> dict[str, str]:
         if not self.site:
@@ -78,9 +81,8 @@ class PowerTrend:
         return any("storage" in site.power_by_kind for site in sites)
 
     def start(self, page: Page) -> None:
-        """Read the past in another thread."""
-        self._page = page
-        page.later(self._read, self._show)
+        """Draw at once what another viewer has had read already."""
+        self.update(self.live.now)
 
     def _read(self) -> dict[str, PowerHistory]:
         names = [self.site] if self.site else list(self._areas)
@@ -113,7 +115,6 @@ class PowerTrend:
             data[name] = [value + 300_000 for value in data[name]] if name == "time" else data[name]
             data[name][-1] = latest[name]
         self._source.data = data
-        self._loaded = True
 
     def _point(self, now: Now) -> dict[str, float]:
         point = {"time": now.time / 1e6, "net": 0.0}
@@ -129,15 +130,16 @@ class PowerTrend:
         return point
 
     def update(self, now: Now) -> None:
-        """Move the last point; read the past anew from time to time."""
-        if not self._loaded:
-            return
-        self._ticks += 1
-        if self._ticks % RELOAD_TICKS == 0:
-            self._page.later(self._read, self._show)
-            return
-        last = len(self._source.data["time"]) - 1
-        self._source.patch({name: [(last, value)] for name, value in self._point(now).items()})
+        """Draw the past when it has been read, anew every few minutes; move the last point with each look."""
+        names = [self.site] if self.site else list(self._areas)
+        key = ("power", *names, self.hours)
+        found = self.live.remember(key, lambda: self._read(), seconds=RELOAD_SECONDS)
+        if found is not None and found is not self._shown:
+            self._shown = found
+            self._show(found)
+        elif self._shown is not None:
+            last = len(self._source.data["time"]) - 1
+            self._source.patch({name: [(last, value)] for name, value in self._point(now).items()})
 
 
 def with_gaps(
@@ -187,7 +189,7 @@ class PowerExpectation:
         if line is not None:
             self.legend.append((theme.INK, "dash", "expected"))
         self.figure.x_range.start = 0
-        self._place: dict[str, int] = {}
+        self._shown: dict[str, list[Any]] | None = None
 
     def _curve(self, at: SiteNow) -> Any:
         asset = at.fact(self.assets[0]) if self.assets else None
@@ -201,8 +203,8 @@ class PowerExpectation:
         return self.figure.line(x, y, line_color=theme.INK, line_width=1.5, line_dash=[5, 3])
 
     def start(self, page: Page) -> None:
-        """Read the last day in another thread."""
-        page.later(self._read, self._show)
+        """Draw at once what another viewer has had read already."""
+        self.update(self.live.now)
 
     def _read(self) -> dict[str, list[Any]]:
         at = self.live.now.site(self.site)
@@ -211,7 +213,8 @@ class PowerExpectation:
         common = None if self.wind else course(self.live, self.site, sensor, light, RANGES["24h"])
         for asset in self.assets:
             power = self._power_course(at, asset)
-            other = course(self.live, self.site, asset, "wind_speed", RANGES["24h"]) if common is None else common
+            own = course(self.live, self.site, asset, "wind_speed" if self.wind else POA[0], RANGES["24h"])
+            other = own if common is None or own.finite.size else common
             _, here, there = np.intersect1d(power.time, other.time, return_indices=True)
             x, y = other.value[there], power.value[here]
             keep = np.isfinite(x) & np.isfinite(y)
@@ -227,17 +230,19 @@ class PowerExpectation:
                 return found
         return found
 
-    def _show(self, found: dict[str, list[Any]]) -> None:
-        self._past.data = found
-
     def update(self, now: Now) -> None:
-        """Put the marks where the assets are now."""
+        """Draw the last day when it has been read; put the marks where the assets are now."""
+        found = self.live.remember(("expectation", self.site), lambda: self._read(), seconds=RELOAD_SECONDS)
+        if found is not None and found is not self._shown:
+            self._shown = found
+            self._past.data = dict(found)
         at = now.site(self.site)
         sensor, light = site_irradiance(at)
         shared = None if self.wind else at.reading(sensor, light or POA[0])
         rows = []
         for asset in self.assets:
-            x = at.reading(asset, "wind_speed") if shared is None else shared
+            x = at.reading(asset, "wind_speed" if self.wind else POA[0])
+            x = x if shared is None or x.there else shared
             power, state = at.power(asset), at.states.get(asset)
             if state is None or not (x.fresh(now.time) and power.fresh(now.time)):
                 continue
@@ -271,7 +276,9 @@ class TagTrend:
         window = Range1d(self._end - 1000 * past.seconds, self._end)
         self.figure = blank(height=height, time=True, tools="xpan,xwheel_zoom,box_zoom,reset", x_range=window)
         self._source = ColumnDataSource({"time": [], "value": [], "low": [], "high": []})
-        self._band = self.figure.varea("time", "low", "high", source=self._source, fill_color=theme.BAND, fill_alpha=0.6)
+        self._band = self.figure.varea(
+            "time", "low", "high", source=self._source, fill_color=theme.BAND, fill_alpha=0.6
+        )
         self._line = self.figure.line("time", "value", source=self._source, line_color=theme.MEASURED, line_width=1.6)
         self._step = self.figure.step(
             "time", "value", source=self._source, line_color=theme.MEASURED, line_width=1.6, mode="after"
@@ -382,4 +389,3 @@ class TagTrend:
         self._end = now.time / 1e6
         start = self._end - 1000 * self.range.seconds
         window.update(start=start, end=self._end, reset_start=start, reset_end=self._end)
-

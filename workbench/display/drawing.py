@@ -13,8 +13,8 @@ from workbench.display import theme
 from workbench.display.markup import esc
 from workbench.display.states import State
 
-WIDTH, HEIGHT, EDGE = 560.0, 320.0, 44.0
-TOP, BOTTOM = 34.0, 66.0  # room for a glyph above, for name, value and the scale below
+WIDTH, HEIGHT, EDGE = 560.0, 330.0, 44.0
+TOP, BOTTOM = 34.0, 80.0  # room for a glyph above, for name, value and the scale below
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def positions(places: Sequence[Place]) -> tuple[npt.NDArray[np.float64], float]:
     return _apart(np.stack([x, y], axis=1)), metres
 
 
-def _apart(at: npt.NDArray[np.float64], wide: float = 64.0, high: float = 46.0) -> npt.NDArray[np.float64]:
+def _apart(at: npt.NDArray[np.float64], wide: float = 70.0, high: float = 56.0) -> npt.NDArray[np.float64]:
     """Push apart what would cover each other's label; what has room stays where it is."""
     at = at.copy()
     for _ in range(60):
@@ -77,22 +77,28 @@ def site_layout(places: Sequence[Place], *, wind_from: float = math.nan, name: s
     if not places:
         return ""
     at, metres = positions(places)
-    parts = [f'<svg class="drawing" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="group" aria-label="Layout of {esc(name)}">']
+    parts = [
+        f'<svg class="drawing" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="group" aria-label="Layout of {esc(name)}">'
+    ]
     parts += [_scale(metres), _north()]
     if math.isfinite(wind_from):
         parts.append(_wind(wind_from))
     for place, (x, y) in zip(places, at, strict=True):
         colour = place.state.colour if place.state is not None else theme.STALE
         abnormal = place.state is not None and place.state.abnormal
-        ring = f'<circle r="17" fill="none" stroke="{colour}" stroke-width="2"/>' if abnormal else ""
+        ring = f'<circle class="ring" r="17" fill="none" stroke="{colour}" stroke-width="2"/>' if abnormal else ""
         shape = place.state.shape if place.state is not None and abnormal else ""
-        badge = f'<svg x="8" y="-20" width="14" height="14" style="color:{colour}"><use href="#s-{shape}"/></svg>' if shape else ""
+        badge = (
+            f'<svg x="8" y="-20" width="14" height="14" style="color:{colour}"><use href="#s-{shape}"/></svg>'
+            if shape
+            else ""
+        )
         word = f", {place.state.word}" if place.state is not None else ""
         parts.append(
             f'<a href="{place.href}" aria-label="{esc(place.id)}{word}"><g transform="translate({x:.1f},{y:.1f})">'
             f'<rect x="-30" y="-20" width="60" height="58" fill="transparent"/>{ring}{_glyph(place, abnormal)}{badge}'
             f'<text class="name" y="29" text-anchor="middle">{esc(place.id)}</text>'
-            f'<text y="41" text-anchor="middle">{place.label}</text></g></a>'
+            f'<text y="29" dy="1.1em" text-anchor="middle">{place.label}</text></g></a>'
         )
     return "\n".join([*parts, "</svg>"])
 
@@ -122,7 +128,9 @@ def _glyph(place: Place, abnormal: bool) -> str:
             f'<rect x="-11" y="-7" width="{22 * load:.1f}" height="15" fill="{theme.KIND["storage"]}" opacity=".6"/>'
         )
     if place.kind in ("met_mast", "weather_station"):
-        return f'<path d="M-6 12 0 -13 6 12M-4 4H4M-2.4 -3H2.4M-7 -13H7" fill="none" stroke="{ink}" stroke-width="1.6"/>'
+        return (
+            f'<path d="M-6 12 0 -13 6 12M-4 4H4M-2.4 -3H2.4M-7 -13H7" fill="none" stroke="{ink}" stroke-width="1.6"/>'
+        )
     if place.kind == "irradiance_sensor":
         return (
             f'<circle r="5.5" fill="{theme.RAISED}" stroke="{ink}" stroke-width="1.8"/>'
@@ -173,7 +181,9 @@ def rose(shares: npt.NDArray[np.float64], labels: Sequence[str], *, now: Mapping
     parts = ['<svg class="drawing" viewBox="0 0 280 280" role="img" aria-label="Wind rose">']
     for k in range(1, round(rim / step) + 1):
         r = radius * k * step / rim
-        parts.append(f'<circle cx="{middle}" cy="{middle}" r="{r:.1f}" fill="none" stroke="{theme.LINE}" stroke-width=".8"/>')
+        parts.append(
+            f'<circle cx="{middle}" cy="{middle}" r="{r:.1f}" fill="none" stroke="{theme.LINE}" stroke-width=".8"/>'
+        )
     colours = theme.SEQUENTIAL[2 : 2 + shares.shape[1]]
     sectors = shares.shape[0]
     for i in range(sectors):
@@ -181,11 +191,15 @@ def rose(shares: npt.NDArray[np.float64], labels: Sequence[str], *, now: Mapping
         for k in range(shares.shape[1]):
             outer = inner + shares[i, k]
             if outer > inner:
-                parts.append(_wedge(middle, radius / rim, i, sectors, inner, outer, colours[k], labels[k], shares[i, k]))
+                parts.append(
+                    _wedge(middle, radius / rim, i, sectors, inner, outer, colours[k], labels[k], shares[i, k])
+                )
             inner = outer
     for k in range(1, round(rim / step) + 1):
         r = radius * k * step / rim
-        parts.append(f'<text x="{middle + r * 0.38:.1f}" y="{middle - r * 0.92:.1f}" font-size="9.5">{100 * k * step:.0f} %</text>')
+        parts.append(
+            f'<text x="{middle + r * 0.38:.1f}" y="{middle - r * 0.92:.1f}" font-size="9.5">{100 * k * step:.0f} %</text>'
+        )
     for name, dx, dy in (("N", 0, -1), ("E", 1, 0), ("S", 0, 1), ("W", -1, 0)):
         parts.append(
             f'<text class="name" x="{middle + dx * (radius + 14)}" y="{middle + dy * (radius + 14) + 4}" text-anchor="middle">{name}</text>'
@@ -196,12 +210,22 @@ def rose(shares: npt.NDArray[np.float64], labels: Sequence[str], *, now: Mapping
             f'<path d="M0 -{radius + 6}v16M-4.5 -{radius - 3}l4.5 7 4.5 -7" fill="none" stroke="{theme.INK}" stroke-width="2"/></g>'
         )
     parts.append("</svg>")
-    legend = "".join(f'<span><i style="background:{c}"></i>{esc(label)}</span>' for c, label in zip(colours, labels, strict=True))
+    legend = "".join(
+        f'<span><i style="background:{c}"></i>{esc(label)}</span>' for c, label in zip(colours, labels, strict=True)
+    )
     return "\n".join(parts) + f'\n<div class="legend">{legend}</div>'
 
 
 def _wedge(
-    middle: float, scale: float, sector: int, sectors: int, inner: float, outer: float, colour: str, label: str, share: float
+    middle: float,
+    scale: float,
+    sector: int,
+    sectors: int,
+    inner: float,
+    outer: float,
+    colour: str,
+    label: str,
+    share: float,
 ) -> str:
     width = 2 * math.pi / sectors
     start, end = (sector - 0.43) * width, (sector + 0.43) * width

@@ -48,7 +48,7 @@ def solar_power(
     dc = float(asset.dc_capacity or 1.2 * (asset.rated_capacity or 0.0))
     warmth = np.nan_to_num(np.asarray(module_temperature, dtype=float), nan=45.0)
     made = light / 1000.0 * dc * (1 + TEMPERATURE_COEFFICIENT * (warmth - 25.0)) * SYSTEM_EFFICIENCY
-    return np.clip(made, 0.0, asset.rated_capacity or math.inf)
+    return np.asarray(np.clip(made, 0.0, asset.rated_capacity or math.inf))
 
 
 def site_irradiance(site: SiteNow) -> tuple[str, str]:
@@ -92,13 +92,16 @@ def performance(live: Live, site: str, *, minutes: float = 10.0) -> dict[str, Pe
     for asset in at.of_type("wind_turbine", "inverter"):
         kind = at.assets[asset]
         rated = at.rated(asset)
-        power = next((v for name in POWER[kind] if math.isfinite(v := _mean(live, site, asset, name, minutes))), math.nan)
+        power = next(
+            (v for name in POWER[kind] if math.isfinite(v := _mean(live, site, asset, name, minutes))), math.nan
+        )
         if kind == "wind_turbine":
             speed = _values(live, site, asset, "wind_speed", minutes)
             curve = wind_power(at.fact(asset), speed)
             expected = float(np.nanmean(curve)) if np.isfinite(curve).any() else math.nan
         else:
-            expected = float(solar_power(at.fact(asset), light, warmth))
+            own = _mean(live, site, asset, "irradiance_poa", minutes)
+            expected = float(solar_power(at.fact(asset), own if math.isfinite(own) else light, warmth))
         if math.isfinite(power) and math.isfinite(expected):
             found[asset] = Performance(power, expected, rated)
     return found

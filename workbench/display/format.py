@@ -7,7 +7,7 @@ same value in the same way.
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 NOTHING = "–"
@@ -32,6 +32,10 @@ _UNITS = {
     "mm s-1": "mm/s",
     "m s-2": "m/s²",
     "W m-2": "W/m²",
+    "degree/s": "°/s",
+    "kN*m": "kN·m",
+    "mm2/s": "mm²/s",
+    "microstrain": "µε",
     "W/m2": "W/m²",
     "kg/m3": "kg/m³",
     "m/s2": "m/s²",
@@ -185,7 +189,7 @@ def age(seconds: float | None) -> str:
 
 def zone(name: str | None) -> tzinfo:
     """The time zone of that IANA name; UTC for None."""
-    return ZoneInfo(name) if name else timezone.utc
+    return ZoneInfo(name) if name else UTC
 
 
 def clock(ns: int | None, tz: str | None = None, *, date: bool = False, seconds: bool = True) -> str:

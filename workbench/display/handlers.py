@@ -16,7 +16,7 @@ from workbench.model.errors import InputError
 log = logging.getLogger(__name__)
 
 
-class Asset(StaticFileHandler):  # type: ignore[misc]
+class Asset(StaticFileHandler):
     """Style sheet, script, font and pictures of the pages; browsers keep what carries a version."""
 
     def set_extra_headers(self, path: str) -> None:

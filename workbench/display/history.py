@@ -70,7 +70,8 @@ class Course:
         return self.value[np.isfinite(self.value)]
 
 
-EMPTY = Course(np.array([], "datetime64[ns]"), *(np.array([], float) for _ in range(3)))
+_NONE = np.array([], dtype=np.float64)
+EMPTY = Course(np.array([], "datetime64[ns]"), _NONE, _NONE, _NONE)
 
 
 def recent_course(live: Live, site: str, asset: str, tag: str) -> Course:

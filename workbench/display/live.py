@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.collect.health import read_health
 from workbench.display.readings import Block, Now, SiteNow, cadence_seconds
 from workbench.model.samples import SeriesKey
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 PERIOD = 1.0  #: seconds between two looks
 RING_SECONDS = 900
+SLOW = 600.0  #: cadence from which on a series is not live [s]
+LOOK_FOR_SERIES = 20  #: looks after which series that have turned up are taken in
 #: Looks over which rates are counted.
 RATE_WINDOW = 15
 
@@ -47,6 +51,9 @@ class _SiteFeed:
         self.ring: LiveRing = LiveRing(self.store, seconds=RING_SECONDS)
         self.loaded = False
         self.trouble = ""
+        self._keys: set[SeriesKey] = set()
+        self._looks = 0
+        self._older: dict[SeriesKey, dict[str, dict[str, tuple[float, int]]]] = {}
         self.health: dict[str, Any] | None = None
         self._seen: deque[tuple[int, dict[str, int]]] = deque(maxlen=RATE_WINDOW)
 
@@ -60,13 +67,24 @@ class _SiteFeed:
             }
             if not self._seen or self._seen[-1][0] != self.health["time"]:
                 self._seen.append((int(self.health["time"]), counts))
+        self._looks += 1
+        if not self.loaded or self._looks % LOOK_FOR_SERIES == 0:
+            self._find_series()
+        if self.loaded:
+            self.ring.poll()
+
+    def _find_series(self) -> None:
+        """Take in series that have turned up. Statistics of ten minutes stay outside: they are no live values."""
         if not self.store.exists():
             return
-        if not self.loaded:
-            self.ring.load()
-            self.loaded = True
-        else:
-            self.ring.poll()
+        keys = {info.key for info in self.store.series() if cadence_seconds(info.key.cadence) < SLOW}
+        if keys == self._keys:
+            return
+        ring = type(self.ring)(self.store, seconds=RING_SECONDS, keys=sorted(keys))
+        ring.load()
+        self.ring, self._keys = ring, keys
+        self._older = {key: self._before_ring(key) for key in ring.keys()}  # noqa: SIM118  a ring is no mapping
+        self.loaded = bool(keys)
 
     def rates(self) -> dict[str, float]:
         """Values per second by ``<source>/<device>``, over the last looks."""
@@ -82,16 +100,39 @@ class _SiteFeed:
         if not self.loaded:
             return {}
         found = {}
-        for key in self.ring.keys():
+        for key in self.ring.keys():  # noqa: SIM118
             every = cadence_seconds(key.cadence)
-            if every >= 600:
-                continue  # statistics of what another series brings, or too slow to be called live
             table = self.ring.latest_table(key)
+            for row, asset in enumerate(table.assets):
+                older = self._older.get(key, {}).get(asset)
+                if older and not table.time[row].any():
+                    for column, name in enumerate(table.variables):
+                        if name in older:
+                            table.value[row, column], table.time[row, column] = older[name]
             found[key] = Block(key, every, table.assets, table.variables, table.value, table.time, table.quality)
         return found
 
+    def _before_ring(self, key: SeriesKey) -> dict[str, dict[str, tuple[float, int]]]:
+        """Newest values of assets that have been silent for longer than the ring is: old, but not unknown."""
+        table = self.ring.latest_table(key)
+        silent = [asset for row, asset in enumerate(table.assets) if not table.time[row].any()]
+        if not silent:
+            return {}
+        data = self.store.latest(key, assets=silent)
+        found: dict[str, dict[str, tuple[float, int]]] = {asset: {} for asset in silent}
+        for name in table.variables:
+            if name not in data:
+                continue
+            times = data[f"{name}_time"].values.astype("datetime64[ns]")
+            for row, asset in enumerate(silent):
+                if not np.isnat(times[row]):
+                    found[asset][name] = (float(data[name].values[row]), int(times[row].astype(np.int64)))
+        return found
+
     def now(self, at: int, portfolio: Portfolio) -> SiteNow:
-        return SiteNow(self.site, at, portfolio.sites.get(self.site), self.blocks(), self.health, self.rates(), self.trouble)
+        return SiteNow(
+            self.site, at, portfolio.sites.get(self.site), self.blocks(), self.health, self.rates(), self.trouble
+        )
 
 
 class Live:
@@ -121,20 +162,28 @@ class Live:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
+        self._looked = threading.Event()
         self._tick = 0
         self.now = self._empty()
 
     # -- looking --------------------------------------------------------------------------------------
 
     def start(self) -> Live:
-        """Look once, then go on looking in a thread of its own. Starting twice does nothing."""
+        """Begin to look, in a thread of its own; the first look takes seconds. Starting twice does nothing."""
         with self._lock:
-            if self._thread is not None:
-                return self
-            self._thread = threading.Thread(target=self._run, name="live view", daemon=True)
-        self.look()
-        self._thread.start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="live view", daemon=True)
+                self._thread.start()
         return self
+
+    def wait(self, seconds: float = 60.0) -> bool:
+        """Wait for the first look; whether it has happened."""
+        return self._looked.wait(seconds)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the store has been looked at."""
+        return self._looked.is_set()
 
     def stop(self) -> None:
         """End the thread and let the store go."""
@@ -171,10 +220,11 @@ class Live:
         order = [*self.portfolio.sites, *(name for name in sites if name not in self.portfolio.sites)]
         every = {name: sites.get(name) or SiteNow(name, at, self.portfolio.sites.get(name)) for name in order}
         self.now = Now(at, self._tick, self.portfolio, every)
+        self._looked.set()
         return self.now
 
     def _run(self) -> None:
-        following = time.monotonic() + PERIOD
+        following = time.monotonic()
         while not self._end.wait(max(0.0, following - time.monotonic())):
             following = max(following + PERIOD, time.monotonic())
             try:
@@ -308,7 +358,7 @@ class Live:
     def recent(self, site: str, key: SeriesKey, assets: Any = None, variables: Any = None) -> xr.Dataset | None:
         """The newest minutes of a series, dims (time, asset); None where there are none."""
         ring = self.ring(site)
-        if ring is None or key not in ring.keys():
+        if ring is None or key not in ring.keys():  # noqa: SIM118
             return None
         return ring.dataset(key, variables=variables, assets=assets, quality=False)
 

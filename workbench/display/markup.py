@@ -37,7 +37,9 @@ def link(page: str, text: str, **query: str | None) -> str:
     return f'<a href="{href(page, **query)}">{esc(text)}</a>'
 
 
-def ask(text: str, action: dict[str, object], page: str, *, css: str = "", current: bool = False, **query: str | None) -> str:
+def ask(
+    text: str, action: dict[str, object], page: str, *, css: str = "", current: bool = False, **query: str | None
+) -> str:
     """A link that a live page follows without loading anew: ``action`` goes to the page's handler."""
     here = ' aria-current="true"' if current else ""
     return f'<a class="{css}" href="{href(page, **query)}" data-ask="{esc(json.dumps(action))}"{here}>{text}</a>'

@@ -146,6 +146,8 @@ class Page:
     def show(self) -> None:
         """Serve the page to the viewer who asked for it."""
         pn.config.throttled = True
+        if not self.live.ready:
+            self._rows = [["", _reading_part(self.live)]]
         template = pn.Template(_page_template())
         rows = [{"css": css, "stacks": [self._stack(template, item) for item in items]} for css, *items in self._rows]
         template.add_panel("feed", self.feed)
@@ -165,7 +167,6 @@ class Page:
         if self._document is None or self._document.session_context is None:
             return  # run outside of a server, as a check of the script
         self.feed.param.watch(self._wished, "wish")
-        self._ends.append(self.live.subscribe(self._told))
         self._document.on_session_destroyed(self._gone)
         pn.state.onload(self._loaded)
 
@@ -227,6 +228,9 @@ class Page:
         self.feed.news = {"now": now.time // 1_000_000, "tick": now.tick, "parts": changed}
 
     def _loaded(self) -> None:
+        # Only now is there a browser at the other end: what is sent before would be lost or come twice.
+        if self._document is not None:
+            self._ends.append(self.live.subscribe(self._told))
         for chart in self._charts:
             chart.start(self)
 
@@ -258,6 +262,7 @@ class Page:
     def _next_tick(self, call: Callable[[], None]) -> None:
         document = self._document
         if document is None or document.session_context is None:
+            self._waiting = False
             return
         try:
             document.add_next_tick_callback(call)
@@ -269,6 +274,17 @@ class Page:
         for end in self._ends:
             end()
         self._ends.clear()
+
+
+def _reading_part(live: Live) -> Part:
+    """Stands on a page while the store is read for the first time; then the page loads anew."""
+
+    def render(_: Now) -> str:
+        if live.ready:
+            return '<div class="start" data-reload><h2>Ready</h2></div>'
+        return '<div class="start"><h2>Reading the store …</h2><p>The newest minutes of every site; a few seconds.</p></div>'
+
+    return Part("reading", render, about=(str(live.root),))
 
 
 def difference(old: list[str] | None, new: list[str]) -> dict[str, Any] | None:

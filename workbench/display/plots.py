@@ -7,6 +7,7 @@ axis names its quantity and unit, every plot shows its values under the pointer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -221,9 +222,7 @@ def stacked(data: Mapping[str, xr.DataArray], *, height: int = 260, title: str =
     legend_above(plot, [(name, [area]) for name, area in zip(data, areas, strict=True)])
     top = ColumnDataSource({"time": columns["time"], "total": sum(columns[name] for name in data)})
     line = plot.line("time", "total", source=top, line_color=theme.INK, line_width=1.2)
-    _hover(
-        plot, [line], [("time", "@time{%F %H:%M} UTC"), ("total", f"@total{{0,0.0}} {unit(units)}")], mode="vline"
-    )
+    _hover(plot, [line], [("time", "@time{%F %H:%M} UTC"), ("total", f"@total{{0,0.0}} {unit(units)}")], mode="vline")
     return plot
 
 
@@ -311,7 +310,7 @@ def rose_table(
     klass = np.clip(np.searchsorted(lower, fast[keep], side="right") - 1, 0, len(lower) - 1)
     counts = np.zeros((sectors, len(lower)))
     np.add.at(counts, (sector, klass), 1.0)
-    labels = [f"{a:g}–{b:g} m/s" for a, b in zip(lower[:-1], lower[1:], strict=True)] + [f"≥ {lower[-1]:g} m/s"]
+    labels = [f"{a:g}–{b:g} m/s" for a, b in pairwise(lower)] + [f"≥ {lower[-1]:g} m/s"]
     return counts / max(1.0, counts.sum()), labels
 
 
@@ -348,7 +347,7 @@ def wind_rose(
     width = 2 * np.pi / sectors
     inner = np.zeros(sectors)
     middle = np.pi / 2 - np.arange(sectors) * width
-    names = [_COMPASS[int(round(i * 16 / sectors)) % 16] for i in range(sectors)]
+    names = [_COMPASS[round(i * 16 / sectors) % 16] for i in range(sectors)]
     items = []
     for k, label in enumerate(labels):
         outer = inner + shares[:, k]
@@ -379,7 +378,12 @@ def wind_rose(
         _hover(plot, [wedges], rows)
         items.append((label, [wedges]))
         inner = outer
-    text = {"text_font": {"value": theme.FONT}, "text_font_size": "11px", "text_align": "center", "text_baseline": "middle"}
+    text = {
+        "text_font": {"value": theme.FONT},
+        "text_font_size": "11px",
+        "text_align": "center",
+        "text_baseline": "middle",
+    }
     for i, name in enumerate("NESW"):
         angle = np.pi / 2 - i * np.pi / 2
         plot.text(1.1 * rim * np.cos(angle), 1.1 * rim * np.sin(angle), [name], text_color=theme.TEXT, **text)
@@ -467,13 +471,16 @@ def heatmap(
     plot = blank(height=height, title=title, x_range=list(columns), y_range=list(reversed(rows)), tools="")
     plot.grid.visible = False
     mapper = LinearColorMapper(
-        palette=list(theme.DIVERGING if diverging else theme.SEQUENTIAL), low=bottom, high=top, nan_color="rgba(0,0,0,0)"
+        palette=list(theme.DIVERGING if diverging else theme.SEQUENTIAL),
+        low=bottom,
+        high=top,
+        nan_color="rgba(0,0,0,0)",
     )
     row, column = np.meshgrid(np.arange(len(rows)), np.arange(len(columns)), indexing="ij")
     source = ColumnDataSource(
         {
-            "row": [rows[i] for i in row.ravel()],
-            "column": [columns[j] for j in column.ravel()],
+            "row": [rows[i] for i in row.ravel().tolist()],
+            "column": [columns[j] for j in column.ravel().tolist()],
             "value": grid.ravel(),
         }
     )

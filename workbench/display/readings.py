@@ -171,8 +171,8 @@ class SiteNow:
         return self._asset_facts.get(asset)
 
     def of_type(self, *types: str) -> list[str]:
-        """Ids of the assets of these kinds."""
-        return [asset for asset, kind in self.assets.items() if kind in types]
+        """Ids of the assets of these kinds, one kind after the other."""
+        return [asset for wanted in types for asset, kind in self.assets.items() if kind == wanted]
 
     def rated(self, asset: str) -> float:
         """Rated power [kW]; NaN where it is not known."""
@@ -228,9 +228,7 @@ class SiteNow:
         return {asset: self._state(asset) for asset in self.assets if self.live}
 
     def _state(self, asset: str) -> State:
-        statuses = {
-            name: said for name in STATUS_VARIABLES if (said := self.reading(asset, name).state) is not None
-        }
+        statuses = {name: said for name in STATUS_VARIABLES if (said := self.reading(asset, name).state) is not None}
         limited = self.reading(asset, "active_power_curtailment").state == "active"
         known = self.newest(asset) > 0
         return state_of(statuses, fresh=self.fresh(asset), known=known, limited=limited)
@@ -292,7 +290,7 @@ class SiteNow:
     @property
     def frequency(self) -> Reading:
         """Grid frequency [Hz]: the meter's, or that of the first device that measures it."""
-        order = [*self.of_type("grid_meter"), *self.of_type("wind_turbine", "inverter", "battery")]
+        order = self.of_type("grid_meter", "wind_turbine", "inverter", "battery")
         for asset in order:
             found = self.reading(asset, "grid_frequency", "frequency")
             if found.fresh(self.now):

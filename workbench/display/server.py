@@ -129,11 +129,20 @@ def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live) -
     from panel.io.server import get_server
     from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
+    from tornado.websocket import WebSocketClosedError
 
     from workbench.display.handlers import Asset, page_app
 
     pn.config.global_loading_spinner = False
     applications = {name: page_app(path, view) for name, path in pages.items()}
+    loop = IOLoop(make_current=False)
+
+    def unhandled(asyncio_loop: Any, context: dict[str, Any]) -> None:
+        # A viewer left while news was on its way to him: nothing is wrong.
+        if not isinstance(context.get("exception"), WebSocketClosedError):
+            asyncio_loop.default_exception_handler(context)
+
+    loop.asyncio_loop.set_exception_handler(unhandled)  # type: ignore[attr-defined]
     try:
         return get_server(
             applications,
@@ -142,7 +151,7 @@ def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live) -
             websocket_origin=[f"127.0.0.1:{port}", f"localhost:{port}"] if port else "*",
             show=False,
             start=False,
-            loop=IOLoop(make_current=False),
+            loop=loop,
             extra_patterns=[
                 (r"/?", RedirectHandler, {"url": f"/{first}", "permanent": False}),
                 (r"/assets/(.*)", Asset, {"path": str(theme.STATIC)}),

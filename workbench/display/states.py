@@ -57,7 +57,6 @@ _MEANING: tuple[tuple[str, frozenset[str]], ...] = (
                 "tripped",
                 "bad_state",
                 "stalled",
-                "failed",
                 "open_circuit",
                 "short_circuit",
                 "ground_fault",

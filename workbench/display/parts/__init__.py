@@ -7,7 +7,15 @@ way: a function from ``Now`` to HTML, wrapped in a ``Part``.
 from __future__ import annotations
 
 from workbench.display.history import range_of
-from workbench.display.parts.asset import asset_head, asset_records, asset_subtitle, main_tag, tag_find, tag_head, tag_list
+from workbench.display.parts.asset import (
+    asset_head,
+    asset_records,
+    asset_subtitle,
+    main_tag,
+    tag_find,
+    tag_head,
+    tag_list,
+)
 from workbench.display.parts.portfolio import (
     by_kind,
     capacity_factor,

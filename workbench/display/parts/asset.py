@@ -26,12 +26,18 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("State", r"status|_mode$|_state$|alarm|fault_code|warning_code|curtail|grid_connection|regulation|support"),
     ("Energy and counters", r"^energy|_energy$|lifetime|_today$|operating_hours|cycle_count|specific_yield"),
     ("Temperatures", r"temp"),
-    ("Wind and weather", r"^wind_|humidity|pressure$(?<!oil_pressure)(?<!hydraulic_pressure)|density|precipitation|gust|turbulence"),
+    (
+        "Wind and weather",
+        r"^wind_|humidity|pressure$(?<!oil_pressure)(?<!hydraulic_pressure)|density|precipitation|gust|turbulence",
+    ),
     ("Irradiance", r"irradiance|albedo|soiling|solar_"),
     ("Rotor and drive train", r"rotor|generator_(speed|torque)|pitch|nacelle|yaw|cable|oil|hydraulic|gearbox"),
     ("Vibration and structure", r"vibration|tower|strain|acceleration"),
     ("Storage", r"charge|state_of|stored|cell_|coolant"),
-    ("Power and grid", r"power|voltage|current|frequency|harmonic|resistance|efficiency|capacity_factor|performance|coefficient"),
+    (
+        "Power and grid",
+        r"power|voltage|current|frequency|harmonic|resistance|efficiency|capacity_factor|performance|coefficient",
+    ),
     ("Other", r""),
 )
 
@@ -90,10 +96,9 @@ def asset_head(site: str, asset: str) -> Part:
 
 
 def _model(fact: Asset) -> str:
-    """Maker and model; the maker once where the model's name begins with it."""
-    model = str(fact.model or "").replace("_", " ")
-    maker = fact.manufacturer or ""
-    return model if model.lower().startswith(maker.lower()) else f"{maker} {model}"
+    """The name of the data sheet as words: ``senvion_mm82`` becomes ``Senvion MM82``."""
+    parts = str(fact.model).split("_")
+    return " ".join(part.upper() if len(part) <= 3 or not part.isalpha() else part.capitalize() for part in parts)
 
 
 def tags_of(at: SiteNow, asset: str) -> list[str]:
@@ -156,13 +161,18 @@ def _statistics(found: Course | None, reading: Reading, span: Range) -> str:
     term = vocabulary().get(reading.variable)
     if term is not None and term.kind in ("status", "angle"):
         return ""
-    there = found is not None and found.finite.size > 0
-    rows = []
-    for word, values in (("Min", found and found.low), ("Mean", found and found.value), ("Max", found and found.high)):
-        value = math.nan
-        if there and values is not None:
-            value = float({"Min": np.nanmin, "Mean": np.nanmean, "Max": np.nanmax}[word](values))
-        rows.append(f"<div><dt>{word}, {span.words.replace(' live', '')}</dt><dd>{fmt.quantity(value, reading.units)}</dd></div>")
+    figures = {"Min": math.nan, "Mean": math.nan, "Max": math.nan}
+    if found is not None and found.finite.size:
+        figures = {
+            "Min": float(np.nanmin(found.low)),
+            "Mean": float(found.finite.mean()),
+            "Max": float(np.nanmax(found.high)),
+        }
+    over = span.words.replace(" live", "")
+    rows = [
+        f"<div><dt>{word}, {over}</dt><dd>{fmt.quantity(value, reading.units)}</dd></div>"
+        for word, value in figures.items()
+    ]
     return "".join(rows)
 
 
@@ -198,11 +208,15 @@ def tag_list(live: Live, site: str, asset: str, tag: str, span: Range) -> Part:
         drawn = live.remember(("sparks", site, asset), sparks, seconds=10.0) or {}
         tags = tags_of(at, asset)
         if not tags:
-            return h.nothing("No value of this asset has arrived in the last minutes. Is its collector running?", "workbench status")
+            return h.nothing(
+                "No value of this asset has arrived in the last minutes. Is its collector running?", "workbench status"
+            )
         groups: dict[str, list[str]] = {}
         for name in tags:
             reading = at.reading(asset, name)
-            groups.setdefault(group_of(name), []).append(_tag_row(at, asset, reading, drawn.get(name, ""), now, name == tag, span))
+            groups.setdefault(group_of(name), []).append(
+                _tag_row(at, asset, reading, drawn.get(name, ""), now, name == tag, span)
+            )
         blocks = [
             f'<section data-group="{h.esc(group)}"><h3>{h.esc(group)}</h3>\n{chr(10).join(rows)}\n</section>'
             for group, rows in groups.items()

@@ -148,9 +148,7 @@ def capacity_factor() -> Part:
 def _capacity_factor(now: Now) -> str:
     generation = _sum(now, [site.generation for site in now.live_sites])
     capacity = sum(site.capacity() for site in now.live_sites)
-    share = Reading(
-        100 * generation.value / capacity if capacity else math.nan, generation.time, generation.every, "%"
-    )
+    share = Reading(100 * generation.value / capacity if capacity else math.nan, generation.time, generation.every, "%")
     return h.tile(
         "Capacity factor now",
         h.value(share, now.time),
@@ -286,12 +284,16 @@ def _matrix(now: Now) -> str:
     )
     rows = []
     for site in now.live_sites:
-        rows.append(f'<tr class="group"><td colspan="{len(STATES) + 1}">{h.link("site", site.name, site=site.id)}</td></tr>')
+        rows.append(
+            f'<tr class="group"><td colspan="{len(STATES) + 1}">{h.link("site", site.name, site=site.id)}</td></tr>'
+        )
         kinds: dict[str, list[str]] = {}
         for asset in site.states:
             kinds.setdefault(site.assets[asset], []).append(asset)
         for kind, ids in kinds.items():
-            cells = "\n".join(_cell(site, state, [a for a in ids if site.states[a] is state]) for state in STATES.values())
+            cells = "\n".join(
+                _cell(site, state, [a for a in ids if site.states[a] is state]) for state in STATES.values()
+            )
             rows.append(f'<tr><td class="sub">{h.esc(TYPE_WORDS.get(kind, fmt.words(kind)))}</td>\n{cells}</tr>')
     return (
         f'<div class="table"><table class="matrix">\n<thead><tr><th><span class="sr">Site and type</span></th>{head}</tr></thead>\n'
@@ -347,7 +349,7 @@ def _data_health(now: Now) -> str:
 def _silent_devices(now: Now, *, limit: int) -> list[str]:
     """A line for each device that should deliver and does not, with what it said last."""
     lines = [
-        f'<li>{h.state(STATES["stale"], word=False)}<b>{h.link("asset", device, site=site.id, asset=device)}</b> '
+        f"<li>{h.state(STATES['stale'], word=False)}<b>{h.link('asset', device, site=site.id, asset=device)}</b> "
         f'{h.age(int(health["last_time"]), now.time, every)} <span class="quiet">{h.esc(health["last_error"])}</span></li>'
         for site in now.live_sites
         if site.running
@@ -363,10 +365,14 @@ def recent_records(live: Live, *, site: str = "", asset: str = "", span: int = 7
     from workbench.display.records import newest_records
 
     def render(now: Now) -> str:
-        return records_table(newest_records(live.root, site=site, asset=asset, limit=limit), now, site=site, asset=asset)
+        return records_table(
+            newest_records(live.root, site=site, asset=asset, limit=limit), now, site=site, asset=asset
+        )
 
     title = "Alarms and events"
-    return Part("records", render, title=title, note="newest first", span=span, every=5, about=(site, asset, str(limit)))
+    return Part(
+        "records", render, title=title, note="newest first", span=span, every=5, about=(site, asset, str(limit))
+    )
 
 
 _SEVERITY = {"critical": "fault", "high": "fault", "medium": "operating_reduced", "low": "operating_reduced"}
@@ -384,8 +390,10 @@ def records_table(records: list[dict[str, object]], now: Now, *, site: str = "",
         kind = str(record["kind"])
         word = fmt.words(severity if severity != "info" else kind)
         state = _SEVERITY.get(severity)
-        shown = f'<span class="state s-{state}">{h.mark(STATES[state].shape)}{h.esc(word)}</span>' if state else h.esc(word)
-        what = str(record["text"]) or f"{fmt.words(str(record['name']))}: {fmt.words(str(record['value'])).lower()}"
+        shown = (
+            f'<span class="state s-{state}">{h.mark(STATES[state].shape)}{h.esc(word)}</span>' if state else h.esc(word)
+        )
+        what = fmt.words(str(record["text"]).replace(" → ", " to ")) or f"{fmt.words(str(record['name']))}: {fmt.words(str(record['value'])).lower()}"
         cells = [f'<td title="{fmt.clock(time, date=True)} UTC">{h.age(time, now.time)}</td>', f"<td>{shown}</td>"]
         if not asset:
             place = h.link("asset", str(record["asset"]), site=where.id, asset=str(record["asset"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,9 @@ def site_verdict(site: str) -> Part:
                 "This site is in the portfolio without a live source; its history can be read in notebooks and reports.</span>\n</div>"
             )
         found = [(at, asset, state) for asset, state in at.abnormal()]
-        return verdict_line(found, len(at.states), [] if at.running else [at], [at] if at.trouble else [], whole=at.name)
+        return verdict_line(
+            found, len(at.states), [] if at.running else [at], [at] if at.trouble else [], whole=at.name
+        )
 
     return Part("site-verdict", render, bare=True, about=(site,))
 
@@ -57,7 +60,7 @@ def site_tiles(live: Live, site: str) -> list[Part]:
     def measured(now: Now) -> dict[str, Performance]:
         return live.remember(("performance", site), lambda: performance(live, site), seconds=5.0) or {}
 
-    makers: dict[str, Any] = {
+    makers: dict[str, Callable[[SiteNow, Now], str]] = {
         "power": _power,
         "expectation": lambda at, now: _expectation(measured(now)),
         "energy": _energy,
@@ -68,17 +71,15 @@ def site_tiles(live: Live, site: str) -> list[Part]:
         makers["storage"] = _storage
     span = 12 // len(makers) if 12 % len(makers) == 0 else 2
     first = 12 - span * (len(makers) - 1)
-    return [
-        Part(
-            f"site-{name}",
-            lambda now, make=make: make(now.site(site), now),
-            bare=True,
-            span=first if i == 0 else span,
-            narrow=12 if i == 0 else 6,
-            about=(site,),
+
+    def part(name: str, width: int, narrow: int) -> Part:
+        make = makers[name]
+        return Part(
+            f"site-{name}", lambda now: make(now.site(site), now), bare=True, span=width, narrow=narrow, about=(site,)
         )
-        for i, (name, make) in enumerate(makers.items())
-    ]
+
+    first_name, *others = makers
+    return [part(first_name, first, 12), *(part(name, span, 6) for name in others)]
 
 
 def _power(at: SiteNow, now: Now) -> str:
@@ -109,7 +110,7 @@ def _expectation(found: dict[str, Performance]) -> str:
     return h.tile(
         "Against expectation",
         f'<span class="val"><b>{fmt.number(ratio, decimals=1)}</b><i>%</i></span>',
-        age_text='<span class="age">10-min mean</span>',
+        age_text='<span class="age">last 10 min</span>',
         below=below,
     )
 
@@ -133,9 +134,7 @@ def _resource(at: SiteNow, now: Now) -> str:
     else:
         label = "Wind speed"
         below = f"at {h.esc(reading.asset)}" if reading.asset else "mean of the turbines"
-    return h.tile(
-        label, h.value(reading, now.time), age_text=h.age(reading.time, now.time, reading.every), below=below
-    )
+    return h.tile(label, h.value(reading, now.time), age_text=h.age(reading.time, now.time, reading.every), below=below)
 
 
 def _frequency(at: SiteNow, now: Now) -> str:
@@ -232,7 +231,9 @@ def asset_cards(live: Live, site: str, *, span: int = 7) -> Part:
         cards = [_card(at, asset, found.get(asset), now) for asset in order]
         return f'<div class="assets{" many" if len(cards) > 9 else ""}">\n{chr(10).join(cards)}\n</div>'
 
-    return Part("assets", render, title="Assets", note="abnormal first; bar: power, tick: expected", span=span, about=(site,))
+    return Part(
+        "assets", render, title="Assets", note="abnormal first; bar: power, tick: expected", span=span, about=(site,)
+    )
 
 
 def _card(at: SiteNow, asset: str, measured: Performance | None, now: Now) -> str:
@@ -259,7 +260,7 @@ def _card(at: SiteNow, asset: str, measured: Performance | None, now: Now) -> st
         drawn = h.deviation(reading.value / rated if reading.fresh(now.time) else math.nan)
     else:
         drawn = '<span class="bar none"></span>'
-    css = f"abnormal s-{state.name}" if state is not None and state.abnormal else ""
+    css = f"abnormal is-{state.name}" if state is not None and state.abnormal else ""
     where = h.href("asset", site=at.id, asset=asset)
     newest, every = at.newest(asset), at.every(asset)
     beside = h.value(side, now.time) if side.variable else ""
@@ -310,7 +311,9 @@ def wind_rose(live: Live, site: str, *, hours: float = 7 * 24, span: int = 3) ->
             return h.nothing("Nothing at this site measures both direction and speed of the wind.")
         shares, labels, asset = found
         drawn = rose(shares, labels, now={"direction": _wind_from(now.site(site))})
-        return drawn + f'\n<p class="quiet">Share of time by direction, {h.esc(asset)}, ten-minute means. Arrow: now.</p>'
+        return (
+            drawn + f'\n<p class="quiet">Share of time by direction, {h.esc(asset)}, ten-minute means. Arrow: now.</p>'
+        )
 
     return Part("rose", render, title="Wind rose, last 7 days", span=span, about=(site,), every=5)
 

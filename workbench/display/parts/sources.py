@@ -23,7 +23,11 @@ def sources_verdict() -> Part:
 
 def _verdict(now: Now) -> str:
     devices = [(site, device) for site in now.live_sites for device in site.devices()]
-    ill = [(site, name, device) for site, (name, _, device, health, every) in devices if not site.device_well(health, every)]
+    ill = [
+        (site, name, device)
+        for site, (name, _, device, health, every) in devices
+        if not site.device_well(health, every)
+    ]
     silent = [site for site in now.live_sites if not site.running]
     if not ill and not silent:
         return (
@@ -62,7 +66,10 @@ def _collector(site: SiteNow, now: Now) -> str:
     words = "runs" if site.running else "not running"
     facts = [
         ("Since", fmt.clock(int(collector.get("started", 0)), date=True, seconds=False) + " UTC"),
-        ("Values taken in", fmt.number(float(collector["values"]), decimals=0) if "values" in collector else fmt.NOTHING),
+        (
+            "Values taken in",
+            fmt.number(float(collector["values"]), decimals=0) if "values" in collector else fmt.NOTHING,
+        ),
         ("Late samples", fmt.number(float(collector.get("late", math.nan)), decimals=0)),
         ("Waiting for the journal", _waiting(collector)),
     ]

@@ -39,7 +39,8 @@ def not_found(what: str, name: str, page: str, known: dict[str, str], **query: s
 
     def render(_: Now) -> str:
         chips = [
-            f'<a class="chip" href="{h.href(page, **{**query, what: one})}">{h.esc(text)}</a>' for one, text in known.items()
+            f'<a class="chip" href="{h.href(page, **{**query, what: one})}">{h.esc(text)}</a>'
+            for one, text in known.items()
         ]
         asked = f"No {what} is called <code>{h.esc(name)}</code>" if name else f"No {what} was named"
         there = " ".join(chips) or f"{h.link('portfolio', 'Back to the portfolio')}"
