@@ -417,6 +417,7 @@ def day_figure(
     plot = plots.blank(height=height, time=True, y_label=y_label, tools="")
     first, last = (local_time(np.array([pd.Timestamp(one).to_datetime64()]), tz)[0] for one in window)
     plot.x_range = _time_range(first, last)
+    plot.min_border_right = 22  # room for the last label
     whole_day = (last - first) <= np.timedelta64(26, "h")
     plot.xaxis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%H:%M" if whole_day else "%-d %b", months="%b %Y")
     items: list[tuple[str, Sequence[Any]]] = []
@@ -439,10 +440,13 @@ def day_figure(
         items.append((name, [drawn]))
     if len(items) > 1:
         plots.legend_above(plot, items)
+    highest = max(
+        (float(np.nanmax(np.asarray(one.values, float))) for one in lines.values() if one.notnull().any()), default=0
+    )
     lowest = min(
         (float(np.nanmin(np.asarray(one.values, float))) for one in lines.values() if one.notnull().any()), default=0
     )
-    if zero and lowest >= 0:
+    if zero and lowest > -0.02 * highest:
         plot.y_range.update(start=0)
     return plot
 

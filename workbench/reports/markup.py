@@ -82,7 +82,7 @@ def table_block(
     caption = f"<caption>{escape(title)}</caption>" if title else ""
     after = f'<p class="wb-note">{escape(note)}</p>' if note else ""
     return (
-        f'<div class="wb-table"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>'
+        f'<div class="wb-table{" wb-short" if len(rows) <= 16 else ""}"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>'
         f"{after}</div>"
     )
 
