@@ -162,7 +162,12 @@ async def test_a_silent_unit_leaves_the_gateway_to_the_others(server, sink, runn
         server.units[2].silent = False
         await server.tell("T2", Told(time.time_ns()))
         await eventually(lambda: sink.of("T2"), 12, "the unit is taken back when it answers")
-        assert source.health.device("T2").reconnects == 1
+        assert source.health.device("T2").state == "ok"
+        server.units[2].silent = True
+        await eventually(lambda: source.health.device("T2").state != "ok")
+        server.units[2].silent = False
+        await server.tell("T2", Told(time.time_ns()))
+        await eventually(lambda: source.health.device("T2").reconnects == 1, 12)
 
 
 @pytest.mark.parametrize("connection", ["shared", "device"])

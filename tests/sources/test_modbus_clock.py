@@ -46,12 +46,12 @@ def play(device: Device, lock: PhaseLock, start: int, seconds: float, trip: int)
     return ticks, late, polls
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     shift=st.integers(0, 10 * SECOND),
     phase=st.integers(0, SECOND),
     jitter=st.integers(0, 40),
-    trip=st.integers(1, 60),
+    trip=st.integers(5, 60),
     drift=st.floats(-150e-6, 150e-6),
     offset=st.integers(50, 350),
     seed=st.integers(0, 99),
@@ -69,7 +69,7 @@ def test_reads_every_tick_once_whatever_the_phase(shift, phase, jitter, trip, dr
 
 def test_drift_is_followed_for_hours():
     device = Device(SECOND, 0, 0, 0, 100e-6, 0)
-    ticks, _, polls = play(device, PhaseLock(SECOND, 200 * MS), 20 * SECOND, 4 * 3600, 5 * MS)
+    ticks, _, polls = play(device, PhaseLock(SECOND, 200 * MS), 20 * SECOND, 2 * 3600, 5 * MS)
     assert [b - a for a, b in pairwise(ticks)] == [SECOND] * (len(ticks) - 1)
     assert polls < 1.1 * len(ticks)
 

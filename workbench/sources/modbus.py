@@ -256,16 +256,17 @@ class ModbusSource(Source):
             name = asset if own else ends[asset]
             if name not in links:
                 links[name] = self._link(*ends[asset])
-            timeout = self.config.timeout
+            timeout = probe = self.config.timeout
             if sharing[name] > 1:
                 # A silent unit must leave the others on its connection the better part of the period.
                 timeout = min(timeout, max(0.1, 0.4 * seconds))
+                probe = min(timeout, max(0.05, 0.2 * seconds))
             pace = Pace(
                 period=self._period,
                 offset=staggered(place, len(assets), self._period),
                 phase=0.1 + 0.8 * place / len(assets),
                 timeout=timeout,
-                probe_timeout=min(timeout, max(0.05, 0.2 * seconds)),
+                probe_timeout=probe,
                 retry_refused=self.config.retry_refused,
             )
             devices.append(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 #: Drift between two clocks that is allowed for: 200 parts per million.
 _DRIFT = 200e-6
+#: Between two looks for a tick whose moment is not known yet [ns].
+_SWEEP = 250_000_000
 
 
 class PhaseLock:
@@ -15,9 +17,10 @@ class PhaseLock:
 
     The device puts a new time *T* (a tick) into its registers every ``period``; on our clock that becomes
     visible at *T + D*. Each poll narrows *D*: a poll that saw the new tick bounds it from above, one that
-    still saw the old tick from below. While the bounds are wide, polls go to their middle (a bisection that
-    costs at most one more poll per tick and misses none); then they go to a fixed ``offset`` behind the
-    upper bound. The bounds widen with time, so that drift between the clocks is found and followed.
+    still saw the old tick from below. While the bounds are wide, as at the beginning, it is polled often from
+    the lower bound upwards until the tick is there; from then on at a fixed ``offset`` behind the upper bound.
+    The bounds widen with time; now and then a poll goes to their middle, so that drift between the clocks is
+    found and followed. None of this misses an update.
 
     Parameters
     ----------
@@ -94,7 +97,11 @@ class PhaseLock:
             slot = self.tick - self.tick % self.period
             return max(now, slot + self.period + self.period // 2 + self._high)
         settled = expected + self._high + self.offset
-        if self._high - self._low > self.period // 16 and self._again == 0:
+        width = self._high - self._low
+        sweep = min(self.period // 8, _SWEEP)
+        if width > 2 * sweep and now < settled:
+            return max(now, expected + self._low) + sweep
+        if width > self.period // 16 and self._again == 0:
             return max(now, expected + (self._low + self._high) // 2)
         if settled > now:
             return settled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from dataclasses import dataclass, field
 
@@ -72,6 +73,7 @@ class ModbusDevice:
         self._probes = 0
         self._round_trip = 0.0
         self._silent = 0
+        self._down = self._seen = False
         self._failing: dict[Span, str] = {}
 
     # -- one poll -------------------------------------------------------------------------------------
@@ -195,7 +197,8 @@ class ModbusDevice:
     async def run(self, sink: Sink) -> None:
         """Poll in step with the device until cancelled."""
         self.health.state = "connecting"
-        await asyncio.sleep(self.pace.offset / 1e9)
+        # Devices of one source do not all start at once; one without a clock starts at its place in the slot.
+        await asyncio.sleep(self.pace.offset / 1e9 if self.codec.clock is not None else self._pause())
         while True:
             try:
                 await self._probe_refused()
@@ -203,9 +206,10 @@ class ModbusDevice:
             except Exception as error:  # whatever it is: a defect here must not silence the other devices of the source
                 await self._wait_out(error)
                 continue
-            if self._silent:
-                self.health.reconnects += 1
-                self._silent = 0
+            if self._down:
+                self.health.reconnects += self._seen
+                self._silent, self._down = 0, False
+            self._seen = True
             if sample is not None:
                 sink.put([sample])
                 self._text_events(sink, sample.time)
@@ -220,10 +224,16 @@ class ModbusDevice:
         return (next_slot(now, self.pace.period, self.pace.phase) - now) / 1e9
 
     async def _wait_out(self, error: Exception) -> None:
+        known = isinstance(error, LinkDownError | NoAnswerError | SourceError)
+        self.health.failed(str(error) if known else error)
+        self._down = True
+        if isinstance(error, LinkDownError):
+            # Nothing is known against the device. The link paces the tries; its devices follow one by one.
+            self.health.state = "down"
+            await asyncio.sleep(self.link.retry_in + random.uniform(0.02, 0.2))
+            return
         self._silent += 1
-        lost = isinstance(error, LinkDownError) or self._silent > 2
-        self.health.failed(str(error) if isinstance(error, LinkDownError | NoAnswerError | SourceError) else error)
-        self.health.state = "down" if lost else "degraded"
+        self.health.state = "down" if self._silent > 2 else "degraded"
         # The first silence may be one lost packet: ask again while the update is still there.
         await asyncio.sleep(0.05 if self._silent == 1 else backoff(self._silent - 1, first=0.25))
 

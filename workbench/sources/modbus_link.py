@@ -132,6 +132,11 @@ class Link:
         self._last_error = ""
         self._was_connected = False
 
+    @property
+    def retry_in(self) -> float:
+        """Seconds until a connection will be tried again; 0 where it may be at once."""
+        return max(0.0, self._not_before - time.monotonic())
+
     async def read(self, unit: int, read: Read, patience: float) -> bytes:
         """Payload of the answer to ``read``: registers in wire order, or packed bits.
 
@@ -226,7 +231,7 @@ class Link:
             client.close()
             self._attempts += 1
             self._last_error = f"cannot connect to {self.name}: {error}"
-            self._not_before = time.monotonic() + backoff(self._attempts)
+            self._not_before = time.monotonic() + backoff(self._attempts, most=4.0)
             raise LinkDownError(self._last_error)
         self._client = client
         self._attempts = self._silent = 0

@@ -63,8 +63,11 @@ class OpcUaConfig(SourceConfig):
         min_length=1, description="asset to the browse path of its folder below Objects, or to {node, url}"
     )
     mode: Literal["subscribe", "poll"] = "subscribe"
-    publishing_interval: float = Field(
-        0.25, gt=0, le=60, description="seconds between two messages of the server with what has changed"
+    publishing_interval: float | None = Field(
+        None,
+        gt=0,
+        le=60,
+        description="seconds between two messages of the server; a tenth of the cadence, at most 0.25, if left out",
     )
     sampling_interval: float | None = Field(
         None, ge=0, description="seconds between two looks of the server at a value; half the cadence if left out"
@@ -255,7 +258,7 @@ class OpcUaSource(Source):
         sampling = config.sampling_interval if config.sampling_interval is not None else self._period / 2e9
         _, refused = await session.subscribe(
             items,
-            publishing=config.publishing_interval,
+            publishing=config.publishing_interval or min(self._period / 1e10, 0.25),
             sampling=sampling,
             queue=config.queue_size,
             trigger=config.trigger,
