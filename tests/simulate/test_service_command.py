@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from workbench.catalog import open_catalog
-from workbench.cli.simulate import live_entries, simulate
+from workbench.catalog.served import live_entries
+from workbench.cli.simulate import simulate
 from workbench.demo.addresses import ADDRESSES
 from workbench.model.errors import InputError
 from workbench.model.samples import SeriesKey
