@@ -167,10 +167,7 @@ def test_rows_of_a_range_of_time(journal, batch, key, t0):
     for second in (0, 100, 3700, 7300):
         journal.append([batch([second], [[second, 0, 0]])])
     with journal.view() as view:
-        seconds = [
-            (row.slot_min - t0) // NS
-            for row in view.rows(key, start=t0 + 50 * NS, end=t0 + 7300 * NS)
-        ]
+        seconds = [(row.slot_min - t0) // NS for row in view.rows(key, start=t0 + 50 * NS, end=t0 + 7300 * NS)]
     assert seconds == [100, 3700]
 
 
@@ -185,7 +182,9 @@ def _append_many(path, name, n):
     for i in range(n):
         slot = np.array([i * NS], np.int64)
         one = np.ones(1, np.uint16)
-        journal.append([Batch(shape, (f"{name}{i % 7}",), slot, np.zeros(1, np.int32), slot, slot, one, np.array([[i, i]]))])
+        journal.append(
+            [Batch(shape, (f"{name}{i % 7}",), slot, np.zeros(1, np.int32), slot, slot, one, np.array([[i, i]]))]
+        )
     journal.close()
 
 
@@ -211,13 +210,33 @@ def test_the_file_gives_space_back(journal, batch, key):
     wide = tuple(f"v{i}" for i in range(400))
     # A file of 200 MB and more would take long here: look at the pages instead of the file.
     for second in range(200):
-        journal.append([batch([second] * 50, np.full((50, 400), second), assets=[f"T{i}" for i in range(50)], asset=range(50), variables=wide)])
+        journal.append(
+            [
+                batch(
+                    [second] * 50,
+                    np.full((50, 400), second),
+                    assets=[f"T{i}" for i in range(50)],
+                    asset=range(50),
+                    variables=wide,
+                )
+            ]
+        )
     with journal.view() as view:
         (chunk,) = view.chunks(key)
     journal.trim(key, chunk.chunk, chunk.seq_max, pause=0)
     before = _pages(journal.path)
     for second in range(200, 300):
-        journal.append([batch([second] * 50, np.full((50, 400), second), assets=[f"T{i}" for i in range(50)], asset=range(50), variables=wide)])
+        journal.append(
+            [
+                batch(
+                    [second] * 50,
+                    np.full((50, 400), second),
+                    assets=[f"T{i}" for i in range(50)],
+                    asset=range(50),
+                    variables=wide,
+                )
+            ]
+        )
     assert _pages(journal.path) == before  # the room is used again
 
 

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from workbench.model.samples import NS, Batch, SeriesKey, Shape
 from workbench.store import Journal, Keeper, SiteStore
@@ -56,9 +55,11 @@ def keep(root: Path) -> None:
     keeper = Keeper(site, now=now, grace=1, settle=5, late_every=0, linger=0)
     keeper.lock(wait=10)
     keeper.due()  # brings in all it needs
-    (root / f"keeper-{os.getpid()}").touch()
+    steps = root / f"keeper-{os.getpid()}"
+    steps.touch()
     while True:
         keeper.step()
+        steps.write_text("one and more")
 
 
 def acknowledged(done: Path) -> int:
@@ -79,20 +80,24 @@ def look(site: SiteStore, least: int, most: int | None = None) -> int:
     for name in ("wind_speed", "energy_production_lifetime"):
         np.testing.assert_array_equal(data[name].values.astype(np.float32), power, err_msg="torn")
     a, b = (np.sort(power[:, i][~np.isnan(power[:, i])]) for i in range(2))
-    np.testing.assert_array_equal(a, np.arange(len(a)), err_msg="lost or out of place")
     np.testing.assert_array_equal(b, a + 0.5, err_msg="half a time step")
-    assert len(a) >= least, "acknowledged and lost"
-    assert most is None or len(a) <= most
+    # Late ones that came while we read may be there too, without those that came in between.
+    np.testing.assert_array_equal(a[:least], np.arange(least), err_msg="acknowledged and lost")
+    assert (np.diff(a) >= 1).all()
+    if most is not None:
+        np.testing.assert_array_equal(a, np.arange(len(a)), err_msg="lost or out of place")
+        assert len(a) <= most
     return len(a)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_kill_writer_and_keeper_at_any_instant(tmp_path, seed):
-    chance = random.Random(seed)
+def test_kill_writer_and_keeper_at_any_instant(tmp_path):
+    chance = random.Random()  # each run at other instants
     root, done = tmp_path / "store", tmp_path / "done"
     site = SiteStore(root, "ridge")
     context = multiprocessing.get_context("forkserver")  # imports once for all that are killed
-    context.set_forkserver_preload(["workbench.store.statistics", "workbench.store.keeper", "workbench.model.vocabulary"])
+    context.set_forkserver_preload(
+        ["workbench.store.statistics", "workbench.store.keeper", "workbench.model.vocabulary"]
+    )
     looks = 0
     killed = {"writer": 0, "keeper": 0}
 
@@ -114,10 +119,11 @@ def test_kill_writer_and_keeper_at_any_instant(tmp_path, seed):
         while not over.wait(0.02):
             if not keepers[-1].is_alive():
                 return  # by itself: told below
-            # Only one that has begun its work is worth killing.
-            if not (root / f"keeper-{keepers[-1].pid}").exists():
+            # Only one that has begun is worth killing; every other one may finish a step before.
+            steps = root / f"keeper-{keepers[-1].pid}"
+            if not steps.exists() or (killed["keeper"] % 2 and not steps.read_text()):
                 continue
-            over.wait(chance.uniform(0.0, 1.5))
+            over.wait(chance.uniform(0.0, 0.6))
             kill(keepers[-1])
             killed["keeper"] += 1
             keepers.append(start(keep, root))
@@ -126,8 +132,9 @@ def test_kill_writer_and_keeper_at_any_instant(tmp_path, seed):
     killer.start()
     try:
         while killed["writer"] < 3 or killed["keeper"] < 3 or not site.telemetry.exists():
-            pause = time.monotonic() + chance.uniform(0.5, 2.5)
-            while time.monotonic() < pause:
+            pause = time.monotonic() + chance.uniform(0.3, 2.0)
+            begun = acknowledged(done)
+            while time.monotonic() < pause or acknowledged(done) < begun + 10:
                 look(site, acknowledged(done))
                 looks += 1
             assert killer.is_alive(), "the keeper ended by itself"
@@ -146,7 +153,7 @@ def test_kill_writer_and_keeper_at_any_instant(tmp_path, seed):
     least = acknowledged(done)
     total = look(site, least, least + 1)
     assert site.verify() == []
-    last = Keeper(site, now=lambda: T0 + (total + 60) * STRIDE * NS, settle=0, late_every=0, linger=0)
+    last = Keeper(site, now=lambda: T0 + (total + 400) * STRIDE * NS, settle=0, late_every=0, linger=0)
     last.step()
     last.step()
     assert look(site, least, least + 1) == total

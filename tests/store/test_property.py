@@ -122,8 +122,10 @@ def _brute(data, name, start):
     return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(story=st.lists(actions, min_size=1, max_size=12))
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(story=st.lists(actions, min_size=1, max_size=10))
 def test_any_story_gives_the_same_dataset(tmp_path, story):
     site = SiteStore(tmp_path / str(next(numbers)), "ridge")
     now = [T0 + 3_000 * NS]
@@ -250,7 +252,11 @@ def _check_statistics(site):
     found = site.open(SeriesKey("wind_turbine", "10min")).load()
     starts = {slot - slot % (600 * NS) for slot in data["time"].values.astype("datetime64[ns]").astype(int).tolist()}
     for start in sorted(starts):
-        if not data["sample_count"].sel(time=slice(np.datetime64(start, "ns"), np.datetime64(start + 600 * NS - 1, "ns"))).any():
+        if (
+            not data["sample_count"]
+            .sel(time=slice(np.datetime64(start, "ns"), np.datetime64(start + 600 * NS - 1, "ns")))
+            .any()
+        ):
             continue
         at = found.sel(time=np.datetime64(start, "ns"))
         for name in ("power_output", "operating_state"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -166,7 +166,7 @@ def _commit_chunk(
 
 def stored_region(
     change: Transaction, old: Group | None, group: Group, name: str, start: int, size: int
-) -> npt.NDArray[np.generic] | None:
+) -> npt.NDArray[Any] | None:
     """What the store held of an array before the change, on the new asset axis; None where nothing.
 
     Parameters

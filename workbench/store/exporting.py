@@ -87,6 +87,7 @@ def _parquet(data: xr.Dataset, path: Path, progress: Progress) -> None:
 
 def _netcdf(data: xr.Dataset, path: Path, progress: Progress) -> None:
     import h5netcdf
+    import h5py  # type: ignore[import-untyped]
 
     n, m = data.sizes["time"], data.sizes["asset"]
     chunk = (min(n, max(1, max(data.chunksizes.get("time", (n,))))), m)
@@ -99,8 +100,6 @@ def _netcdf(data: xr.Dataset, path: Path, progress: Progress) -> None:
             | _plain(data["time"].attrs)
         )
         times[:] = data["time"].values.astype("datetime64[ns]").astype(np.int64)
-        import h5py
-
         names = file.create_variable("asset", ("asset",), dtype=h5py.string_dtype())
         names.attrs.update({"cf_role": "timeseries_id", **_plain(data["asset"].attrs)})
         names[:] = data["asset"].values.astype(object)

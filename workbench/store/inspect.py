@@ -117,7 +117,13 @@ def verify(site: SiteStore) -> Iterator[str]:
 def _applied(view: SiteView) -> Iterator[str]:
     """Whether journal and store agree on what has passed from the one to the other."""
     applied = view.snapshot.applied
-    if not applied.journal or applied.journal != view.journal.id:
+    if not applied.journal:
+        return
+    if applied.journal != view.journal.id:
+        yield (
+            "journal: the store was filled from another journal than the one that is there now; "
+            "what only that one held is lost"
+        )
         return
     numbers = [*applied.floor.values(), *(seq for found in applied.chunks.values() for seq in found.values())]
     if max(numbers, default=0) > view.journal.last_seq:
@@ -133,6 +139,16 @@ def _applied(view: SiteView) -> Iterator[str]:
 def _group(snapshot: Snapshot, group: Group) -> Iterator[str]:
     """Whether the arrays of a series are as its attributes say, and every chunk can be read."""
     key = group.key
+    if group.origin % group.grid.span:
+        yield f"store: {key}: the arrays do not begin on a border of chunks"
+    yield from _times(snapshot, group)
+    names = [*group.variables, COUNT, *map(quality_name, group.flagged)]
+    for name in names:
+        yield from _array(snapshot, group, name)
+
+
+def _times(snapshot: Snapshot, group: Group) -> Iterator[str]:
+    key = group.key
     try:
         times = np.asarray(snapshot.array(key, "time")[:])
     except Exception as error:
@@ -143,11 +159,6 @@ def _group(snapshot: Snapshot, group: Group) -> Iterator[str]:
     off = np.flatnonzero(np.diff(times) != group.step)
     if len(off):
         yield f"store: {key} time: not regular at {len(off)} places, first after {_when(int(times[off[0]]))}"
-    if group.origin % group.grid.span:
-        yield f"store: {key}: the arrays do not begin on a border of chunks"
-    names = [*group.variables, COUNT, *map(quality_name, group.flagged)]
-    for name in names:
-        yield from _array(snapshot, group, name)
 
 
 def _array(snapshot: Snapshot, group: Group, name: str) -> Iterator[str]:

@@ -118,14 +118,14 @@ class Journal:
                 [number, chunk, through],
             ).fetchall()
         for part in self._parts(rows):
+            with self.view() as view:
+                view.look_at(part)  # notes the damaged ones
             with self._lock, self._told():
                 began = time.perf_counter()
                 with self._transaction(connection):
                     for seq in part:
                         if seq in self.damaged:
-                            connection.execute(
-                                f"INSERT OR REPLACE INTO damaged SELECT {_ALL} FROM rows WHERE seq = ?", [seq]
-                            )
+                            connection.execute(_SET_ASIDE, [seq])
                         connection.execute("DELETE FROM rows WHERE seq = ?", [seq])
                     connection.execute(
                         "INSERT OR REPLACE INTO meta VALUES ('trimmed', max(?, coalesce("
@@ -333,7 +333,10 @@ class Journal:
         return connection
 
 
-_ALL = "seq, series, chunk, shape, slot_min, slot_max, n, flags, crc, block"
+_SET_ASIDE = (
+    "INSERT OR REPLACE INTO damaged"
+    " SELECT seq, series, chunk, shape, slot_min, slot_max, n, flags, crc, block FROM rows WHERE seq = ?"
+)
 _INSERT = "INSERT INTO rows(series, chunk, shape, slot_min, slot_max, n, flags, crc, block) VALUES (?,?,?,?,?,?,?,?,?)"
 
 

@@ -127,13 +127,13 @@ class JournalView:
             return []
         width = {i: len(shape.variables) for i, shape in self.names.shapes.items() if shape.key == key}
         found: dict[int, ChunkRows] = {}
-        for chunk, shape, *rest, n in self._connection.execute(
+        for chunk, shape, first, last, low, high, rows, n in self._connection.execute(
             "SELECT chunk, shape, min(slot_min), max(slot_max), min(seq), max(seq), count(*), sum(n)"
-            " FROM rows INDEXED BY rows_by_chunk WHERE series = ? AND seq > ?"
-            f" {'' if only is None else 'AND chunk = ?'} GROUP BY chunk, shape",
-            [number, after] if only is None else [number, after, only],
+            " FROM rows INDEXED BY rows_by_chunk WHERE series = ? AND seq > ? AND chunk BETWEEN ? AND ?"
+            " GROUP BY chunk, shape",
+            [number, after, *((-(1 << 62), 1 << 62) if only is None else (only, only))],
         ):
-            new = ChunkRows(chunk, *rest, n * width[shape])
+            new = ChunkRows(chunk, first, last, low, high, rows, n * width[shape])
             old = found.get(chunk)
             if old is not None:
                 new = ChunkRows(
@@ -209,6 +209,11 @@ class JournalView:
             numbers = [self.names.series_ids[key] for key in keys if key in self.names.series_ids]
             query += f" AND series IN ({','.join(map(str, numbers))})"
         yield from self._sound(Row(*found) for found in self._connection.execute(query + " ORDER BY seq", values))
+
+    def look_at(self, seqs: Sequence[int]) -> None:
+        """Read rows, so that damage is reported."""
+        for _ in self._sound(self._by_number(seqs)):
+            pass
 
     def batch(self, row: Row) -> Batch:
         """A row as the batch it was made from."""

@@ -23,7 +23,6 @@ from workbench.store.site import SiteStore
 from workbench.store.statistics import PERIOD, has_statistics, statistics_batches
 from workbench.store.telemetry import lock_file
 
-
 #: Ten-minute periods of a series computed in one step, and in one portion of it.
 _PERIODS_A_STEP, _PERIODS_AT_ONCE = 144, 36
 

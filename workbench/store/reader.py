@@ -284,7 +284,11 @@ class SeriesSource:
         start = max(self.start, self.grid.chunk_start(chunk))
         end = min(self.start + self.size * self.grid.step, self.grid.chunk_start(chunk + 1))
         with self.site.view() as view:
-            through = self.through if view.journal.id == self.journal_id else None
+            same = view.journal.id == self.journal_id
+            through = self.through if same else None
+            if same and int(view.journal.meta("trimmed") or 0) < self.tail[chunk].seq_min:
+                # All rows of back then are still there: read it exactly as it was when opened.
+                view = SiteView(view.journal, self._snapshot())
             fold = view.fold(
                 self.key,
                 chunk,
@@ -348,7 +352,7 @@ def _array(lazy: LazyArray, chunks: tuple[tuple[int, ...], tuple[int, ...]], nam
 
     if not lazy.shape[0] or not lazy.shape[1]:
         return np.empty(lazy.shape, lazy.dtype)
-    return da.from_array(
+    return da.from_array(  # type: ignore[no-untyped-call]
         lazy, chunks=chunks, name=name, asarray=False, fancy=False, meta=np.empty((0, 0), dtype=lazy.dtype)
     )
 

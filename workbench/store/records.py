@@ -101,7 +101,7 @@ class Records:
             added = 0
             for at in range(0, len(rows), 500):  # far below any database's limit of parameters
                 insert = self._insert(events).values(rows[at : at + 500]).on_conflict_do_nothing()
-                added += max(connection.execute(insert).rowcount, 0)
+                added += len(connection.execute(insert.returning(events.c.id)).all())
         return added
 
     def events(

@@ -38,7 +38,7 @@ class SeriesRing:
         self.variables: list[str] = []
         self._asset_place: dict[str, int] = {}
         self._place: dict[str, tuple[str, int]] = {}  #: variable -> plane, line
-        self._planes = {
+        self._planes: dict[str, npt.NDArray[Any]] = {
             "f4": np.empty((self.slots, 0, 0), np.float32),
             "f8": np.empty((self.slots, 0, 0), np.float64),
         }

@@ -26,7 +26,7 @@ def time_ns(when: Any, *, where: str = "time") -> int:
         return int(when)
     try:
         stamp = pd.Timestamp(when)
-        if stamp is pd.NaT:
+        if pd.isna(stamp):
             raise ValueError("not a time")
         if stamp.tzinfo is not None:
             stamp = stamp.tz_convert("UTC").tz_localize(None)

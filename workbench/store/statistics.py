@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +73,7 @@ def _batch(source: SeriesSource, dtypes: dict[str, str], first: int, periods: in
     per = PERIOD // source.grid.step
     offset = (source.start - first) // source.grid.step
 
-    def blocks(name: str, part: str, dtype: str, fill: float) -> npt.NDArray[np.generic]:
+    def blocks(name: str, part: str, dtype: str, fill: float) -> npt.NDArray[Any]:
         full = np.full((periods * per, len(source.assets)), fill, dtype=dtype)
         full[offset : offset + source.size] = source.read(name, part, dtype, 0, source.size)
         return full.reshape(periods, per, len(source.assets))
@@ -91,6 +91,8 @@ def _batch(source: SeriesSource, dtypes: dict[str, str], first: int, periods: in
             usable &= (flags & np.uint16(UNUSABLE)) == 0
         kind = kind_of(name)
         for suffix, result in zip(_SUFFIXES[kind], summarise(values, usable, kind, _low(name)), strict=True):
+            if suffix and name + suffix in dtypes:
+                continue  # a tag of its own has that name
             names.append(name + suffix)
             widths.append("f4" if suffix == "_count" else dtypes[name])
             columns.append(result[period, asset])
@@ -108,9 +110,7 @@ def _batch(source: SeriesSource, dtypes: dict[str, str], first: int, periods: in
     )
 
 
-def summarise(
-    values: npt.NDArray[np.generic], usable: npt.NDArray[np.bool_], kind: Kind, low: float = 0.0
-) -> list[Floats]:
+def summarise(values: npt.NDArray[Any], usable: npt.NDArray[np.bool_], kind: Kind, low: float = 0.0) -> list[Floats]:
     """Statistics over the middle axis of ``values`` [period, slot, asset], of the ``usable`` ones.
 
     ``measurement``: mean, minimum, maximum, standard deviation (of the population), count. ``angle``

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import icechunk
 import numpy as np
@@ -93,15 +93,17 @@ class Group:
     @classmethod
     def from_attrs(cls, key: SeriesKey, attrs: Mapping[str, Any]) -> Group:
         """From the group's attributes."""
+        numbers = {
+            name: int(attrs[name])
+            for name in ("step", "slots", "origin", "size", "first", "last", "asset_chunk", "values")
+        }
         return cls(
-            key,
-            *(int(attrs[name]) for name in ("step", "slots", "origin", "size", "first", "last")),
+            key=key,
             assets=tuple(attrs["assets"]),
             variables=dict(attrs["variables"]),
             flagged=tuple(attrs["flagged"]),
-            asset_chunk=int(attrs["asset_chunk"]),
-            values=int(attrs["values"]),
             imports=tuple((int(n), int(first), int(last)) for n, first, last in attrs["imports"]),
+            **numbers,
         )
 
 
@@ -140,7 +142,9 @@ class Snapshot:
         if session is not None:
             with contextlib.suppress(zarr.errors.GroupNotFoundError):  # as created, before the first commit
                 self._root = zarr.open_group(session.store, mode="r")
-        about: dict[str, Any] = {} if self._root is None else dict(self._root.attrs.get("workbench", {}))
+        about: dict[str, Any] = (
+            {} if self._root is None else cast(dict[str, Any], self._root.attrs.get("workbench", {}))
+        )
         self._series = tuple(SeriesKey.parse(text) for text in about.get("series", []))
         self.applied = Applied(
             about.get("journal", ""),
@@ -177,7 +181,7 @@ class Snapshot:
         if found is None:
             if self._root is None:
                 raise KeyError(f"{key}/{name}")
-            found = self._arrays[key, name] = self._root[f"{key}/{name}"]  # type: ignore[assignment]
+            found = self._arrays[key, name] = cast("zarr.Array[Any]", self._root[f"{key}/{name}"])
         return found
 
 
@@ -212,8 +216,9 @@ class Telemetry:
             with self._lock:
                 if at is not None:
                     tagged = at in repository.list_tags()
-                    session = repository.readonly_session(**({"tag": at} if tagged else {"snapshot_id": at}))
-                    return Snapshot(session)
+                    if tagged:
+                        return Snapshot(repository.readonly_session(tag=at))
+                    return Snapshot(repository.readonly_session(snapshot_id=at))
                 newest = repository.lookup_branch(BRANCH)
                 if self._snapshot is None or self._snapshot.id != newest:
                     self._snapshot = Snapshot(repository.readonly_session(snapshot_id=newest))
@@ -501,7 +506,7 @@ class Transaction:
                 attributes={"long_name": "asset", "cf_role": "timeseries_id"},
                 overwrite=True,
             )
-            names[:] = np.array(new.assets, dtype=np.dtypes.StringDType())  # type: ignore[call-overload]
+            names[:] = np.array(new.assets, dtype=np.dtypes.StringDType())
 
 
 @contextlib.contextmanager
