@@ -19,7 +19,7 @@ from workbench.simulate.dynamics import Clock, State, count_up, lag
 from workbench.simulate.facts import number, rating, years_in_service
 from workbench.simulate.faults import Fault
 from workbench.simulate.grid import GridState
-from workbench.simulate.noise import Floats, key_of, uniform, White
+from workbench.simulate.noise import Floats, White, key_of, uniform
 from workbench.simulate.weather import Weather
 
 if TYPE_CHECKING:

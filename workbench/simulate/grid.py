@@ -17,7 +17,7 @@ import numpy as np
 from workbench.simulate.codes import code
 from workbench.simulate.dynamics import Clock, State, count_up, today, today_state
 from workbench.simulate.facts import number, years_in_service
-from workbench.simulate.noise import Floats, LatticeNoise, key_of, octave_variances, red, uniform, White
+from workbench.simulate.noise import Floats, LatticeNoise, White, key_of, octave_variances, red, uniform
 
 if TYPE_CHECKING:
     from workbench.model.assets import Asset, Site

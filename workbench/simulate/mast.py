@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.simulate.dynamics import Clock
 from workbench.simulate.facts import positions
-from workbench.simulate.noise import Floats, key_of, White
+from workbench.simulate.noise import Floats, White
 from workbench.simulate.weather import Weather
 from workbench.simulate.wind import Wind, profile
 

@@ -170,8 +170,9 @@ class Inverters:
         dc_nominal = self.rated / self._efficiency
         awake = (dc_possible > 0.004 * self.dc_rated) & ~outage
         ac_possible = dc_possible * inverter_efficiency(dc_possible / dc_nominal, self._efficiency)
-        ac = np.where(awake, np.minimum(ac_possible, setpoint) * (1.0 + 0.0006 * noise[0]), 0.0)
-        limited = awake & (ac_possible > setpoint)
+        held = setpoint * (1.0 + 0.0006 * noise[0])  # no controller holds a limit to the last watt
+        ac = np.where(awake, np.minimum(ac_possible, held), 0.0)
+        limited = awake & (ac_possible > held)
         ordered = limited & (setpoint < 0.999 * self.rated)
         # where the inverter limits, it moves the modules off their best point: less current at a higher voltage
         efficiency = inverter_efficiency(ac / self._efficiency / dc_nominal, self._efficiency)
