@@ -9,6 +9,7 @@ import pytest
 from workbench.model.samples import SeriesKey
 from workbench.simulate.codes import code
 from workbench.simulate.dynamics import Clock
+from workbench.simulate.faults import Fault
 from workbench.simulate.plant import build_site
 from workbench.simulate.solar import _soil, inverter_efficiency, mounting_of
 from workbench.simulate.sun import Mounting, SunTable, transpose
@@ -113,8 +114,13 @@ def test_clipping_raises_the_voltage(demo_portfolio):
     assert float(data.total_ac_power.min()) == pytest.approx(875.0, rel=0.003)
     assert (data.operating_state == code("operating_state", "throttled")).all()
     np.testing.assert_allclose(data.total_dc_power, data.total_dc_voltage * data.total_dc_current / 1e3, rtol=1e-4)
-    possible = data.available_power
-    assert float(possible.max()) <= 875.0
+    assert float(data.available_power.max()) <= 875.0
+    order = Fault("curtailment", "SV-GRID", noon - 600 * 10**9, None, 0.4)
+    plant = still(build_site(site, 3, noon, climate=climate, faults=[order]))
+    less = plant.history(noon, noon + 600 * 10**9, "1s")[INVERTER]
+    assert float(less.total_ac_power.mean()) == pytest.approx(350.0, rel=0.003)
+    assert float((less.total_dc_voltage - data.total_dc_voltage).min()) > 20  # away from the modules' best point
+    assert float(less.total_dc_voltage.max()) < 27 * 37.2 * 1.1
 
 
 def test_clouds_pass_over_one_inverter_after_the_other(demo_portfolio):

@@ -170,7 +170,7 @@ class Inverters:
         dc_nominal = self.rated / self._efficiency
         awake = (dc_possible > 0.004 * self.dc_rated) & ~outage
         ac_possible = dc_possible * inverter_efficiency(dc_possible / dc_nominal, self._efficiency)
-        held = setpoint * (1.0 + 0.0006 * noise[0])  # no controller holds a limit to the last watt
+        held = setpoint * (1.0 - 0.0012 * np.abs(noise[0]))  # no controller holds a limit to the last watt
         ac = np.where(awake, np.minimum(ac_possible, held), 0.0)
         limited = awake & (ac_possible > held)
         ordered = limited & (setpoint < 0.999 * self.rated)
