@@ -150,3 +150,17 @@ def test_batches_hold_each_sample_once_in_its_slot(quality: int | None):
     else:
         assert two.quality is not None
         assert two.quality.tolist() == [[0, 0], [quality, quality]]
+
+
+async def test_parts_of_one_update_count_as_one():
+    disk = Disk()
+    sink = intake(disk)
+    whole = sample("T1")
+    rest = Sample(OTHER, "T1", whole.time, np.ones(1))
+    again = Sample(SHAPE, "T1", whole.time, np.ones(2))
+    later = Sample(SHAPE, "T1", whole.time + NS // 2, np.ones(2))
+    sink.put([whole])
+    sink.put([rest, again, later])
+    await sink.flush()
+    assert sum(int(batch.count.sum()) for batch in disk.batches) == 2
+    assert sum(len(batch) for batch in disk.batches) == 4

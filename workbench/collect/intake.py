@@ -93,6 +93,10 @@ class SiteIntake:
             name = (sample.shape.key, sample.asset)
             newest = self._newest.get(name, 0)
             if sample.time >= newest:
+                if sample.time == newest:
+                    # The rest of an update that came in parts, or the same one delivered again: the count of
+                    # a slot is of distinct instants.
+                    sample.count = 0
                 self._newest[name] = sample.time
                 self._events.extend(self._watch.changes(sample))
             else:

@@ -61,7 +61,8 @@ class Sample:
 
     ``time`` and ``received`` are ns since 1970 UTC: the source's own time, and when it reached us.
     ``values`` is float64 [len(shape.variables)]; ``quality`` uint16 of the same length, or None where
-    every value is good. ``count`` is the number of source updates folded into it.
+    every value is good. ``count`` is the number of source updates folded into it: 0 for a further part of an
+    update that has been counted.
     """
 
     shape: Shape
