@@ -111,7 +111,7 @@ def test_clipping_raises_the_voltage(demo_portfolio):
     noon = int(np.datetime64("2026-04-20T18:00", "ns").astype(np.int64))
     climate = Climate.of(site, 3).with_(clouds=0.01, temperature=5.0)  # cool modules deliver more
     data = still(build_site(site, 3, noon, climate=climate)).history(noon, noon + 600 * 10**9, "1s")[INVERTER]
-    assert float(data.total_ac_power.min()) == pytest.approx(875.0, rel=0.003)
+    assert float(data.total_ac_power.min()) == pytest.approx(875.0, rel=0.005)
     assert (data.operating_state == code("operating_state", "throttled")).all()
     np.testing.assert_allclose(data.total_dc_power, data.total_dc_voltage * data.total_dc_current / 1e3, rtol=1e-4)
     assert float(data.available_power.max()) <= 875.0
