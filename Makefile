@@ -10,6 +10,9 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 ONLY   ?=
 
+# Some machines switch the writing of bytecode off; every process would then compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo test lab check format bench lock docs clean
 
