@@ -37,6 +37,9 @@ class RowFlag(IntFlag):
     REPLACE = 2  #: its samples replace what their slots held, count and missing values included
 
 
+_QUALITY = int(RowFlag.QUALITY)
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where the variables of a shape stand in a block."""
@@ -145,7 +148,7 @@ def values_f8(row: Row, layout: Layout) -> npt.NDArray[np.float64]:
 
 def quality(row: Row, layout: Layout) -> npt.NDArray[np.uint16] | None:
     """The quality [v, n] in the order of the shape's variables; None where all is good."""
-    if not row.flags & RowFlag.QUALITY:
+    if not row.flags & _QUALITY:
         return None
     n, v = row.n, len(layout.f4) + len(layout.f8)
     return np.frombuffer(row.block, "<u2", v * n, (HEAD + layout.width) * n).reshape(v, n)

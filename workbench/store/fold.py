@@ -21,6 +21,7 @@ from workbench.store.block import Row, RowFlag
 FloatArray = npt.NDArray[np.floating[Any]]
 CountArray = npt.NDArray[np.uint16]
 MOST = np.iinfo(np.uint16).max
+_REPLACE = int(RowFlag.REPLACE)
 _NOWHERE = np.empty(0, dtype=np.int64)
 _NOTHING = np.empty(0, dtype=np.float64)
 
@@ -104,7 +105,7 @@ class Fold:
             if asset.min() < 0 or slot.min() < 0 or slot.max() >= size:
                 keep = np.flatnonzero((asset >= 0) & (slot >= 0) & (slot < size))
                 at = at[keep]
-            replace = bool(row.flags & RowFlag.REPLACE)
+            replace = bool(row.flags & _REPLACE)
             self._counts.append((replace, at, top.count if keep is None else top.count[keep]))
             if choice.empty:
                 continue
@@ -132,6 +133,10 @@ class Fold:
     def nbytes(self) -> int:
         """Bytes of the values held."""
         return sum(p.f4.nbytes + p.f8.nbytes + (0 if p.quality is None else p.quality.nbytes) for p in self._parts)
+
+    def has_quality(self, name: str) -> bool:
+        """Whether a row has a quality other than good in a sample with this variable."""
+        return any(part.quality is not None for part in self._parts if name in part.where)
 
     def values(self, name: str, base: FloatArray | None = None, *, dtype: str = "f4") -> FloatArray:
         """Values [slot, asset] of a variable; ``base`` is what the slots hold already and is not changed."""

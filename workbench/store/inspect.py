@@ -152,7 +152,7 @@ def _times(snapshot: Snapshot, group: Group) -> Iterator[str]:
     try:
         times = np.asarray(snapshot.array(key, "time")[:])
     except Exception as error:
-        yield f"store: {key} time: {_line(error)}"
+        yield f"store: {key} time cannot be read: {_line(error)}"
         return
     if len(times) != group.size or times[0] != group.origin:
         yield f"store: {key} time: {len(times)} slots from {times[:1]}, expected {group.size} from {group.origin}"

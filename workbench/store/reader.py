@@ -25,7 +25,7 @@ from workbench.store.attributes import count_attrs, variable_attrs
 from workbench.store.fold import Fold
 from workbench.store.grid import Grid, grid_of
 from workbench.store.journal_view import ChunkRows, JournalView
-from workbench.store.telemetry import COUNT, Group, Snapshot
+from workbench.store.telemetry import COUNT, Group, Snapshot, has_array
 
 if TYPE_CHECKING:
     from workbench.store.site import SiteStore
@@ -190,6 +190,7 @@ class SeriesSource:
         self.token = "-".join(
             map(str, (site.site, view.key, snapshot, journal_id, through, start, size, hash(self.assets)))
         )
+        self._flagged = frozenset(() if view.group is None else view.group.flagged)
         self._groups = _variable_groups(view, self.variables)
         self._locks: dict[int, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -203,44 +204,72 @@ class SeriesSource:
 
     def read(self, name: str, part: str, dtype: str, first: int, stop: int) -> npt.NDArray[Any]:
         """Slots ``first`` to ``stop`` of the Dataset: ``part`` (value, quality, count) of a variable, all assets."""
-        out = np.full((stop - first, len(self.assets)), np.nan if part == "value" else 0, dtype=dtype)
         at = self.start + first * self.grid.step
         end = self.start + stop * self.grid.step
-        for chunk in range(self.grid.chunk(at), self.grid.chunk(end - self.grid.step) + 1):
-            low = max(at, self.grid.chunk_start(chunk))
-            high = min(end, self.grid.chunk_start(chunk + 1))
-            lines = slice((low - at) // self.grid.step, (high - at) // self.grid.step)
+        low, high = self.grid.chunk(at), self.grid.chunk(end - self.grid.step)
+        if low == high and low in self.tail:
+            found = self._open_chunk(low, name, part, dtype, at, end)
+            return self._empty(part, dtype, stop - first) if found is None else found
+        out = self._empty(part, dtype, stop - first)
+        for chunk in range(low, high + 1):
+            start = max(at, self.grid.chunk_start(chunk))
+            until = min(end, self.grid.chunk_start(chunk + 1))
+            lines = slice((start - at) // self.grid.step, (until - at) // self.grid.step)
             if chunk in self.tail:
-                out[lines] = self._open_chunk(chunk, name, part, dtype, low, high)
+                found = self._open_chunk(chunk, name, part, dtype, start, until)
+                if found is not None:
+                    out[lines] = found
             else:
-                self._stored(self._snapshot(), name, part, low, high, out[lines])
+                self._stored(self._snapshot(), name, part, start, until, out[lines])
         return out
+
+    def quality(self, name: str) -> npt.NDArray[np.uint16] | None:
+        """The quality of a variable over all slots; None where all is good."""
+        if name not in self._flagged:
+            chunks = range(
+                self.grid.chunk(self.start), self.grid.chunk(self.start + (self.size - 1) * self.grid.step) + 1
+            )
+            if not any(
+                self._piece(chunk, name, "quality").fold.has_quality(name) for chunk in chunks if chunk in self.tail
+            ):
+                return None
+        flags = self.read(name, "quality", "u2", 0, self.size)
+        return flags if flags.any() else None
+
+    def _empty(self, part: str, dtype: str, size: int) -> npt.NDArray[Any]:
+        if part == "value":
+            return np.full((size, len(self.assets)), np.nan, dtype=dtype)
+        return np.zeros((size, len(self.assets)), dtype=dtype)
 
     def _snapshot(self) -> Snapshot:
         return self.site.snapshot_by_id(self.snapshot_id)
 
-    def _open_chunk(self, chunk: int, name: str, part: str, dtype: str, low: int, high: int) -> npt.NDArray[Any]:
+    def _open_chunk(self, chunk: int, name: str, part: str, dtype: str, low: int, high: int) -> npt.NDArray[Any] | None:
+        """Slots from ``low`` until before ``high`` [ns] of a chunk with rows in the journal; None for all good."""
         piece = self._piece(chunk, name, part)
         lines = slice((low - piece.start) // self.grid.step, (high - piece.start) // self.grid.step)
         size = piece.fold.shape[0]
         begin, end = piece.start, piece.start + size * self.grid.step
 
-        def stored(what: str, kind: str) -> npt.NDArray[Any]:
-            base = np.full((size, len(self.assets)), np.nan if what == "value" else 0, dtype=kind)
-            self._stored(piece.snapshot, name, what, begin, end, base)
+        def stored(kind: str) -> npt.NDArray[Any] | None:
+            group = piece.snapshot.group(self.key)
+            if group is None or not has_array(group, _array_of(name, part)):
+                return None
+            base = self._empty(part, kind, size)
+            self._stored(piece.snapshot, name, part, begin, end, base)
             return base
 
         if part == "count":
-            return piece.fold.counts(stored("count", "u2"))[lines]
+            return piece.fold.counts(stored("u2"))[lines]
         if part == "value":
-            return piece.fold.values(name, stored("value", dtype), dtype=dtype)[lines]
-        flags = piece.fold.quality(name, stored("quality", "u2"))
-        return np.zeros(piece.fold.shape, np.uint16)[lines] if flags is None else flags[lines]
+            return piece.fold.values(name, stored(dtype), dtype=dtype)[lines]
+        flags = piece.fold.quality(name, stored("u2"))
+        return None if flags is None else flags[lines]
 
     def _stored(self, snapshot: Snapshot, name: str, part: str, low: int, high: int, out: npt.NDArray[Any]) -> None:
         """Fill ``out`` [slots, assets] from the store; what it does not hold stays as it is."""
         group = snapshot.group(self.key)
-        array = {"value": name, "quality": quality_name(name), "count": COUNT}[part]
+        array = _array_of(name, part)
         if group is None:
             return
         first = (max(low, group.origin) - group.origin) // group.step
@@ -299,6 +328,10 @@ class SeriesSource:
                 through=through,
             )
             return Piece(fold, view.snapshot, start, frozenset(group))
+
+
+def _array_of(name: str, part: str) -> str:
+    return {"value": name, "quality": quality_name(name), "count": COUNT}[part]
 
 
 class LazyArray:

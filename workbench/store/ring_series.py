@@ -15,6 +15,8 @@ from workbench.store.grid import grid_of
 if TYPE_CHECKING:
     from workbench.store.reader import SeriesSource
 
+#: Places along an axis.
+Places = slice | npt.NDArray[np.intp]
 Window = tuple[
     npt.NDArray[np.int64],
     dict[str, npt.NDArray[np.floating[Any]]],
@@ -135,8 +137,8 @@ class SeriesRing:
             self._quality = np.zeros((self.slots, len(self.assets), len(self.variables)), np.uint16)
         with np.errstate(over="ignore"):
             for dtype, plane in self._planes.items():
-                from_, into = columns.planes[dtype]
-                if len(from_):
+                from_, into, width = columns.planes[dtype]
+                if width:
                     _assign(plane, line, asset, into, values[:, from_], sent[:, from_])
         if self._quality is not None:
             marks = np.zeros(values.shape, np.uint16) if flags is None else flags
@@ -167,13 +169,13 @@ class SeriesRing:
 
     def _remember(
         self,
-        columns: npt.NDArray[np.intp],
+        columns: Places,
         asset: npt.NDArray[np.intp],
         values: npt.NDArray[np.float64],
         times: npt.NDArray[np.int64],
         flags: npt.NDArray[np.uint16] | None,
     ) -> None:
-        where = np.ix_(asset, columns)
+        where: Any = (asset, columns) if isinstance(columns, slice) else np.ix_(asset, columns)
         newer = ~np.isnan(values)
         if flags is not None:
             newer |= flags != 0
@@ -216,11 +218,11 @@ class SeriesRing:
             dtype, column = self._place[name]
             values = source.read(name, "value", dtype, 0, source.size)
             self._planes[dtype][line[:, None], asset[None, :], column] = values
-            flags = source.read(name, "quality", "u2", 0, source.size)
-            if flags.any() and self._quality is None:
+            flags = source.quality(name)
+            if flags is not None and self._quality is None:
                 self._quality = np.zeros((self.slots, len(self.assets), len(self.variables)), np.uint16)
             if self._quality is not None:
-                self._quality[line[:, None], asset[None, :], number] = flags
+                self._quality[line[:, None], asset[None, :], number] = 0 if flags is None else flags
             self._recall(number, asset, source, values, flags)
         self._count[line[:, None], asset[None, :]] = source.read("", "count", "u2", 0, source.size)
 
@@ -232,7 +234,7 @@ class SeriesRing:
         for number, name in enumerate(self.variables):
             if name in source.variables:
                 values = source.read(name, "value", self._place[name][0], 0, source.size)
-                self._recall(number, asset, source, values, source.read(name, "quality", "u2", 0, source.size))
+                self._recall(number, asset, source, values, source.quality(name))
 
     def _recall(
         self,
@@ -240,16 +242,21 @@ class SeriesRing:
         asset: npt.NDArray[np.intp],
         source: SeriesSource,
         values: npt.NDArray[np.floating[Any]],
-        flags: npt.NDArray[np.uint16],
+        flags: npt.NDArray[np.uint16] | None,
     ) -> None:
         """Newest values out of the window, for those the journal has no exact time of any more."""
-        there = ~np.isnan(values) | (flags != 0)
+        end = source.start + (source.size - 1) * source.grid.step
+        if (self.last_time[asset, number] >= end).all():
+            return
+        there = ~np.isnan(values)
+        if flags is not None:
+            there |= flags != 0
         last = source.size - 1 - np.argmax(there[::-1], axis=0)
         times = source.start + last * source.grid.step
         better = there.any(axis=0) & (self.last_time[asset, number] < times)
         at, columns = asset[better], np.flatnonzero(better)
         self.last_value[at, number] = values[last[better], columns]
-        self.last_quality[at, number] = flags[last[better], columns]
+        self.last_quality[at, number] = 0 if flags is None else flags[last[better], columns]
         self.last_time[at, number] = times[better]
 
     def window(self, variables: Sequence[str], assets: Sequence[str], seconds: float | None) -> Window:
@@ -278,28 +285,37 @@ class _Columns:
 
     def __init__(self, shape: Shape, place: Mapping[str, tuple[str, int]], variables: Sequence[str]) -> None:
         numbered = {name: number for number, name in enumerate(variables)}
-        self.variables = np.array([numbered[name] for name in shape.variables], dtype=np.intp)
-        self.planes: dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = {}
+        self.variables = _run([numbered[name] for name in shape.variables])
+        self.planes: dict[str, tuple[Places, Places, int]] = {}
         for dtype in ("f4", "f8"):
             chosen = [(i, place[name][1]) for i, name in enumerate(shape.variables) if place[name][0] == dtype]
-            self.planes[dtype] = (
-                np.array([i for i, _ in chosen], dtype=np.intp),
-                np.array([line for _, line in chosen], dtype=np.intp),
-            )
+            self.planes[dtype] = (_run([i for i, _ in chosen]), _run([line for _, line in chosen]), len(chosen))
+
+
+def _run(places: Sequence[int]) -> Places:
+    """Places as a slice where they follow each other, which is the common case and much the faster."""
+    if places and list(places) == list(range(places[0], places[0] + len(places))):
+        return slice(places[0], places[0] + len(places))
+    return np.array(places, dtype=np.intp)
 
 
 def _assign(
     plane: npt.NDArray[Any],
     line: npt.NDArray[np.int64],
     asset: npt.NDArray[np.intp],
-    into: npt.NDArray[np.intp],
+    into: Places,
     values: npt.NDArray[Any],
     sent: npt.NDArray[np.bool_],
 ) -> None:
     """``plane[line, asset, into] = values`` [n, v] where ``sent``; of repeated places the last wins."""
     if sent.all():
-        plane[line[:, None], asset[:, None], into[None, :]] = values
+        if isinstance(into, slice):
+            plane[line, asset, into] = values
+        else:
+            plane[line[:, None], asset[:, None], into[None, :]] = values
         return
+    if isinstance(into, slice):
+        into = np.arange(into.start, into.stop)
     row, column = np.nonzero(sent)
     plane[line[row], asset[row], into[column]] = values[row, column]
 

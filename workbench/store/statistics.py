@@ -85,10 +85,9 @@ def _batch(source: SeriesSource, dtypes: dict[str, str], first: int, periods: in
     columns: list[Floats] = []
     for name in source.variables:
         values = blocks(name, "value", dtypes[name], np.nan)
-        flags = blocks(name, "quality", "u2", 0)
         usable = np.isfinite(values)
-        if flags.any():
-            usable &= (flags & np.uint16(UNUSABLE)) == 0
+        if source.quality(name) is not None:
+            usable &= (blocks(name, "quality", "u2", 0) & np.uint16(UNUSABLE)) == 0
         kind = kind_of(name)
         for suffix, result in zip(_SUFFIXES[kind], summarise(values, usable, kind, _low(name)), strict=True):
             if suffix and name + suffix in dtypes:

@@ -171,7 +171,7 @@ class Snapshot:
     def read(self, key: SeriesKey, name: str, start: int, stop: int) -> npt.NDArray[Any] | None:
         """Slots ``start`` to ``stop`` (numbers in the arrays) of an array, all assets; None if it is not there."""
         group = self.group(key)
-        if group is None or not _has(group, name):
+        if group is None or not has_array(group, name):
             return None
         return np.asarray(self.array(key, name)[start:stop])
 
@@ -580,7 +580,8 @@ def _asset_chunk(assets: int, slots: int) -> int:
     return min(width, most)
 
 
-def _has(group: Group, name: str) -> bool:
+def has_array(group: Group, name: str) -> bool:
+    """Whether a series has an array of this name."""
     return name in group.variables or name == COUNT or name.removesuffix("_quality") in group.flagged
 
 
