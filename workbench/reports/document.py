@@ -297,6 +297,8 @@ def local_span(start: pd.Timestamp, end: pd.Timestamp, tz: str) -> str:
         if first.hour or first.minute or (end - start) < pd.Timedelta(hours=22):
             return f"{first.day} {first:%B %Y}, {first:%H:%M} – {end.tz_localize('UTC').tz_convert(tz):%H:%M}"
         return f"{first:%A}, {first.day} {first:%B %Y}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day} – {last.day} {last:%B %Y}"
     if first.year == last.year:
         return f"{first.day} {first:%B} – {last.day} {last:%B %Y}"
     return f"{first.day} {first:%B %Y} – {last.day} {last:%B %Y}"

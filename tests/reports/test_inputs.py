@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from workbench.catalog import open_catalog
+from workbench.catalog.site import SiteView
+from workbench.reports.inputs import content_hash, read_ten_minutes, series_cadence
+
+
+def some(**changes: object) -> xr.Dataset:
+    data = xr.Dataset(
+        {"a": (("time", "asset"), np.arange(6.0).reshape(3, 2)), "b": (("time", "asset"), np.ones((3, 2)))},
+        coords={"time": pd.date_range("2026-01-01", periods=3, freq="10min", unit="ns"), "asset": ["x", "y"]},
+    )
+    return data.assign(**changes)
+
+
+def test_the_hash_is_of_the_content_alone():
+    assert content_hash(some()) == content_hash(some()[["b", "a"]].assign_attrs(read="today"))
+    assert content_hash(some()) == content_hash(some().chunk(time=1))
+    assert content_hash(some()) != content_hash(some().isel(time=slice(0, 2)))
+    assert content_hash(some()) != content_hash(some(a=some()["a"] + 1e-9))
+    assert content_hash(some()) != content_hash(some().rename(a="c"))
+    assert content_hash(some()) != content_hash(some().assign_coords(asset=["x", "z"]))
+
+
+@pytest.fixture
+def catalog(checkout: Path, sample: Path):
+    return open_catalog(checkout / "catalogs", store=sample)
+
+
+def test_the_store_is_read_between_the_ends_of_the_window(catalog, sample: Path):
+    view = SiteView("coastal_flats", catalog.portfolio, sample)
+    start, end = pd.Timestamp("2026-06-15T22:00"), pd.Timestamp("2026-06-16T00:00")
+    data, about = read_ten_minutes(view, catalog, "wind_turbine", start, end, ["power_output", "no_such_variable"])
+    assert data["time"].values[0] == start.to_datetime64()
+    assert data.sizes == {"time": 12, "asset": 4}
+    assert "rated_capacity" in data.coords
+    assert (about.kind, about.name, about.slots) == ("store", "coastal_flats wind_turbine/10min", 12)
+    assert about.sha256 == content_hash(data)
+    assert series_cadence(view.series(), "wind_turbine") == "1s"
+    assert series_cadence(view.series(), "met_mast") is None
+
+
+def test_what_was_never_collected_is_none(catalog, sample: Path):
+    view = SiteView("coastal_flats", catalog.portfolio, sample)
+    early = pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-02")
+    assert read_ten_minutes(view, catalog, "wind_turbine", *early) is None
+    assert read_ten_minutes(view, catalog, "inverter", pd.Timestamp("2026-06-15"), pd.Timestamp("2026-06-16")) is None
