@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from workbench.model.vocabulary import vocabulary
 
 from workbench.collect.changes import StatusWatch
 from workbench.model.quality import Quality
 from workbench.model.samples import Sample, SeriesKey, Shape
+from workbench.model.vocabulary import vocabulary
 
 SHAPE = Shape(SeriesKey("wind_turbine", "1s"), ("power_output", "turbine_status"), ("f4", "f4"))
 STATES = vocabulary()["turbine_status"].states
