@@ -19,6 +19,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
 import panel as pn
 import param
 from panel.custom import JSComponent
@@ -81,16 +82,20 @@ class Chart(Protocol):
 class Feed(JSComponent):  # type: ignore[misc]
     """What goes between a page and its browser: news one way, wishes the other."""
 
-    news = param.Dict(default={}, doc="time and changed parts, for the browser")
     wish = param.Dict(default={}, doc="what the viewer asked for")
 
     _esm = """
 export function render({model}) {
-  model.on("news", () => window.workbench.take(model.news));
+  model.on("msg:custom", (event) => window.workbench.take(JSON.parse(event.data)));
   window.workbench.send = (what) => { model.wish = what };
   window.workbench.ask({do: "all"});
 }
 """
+
+    def tell(self, news: dict[str, Any]) -> None:
+        """Send news to the browser: a message, not a state that would be kept and compared."""
+        # As one text: Bokeh would look into every single line.
+        self._send_msg(orjson.dumps(news).decode())
 
 
 class Page:
@@ -225,7 +230,7 @@ class Page:
             if change is not None:
                 changed[holder] = change
                 self._sent[holder] = lines
-        self.feed.news = {"now": now.time // 1_000_000, "tick": now.tick, "parts": changed}
+        self.feed.tell({"now": now.time // 1_000_000, "tick": now.tick, "parts": changed})
 
     def _loaded(self) -> None:
         # Only now is there a browser at the other end: what is sent before would be lost or come twice.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,7 +94,9 @@ class PageServer:
         self.stop()
 
 
-def create_server(project: Project | None = None, *, port: int = 0, store: Path | None = None) -> PageServer:
+def create_server(
+    project: Project | None = None, *, port: int = 0, store: Path | None = None, idle: float = 20.0
+) -> PageServer:
     """A server of the project's pages on the loopback address; call ``run`` or ``start`` on it.
 
     Parameters
@@ -104,6 +107,8 @@ def create_server(project: Project | None = None, *, port: int = 0, store: Path 
         0 takes a free one.
     store
         Root of the store; the project's by default.
+    idle
+        Seconds after which the page of a viewer who has gone is let go.
 
     Raises
     ------
@@ -120,11 +125,11 @@ def create_server(project: Project | None = None, *, port: int = 0, store: Path 
     pages = apps(project.dashboards)
     first = FIRST if FIRST in pages else next(iter(pages))
     view = live_view(project, store)
-    server = _panel_server(pages, first, port, view)
+    server = _panel_server(pages, first, port or _free_port(), view, idle)
     return PageServer(server, view, first)
 
 
-def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live) -> Any:
+def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live, idle: float) -> Any:
     import panel as pn
     from panel.io.server import get_server
     from tornado.ioloop import IOLoop
@@ -142,13 +147,13 @@ def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live) -
         if not isinstance(context.get("exception"), WebSocketClosedError):
             asyncio_loop.default_exception_handler(context)
 
-    loop.asyncio_loop.set_exception_handler(unhandled)  # type: ignore[attr-defined]
+    loop.asyncio_loop.set_exception_handler(unhandled)
     try:
         return get_server(
             applications,
             port=port,
             address=ADDRESS,
-            websocket_origin=[f"127.0.0.1:{port}", f"localhost:{port}"] if port else "*",
+            websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
             show=False,
             start=False,
             loop=loop,
@@ -156,9 +161,8 @@ def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live) -
                 (r"/?", RedirectHandler, {"url": f"/{first}", "permanent": False}),
                 (r"/assets/(.*)", Asset, {"path": str(theme.STATIC)}),
             ],
-            # A viewer who has gone frees what the page held within seconds.
-            check_unused_sessions_milliseconds=5_000,
-            unused_session_lifetime_milliseconds=10_000,
+            check_unused_sessions_milliseconds=int(250 * idle),
+            unused_session_lifetime_milliseconds=int(1000 * idle),
         )
     except OSError as error:
         raise InputError(
@@ -167,3 +171,10 @@ def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live) -
             found=f"{port}: {error.strerror or error}",
             hint="choose another port, or 0 for a free one",
         ) from None
+
+
+def _free_port() -> int:
+    """A port that is free now. Asked for beforehand, because the pages accept connections to it alone."""
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        return int(probe.getsockname()[1])

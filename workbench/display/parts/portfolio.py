@@ -393,7 +393,10 @@ def records_table(records: list[dict[str, object]], now: Now, *, site: str = "",
         shown = (
             f'<span class="state s-{state}">{h.mark(STATES[state].shape)}{h.esc(word)}</span>' if state else h.esc(word)
         )
-        what = fmt.words(str(record["text"]).replace(" → ", " to ")) or f"{fmt.words(str(record['name']))}: {fmt.words(str(record['value'])).lower()}"
+        what = (
+            fmt.words(str(record["text"]).replace(" → ", " to "))
+            or f"{fmt.words(str(record['name']))}: {fmt.words(str(record['value'])).lower()}"
+        )
         cells = [f'<td title="{fmt.clock(time, date=True)} UTC">{h.age(time, now.time)}</td>', f"<td>{shown}</td>"]
         if not asset:
             place = h.link("asset", str(record["asset"]), site=where.id, asset=str(record["asset"]))
