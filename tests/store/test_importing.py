@@ -138,7 +138,7 @@ def test_a_failed_import_leaves_nothing(site, key, t0, monkeypatch):
     site.import_dataset(key, history(t0, range(3), power_output=range(3)))
     before = site.open(key).load()
     monkeypatch.setattr(
-        "workbench.store.telemetry.Transaction.finish", lambda *_: (_ for _ in ()).throw(OSError("full"))
+        "workbench.store.transaction.Transaction.finish", lambda *_: (_ for _ in ()).throw(OSError("full"))
     )
     with pytest.raises(OSError, match="full"):
         site.import_dataset(key, history(t0, range(10), wind_speed=range(10)))

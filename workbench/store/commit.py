@@ -13,7 +13,8 @@ from workbench.model.quality import quality_name
 from workbench.model.samples import SeriesKey
 from workbench.store.journal_view import ChunkRows
 from workbench.store.reader import SiteView
-from workbench.store.telemetry import COUNT, Group, Transaction
+from workbench.store.telemetry import COUNT, Group
+from workbench.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from workbench.store.site import SiteStore

@@ -17,7 +17,8 @@ from workbench.store.attributes import base_of
 from workbench.store.commit import stored_region
 from workbench.store.fold import MOST
 from workbench.store.grid import grid_of
-from workbench.store.telemetry import COUNT, Group, Transaction
+from workbench.store.telemetry import COUNT, Group
+from workbench.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from workbench.store.site import SiteStore

@@ -1,0 +1,273 @@
+"""A change to the store on its way to one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import icechunk
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+from workbench.model.quality import quality_attrs, quality_name
+from workbench.model.samples import SeriesKey
+from workbench.store.attributes import count_attrs, variable_attrs
+from workbench.store.grid import grid_of
+from workbench.store.telemetry import COUNT, FORMAT, Group, Snapshot
+
+#: Most bytes of a chunk before compression.
+CHUNK_BYTES = 8 << 20
+#: Imports of a series that are remembered.
+_IMPORTS = 100
+
+
+class Transaction:
+    """Changes to the store on their way to one commit. Prepare a series before writing to it."""
+
+    def __init__(self, session: icechunk.Session, repository: icechunk.Repository) -> None:
+        self._session = session
+        before = repository.readonly_session(snapshot_id=session.snapshot_id)
+        #: the store as it was when the transaction began
+        self.before = Snapshot(before)
+        self._root = zarr.open_group(session.store, mode="a")
+        self._groups: dict[SeriesKey, Group] = {}
+        self._arrays: dict[tuple[SeriesKey, str], zarr.Array[Any]] = {}
+        self._applied: dict[str, Any] = {}
+        self.changed = False
+        self.notes: dict[str, Any] = {}
+
+    def group(self, key: SeriesKey) -> Group | None:
+        """The series as it will be."""
+        return self._groups.get(key) or self.before.group(key)
+
+    def prepare(
+        self, key: SeriesKey, first: int, last: int, assets: Sequence[str], variables: Mapping[str, str]
+    ) -> Group:
+        """Make room for slots ``first`` to ``last`` [ns], for ``assets`` and ``variables`` (name -> f4 | f8).
+
+        Once per series, before anything is written to it.
+        """
+        self.changed = True
+        old = self.before.group(key)
+        grid = old.grid if old is not None else grid_of(key.cadence)
+        origin = grid.chunk_start(grid.chunk(first))
+        if old is None:
+            width = _asset_chunk(len(assets), grid.slots)
+            size = (last - origin) // grid.step + 1
+            new = Group(key, grid.step, grid.slots, origin, size, first, last, tuple(assets), {}, (), width)
+            self._root.require_group(str(key))
+            self._groups[key] = new
+            self._create(new, COUNT, "u2", 0, count_attrs())
+        else:
+            origin = min(origin, old.origin)
+            end = max(last, old.origin + (old.size - 1) * old.step)
+            more = [asset for asset in assets if asset not in set(old.assets)]
+            new = Group(
+                key, old.step, old.slots, origin, (end - origin) // old.step + 1, min(first, old.first), max(last, old.last),
+                (*old.assets, *more), dict(old.variables), old.flagged, old.asset_chunk, old.values,
+                old.imports,
+            )  # fmt: skip
+            self._groups[key] = new
+            self._refit(old, new)
+        for name, dtype in variables.items():
+            self._ensure(key, name, dtype)
+        self._write_axes(old, self._groups[key])
+        return self._groups[key]
+
+    def write(
+        self,
+        key: SeriesKey,
+        name: str,
+        start: int,
+        values: npt.NDArray[Any],
+        *,
+        over: npt.NDArray[Any] | None = None,
+    ) -> None:
+        """Write ``values`` [slots, all assets] from slot number ``start`` of the arrays on.
+
+        ``over`` is what stood there, for the count of values.
+        """
+        self._array(key, name)[start : start + len(values)] = values
+        if values.dtype.kind == "f":
+            new = int(np.count_nonzero(~np.isnan(values)))
+            old = 0 if over is None else int(np.count_nonzero(~np.isnan(over)))
+            if new != old:
+                self._put(key, values=self._groups[key].values + new - old)
+
+    def write_quality(
+        self, key: SeriesKey, name: str, start: int, flags: npt.NDArray[np.uint16] | None, size: int
+    ) -> None:
+        """Write the quality of a variable for ``size`` slots; None for all good."""
+        group = self._groups[key]
+        if name not in group.flagged:
+            if flags is None:
+                return
+            self._create(group, quality_name(name), "u2", 0, quality_attrs(name))
+            self._put(key, flagged=(*group.flagged, name))
+        if flags is None:
+            flags = np.zeros((size, len(group.assets)), np.uint16)
+        self.write(key, quality_name(name), start, flags)
+
+    def imported(self, key: SeriesKey, first: int, last: int) -> None:
+        """Note that slots ``first`` to ``last`` [ns] came in bulk, for those who follow what changes."""
+        before = self._groups[key].imports
+        number = before[-1][0] + 1 if before else 1
+        self._put(key, imports=(*before[1 - _IMPORTS :], (number, first, last)))
+
+    def applied(self, journal: str, floor: Mapping[str, int], chunks: Mapping[str, Mapping[int, int]]) -> None:
+        """Note which journal rows the store holds after this commit."""
+        self.changed = True
+        self._applied = {
+            "journal": journal,
+            "floor": dict(floor),
+            "applied": {name: {str(c): s for c, s in found.items()} for name, found in chunks.items() if found},
+        }
+
+    def finish(self, message: str) -> None:
+        """Commit, where something changed."""
+        if not self.changed:
+            return
+        for key, group in self._groups.items():
+            found = self._root[str(key)]
+            found.attrs["workbench"] = group.attrs()
+        about = dict(self._root.attrs.get("workbench", {}))  # type: ignore[arg-type]
+        about |= {"format": FORMAT, "series": sorted({*map(str, self.before.series()), *map(str, self._groups)})}
+        self._root.attrs["workbench"] = about | self._applied
+        self._session.commit(message, metadata=self.notes or None)
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _put(self, key: SeriesKey, **changes: Any) -> Group:
+        self._groups[key] = replace(self._groups[key], **changes)
+        return self._groups[key]
+
+    def _array(self, key: SeriesKey, name: str) -> zarr.Array[Any]:
+        if (key, name) not in self._arrays:
+            self._arrays[key, name] = self._root[f"{key}/{name}"]  # type: ignore[assignment]
+        return self._arrays[key, name]
+
+    def _create(self, group: Group, name: str, dtype: str, fill: float, attrs: Mapping[str, Any]) -> None:
+        from zarr.codecs import BloscCodec, TransposeCodec
+
+        self._arrays[group.key, name] = self._root.create_array(
+            f"{group.key}/{name}",
+            shape=(group.size, len(group.assets)),
+            chunks=(group.slots, group.asset_chunk),
+            dtype=dtype,
+            fill_value=fill,
+            filters=[TransposeCodec(order=(1, 0))],
+            compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+            dimension_names=("time", "asset"),
+            attributes=_plain(attrs),
+            config={"write_empty_chunks": False},
+            overwrite=True,
+        )
+
+    def _ensure(self, key: SeriesKey, name: str, dtype: str) -> None:
+        group = self._groups[key]
+        there = group.variables.get(name)
+        if there is not None and there >= dtype:
+            return
+        self._create(group, name, dtype, float("nan"), variable_attrs(name, key))
+        self._put(key, variables={**group.variables, name: dtype})
+        old = self.before.group(key)
+        if there is not None and old is not None:
+            # A narrower array is in the way: carry its values over.
+            shift = (old.origin - group.origin) // group.step
+            for start in range(0, old.size, old.slots):
+                values = self.before.read(key, name, start, min(start + old.slots, old.size))
+                if values is not None and not np.isnan(values).all():
+                    full = np.full((len(values), len(group.assets)), np.nan, dtype)
+                    full[:, : values.shape[1]] = values
+                    self.write(key, name, shift + start, full, over=full)
+
+    def _refit(self, old: Group, new: Group) -> None:
+        """Bring the arrays of a series to their new extent."""
+        names = [COUNT, *old.variables, *map(quality_name, old.flagged)]
+        if new.origin != old.origin:
+            self._shift(old, new, names)
+        elif (new.size, len(new.assets)) != (old.size, len(old.assets)):
+            for name in names:
+                self._array(new.key, name).resize((new.size, len(new.assets)))
+
+    def _shift(self, old: Group, new: Group, names: Sequence[str]) -> None:
+        """Begin the arrays earlier: the chunks move by whole numbers, as the bytes they are."""
+        from zarr.core.sync import sync
+
+        chunks = (old.origin - new.origin) // old.grid.span
+        for name in names:
+            fill = float("nan") if name in old.variables else 0
+            dtype = old.variables.get(name, "u2")
+            attrs = dict(self._array(old.key, name).attrs)
+            self._create(new, name, dtype, fill, attrs)
+            sync(_move_chunks(self.before.array(old.key, name), self._array(new.key, name), chunks))
+
+    def _write_axes(self, old: Group | None, new: Group) -> None:
+        from zarr.codecs import BloscCodec
+
+        moved = old is None or old.origin != new.origin
+        if moved:
+            self._arrays[new.key, "time"] = self._root.create_array(
+                f"{new.key}/time",
+                shape=(new.size,),
+                chunks=(new.slots,),
+                dtype="i8",
+                fill_value=0,
+                compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+                dimension_names=("time",),
+                attributes={
+                    "units": "nanoseconds since 1970-01-01T00:00:00",
+                    "calendar": "proleptic_gregorian",
+                    "standard_name": "time",
+                    "long_name": "start of the slot, UTC",
+                },
+                overwrite=True,
+            )
+        start = 0 if moved or old is None else old.size
+        if new.size > start:
+            array = self._array(new.key, "time")
+            array.resize((new.size,))
+            for at in range(start, new.size, 1 << 20):
+                stop = min(at + (1 << 20), new.size)
+                array[at:stop] = new.origin + np.arange(at, stop, dtype=np.int64) * new.step
+        if old is None or old.assets != new.assets:
+            names = self._root.create_array(
+                f"{new.key}/asset",
+                shape=(len(new.assets),),
+                chunks=(max(len(new.assets), 1),),
+                dtype=str,
+                dimension_names=("asset",),
+                attributes={"long_name": "asset", "cf_role": "timeseries_id"},
+                overwrite=True,
+            )
+            names[:] = np.array(new.assets, dtype=np.dtypes.StringDType())
+
+
+async def _move_chunks(source: zarr.Array[Any], target: zarr.Array[Any], chunks: int) -> None:
+    """Copy the chunks of ``source`` to ``target``, ``chunks`` further along time, without decoding them."""
+    from zarr.core.buffer import default_buffer_prototype
+
+    prefix = source.store_path.path + "/c/"
+    async for key in source.store_path.store.list_prefix(source.store_path.path):
+        if not key.startswith(prefix):  # the array's own description
+            continue
+        time, asset = key.removeprefix(prefix).split("/")
+        content = await source.store_path.store.get(key, default_buffer_prototype())
+        if content is not None:
+            await target.store_path.store.set(f"{target.store_path.path}/c/{int(time) + chunks}/{asset}", content)
+
+
+def _asset_chunk(assets: int, slots: int) -> int:
+    """Assets in a chunk: room to grow to the next power of two, within the cap of bytes."""
+    most = max(1, CHUNK_BYTES // (4 * slots))
+    width = 4
+    while width < assets and width * 2 <= most:
+        width *= 2
+    return min(width, most)
+
+
+def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as JSON can hold them."""
+    return {k: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for k, v in attrs.items()}
