@@ -79,7 +79,7 @@ class Chart(Protocol):
         """Called after each look, with the viewer's document locked: stream or patch what is new."""
 
 
-class Feed(JSComponent):  # type: ignore[misc]
+class Feed(JSComponent):
     """What goes between a page and its browser: news one way, wishes the other."""
 
     wish = param.Dict(default={}, doc="what the viewer asked for")
@@ -123,7 +123,7 @@ class Page:
         subtitle: str = "",
     ) -> None:
         self.title, self.live, self.crumbs, self.here, self.subtitle = title, live, list(crumbs), here, subtitle
-        self.feed = Feed(width=0, height=0, margin=0)
+        self.feed = Feed(width=0, height=0, margin=0)  # type: ignore[no-untyped-call]
         self._rows: list[list[Any]] = []
         self._parts: dict[str, Part] = {}
         self._sent: dict[str, list[str]] = {}
@@ -189,7 +189,8 @@ class Page:
         root = f"c{len(template._render_items)}"
         if hasattr(item, "figure") and hasattr(item, "update"):
             self._charts.append(item)
-            template.add_panel(root, pn.pane.Bokeh(item.figure, sizing_mode="stretch_width", margin=0))
+            pane = pn.pane.Bokeh(item.figure, sizing_mode="stretch_width", margin=0)  # type: ignore[no-untyped-call]
+            template.add_panel(root, pane)
         else:
             template.add_panel(root, item)
         return {"id": root, "html": "", "part": None, "root": root, **_looks(item)}

@@ -150,7 +150,7 @@ def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live, i
     loop.asyncio_loop.set_exception_handler(unhandled)
     try:
         return get_server(
-            applications,
+            applications,  # type: ignore[arg-type]  # an application may return nothing: it writes to its document
             port=port,
             address=ADDRESS,
             websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
