@@ -22,7 +22,7 @@ from bokeh.models import (
     LinearColorMapper,
     Range1d,
 )
-from bokeh.models.annotations import Span
+from bokeh.models.annotations import Legend, Span
 from bokeh.plotting import figure
 
 from workbench.display import plots, theme
@@ -38,6 +38,11 @@ POWER_CURVE_LEGEND = (
     ("left out of the curve", _LEFT_OUT[1], "square"),
     ("measured, mean of bin", theme.REDUCED, "line"),
     ("reference curve", theme.INK, "dash"),
+)
+#: The classes of speed that :func:`wind_rose_figure` draws.
+WIND_ROSE_LEGEND = tuple(
+    (label, theme.SEQUENTIAL[2 + i], "square")
+    for i, label in enumerate(("0–4 m/s", "4–8 m/s", "8–12 m/s", "12–16 m/s", "≥ 16 m/s"))
 )
 
 
@@ -238,13 +243,24 @@ def deviation_figure(
 
 
 def wind_rose_figure(
-    data: xr.Dataset, *, wind_speed: str = "wind_speed", direction: str = "wind_direction", height: int = 330,
+    data: xr.Dataset,
+    *,
+    wind_speed: str = "wind_speed",
+    direction: str = "wind_direction",
+    height: int = 330,
     sectors: int = 16,
-) -> figure:  # fmt: skip
-    """How often the wind blows from where, and how fast; rejected values are left out."""
+    legend: bool = True,
+) -> figure:
+    """How often the wind blows from where, and how fast; rejected values are left out.
+
+    ``legend=False`` where :data:`WIND_ROSE_LEGEND` stands beside it.
+    """
     from workbench.model.quality import good
 
-    return plots.wind_rose(good(data, direction), good(data, wind_speed), height=height, sectors=sectors)
+    plot = plots.wind_rose(good(data, direction), good(data, wind_speed), height=height, sectors=sectors)
+    if not legend:
+        plot.above = [one for one in plot.above if not isinstance(one, Legend)]
+    return plot
 
 
 def speed_figure(
@@ -359,6 +375,7 @@ def timeline_figure(
         height=height or 50 + 26 * len(rows), time=True, y_range=FactorRange(factors=list(reversed(rows))), tools=""
     )
     plot.x_range = _time_range(*window)
+    plot.min_border_right = 34  # room for the last label
     plot.xaxis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%-d %b", months="%b %Y", years="%Y")
     plot.ygrid.visible = False
     source = ColumnDataSource(

@@ -259,7 +259,12 @@ class _Run:
         nbformat.write(source, clean)
         try:
             papermill.execute_notebook(
-                clean, path, parameters=self.parameters, kernel_name="python3", progress_bar=progress
+                clean,
+                path,
+                parameters=self.parameters,
+                kernel_name="python3",
+                progress_bar=progress,
+                extra_arguments=["--log-level=40"],  # the kernel's own remarks are not the user's
             )
         except papermill.PapermillExecutionError as error:
             raise self._failed(path, error) from None
