@@ -86,7 +86,7 @@ class Feed(JSComponent):
 
     _esm = """
 export function render({model}) {
-  model.on("msg:custom", (event) => window.workbench.take(JSON.parse(event.data)));
+  model.on("msg:custom", (event) => window.workbench.take(JSON.parse(event.data.text)));
   window.workbench.send = (what) => { model.wish = what };
   window.workbench.ask({do: "all"});
 }
@@ -95,7 +95,7 @@ export function render({model}) {
     def tell(self, news: dict[str, Any]) -> None:
         """Send news to the browser: a message, not a state that would be kept and compared."""
         # As one text: Bokeh would look into every single line.
-        self._send_msg(orjson.dumps(news).decode())
+        self._send_msg({"text": orjson.dumps(news).decode()})
 
 
 class Page:
