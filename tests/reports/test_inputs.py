@@ -52,3 +52,16 @@ def test_what_was_never_collected_is_none(catalog, sample: Path):
     early = pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-02")
     assert read_ten_minutes(view, catalog, "wind_turbine", *early) is None
     assert read_ten_minutes(view, catalog, "inverter", pd.Timestamp("2026-06-15"), pd.Timestamp("2026-06-16")) is None
+
+
+def test_the_error_for_nothing_tells_what_there_is(catalog, sample: Path, test_data: Path):
+    from workbench.reports.inputs import nothing_to_read
+
+    early = pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-02")
+    collected = nothing_to_read(SiteView("coastal_flats", catalog.portfolio, sample), catalog, "wind_turbine", *early)
+    assert "wind_turbine/10min from 2026-06-14T" in str(collected.found)
+    filed = nothing_to_read(SiteView("la_haute_borne", catalog.portfolio, sample), catalog, "wind_turbine", *early)
+    assert "la_haute_borne.scada" in str(filed.found)
+    assert "nothing of it" in str(
+        nothing_to_read(SiteView("coastal_flats", catalog.portfolio, sample), catalog, "battery", *early).found
+    )

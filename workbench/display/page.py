@@ -86,7 +86,7 @@ class Feed(JSComponent):
 
     _esm = """
 export function render({model}) {
-  model.on("msg:custom", (event) => window.workbench.take(JSON.parse(event.data.text)));
+  model.on("msg:custom", (event) => window.workbench.take(JSON.parse(event.text)));
   window.workbench.send = (what) => { model.wish = what };
   window.workbench.ask({do: "all"});
 }

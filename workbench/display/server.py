@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +60,7 @@ class PageServer:
     def run(self) -> None:
         """Serve until ``stop`` or Ctrl-C."""
         try:
+            self._claim_loop()
             self._server.run_until_shutdown() if threading.current_thread() is threading.main_thread() else self._serve()
         finally:
             self.live.stop()
@@ -83,7 +87,12 @@ class PageServer:
             self._thread.join(5)
         self.live.stop()
 
+    def _claim_loop(self) -> None:
+        # The server starts its housekeeping (the end of pages nobody looks at) on the loop of this thread.
+        asyncio.set_event_loop(self._server.io_loop.asyncio_loop)
+
     def _serve(self) -> None:
+        self._claim_loop()
         self._server.start()
         self._server.io_loop.start()
 
@@ -148,22 +157,27 @@ def _panel_server(pages: Mapping[str, str], first: str, port: int, view: Live, i
             asyncio_loop.default_exception_handler(context)
 
     loop.asyncio_loop.set_exception_handler(unhandled)
+    make = partial(
+        get_server,
+        applications,  # type: ignore[arg-type]  # an application may return nothing: it writes to its document
+        port=port,
+        address=ADDRESS,
+        websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
+        show=False,
+        start=False,
+        loop=loop,
+        extra_patterns=[
+            (r"/?", RedirectHandler, {"url": f"/{first}", "permanent": False}),
+            (r"/assets/(.*)", Asset, {"path": str(theme.STATIC)}),
+        ],
+        check_unused_sessions_milliseconds=int(250 * idle),
+        unused_session_lifetime_milliseconds=int(1000 * idle),
+    )
     try:
-        return get_server(
-            applications,  # type: ignore[arg-type]  # an application may return nothing: it writes to its document
-            port=port,
-            address=ADDRESS,
-            websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
-            show=False,
-            start=False,
-            loop=loop,
-            extra_patterns=[
-                (r"/?", RedirectHandler, {"url": f"/{first}", "permanent": False}),
-                (r"/assets/(.*)", Asset, {"path": str(theme.STATIC)}),
-            ],
-            check_unused_sessions_milliseconds=int(250 * idle),
-            unused_session_lifetime_milliseconds=int(1000 * idle),
-        )
+        # In a thread without a loop of its own: where one runs (in a notebook), connections would be
+        # accepted by that one, and documents belong to a thread that does not serve them.
+        with ThreadPoolExecutor(1) as helper:
+            return helper.submit(make).result()
     except OSError as error:
         raise InputError(
             "the pages cannot be served here",

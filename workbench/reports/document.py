@@ -120,7 +120,7 @@ class Report:
         found = read_ten_minutes(view, self.catalog, asset_type, start - pd.Timedelta(before), end, variables)
         if found is None:
             if required:
-                raise nothing_to_read(view.name, asset_type, start, end, view.series())
+                raise nothing_to_read(view, self.catalog, asset_type, start, end)
             return None
         data, about = found
         self._note(about)

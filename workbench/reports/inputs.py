@@ -113,11 +113,15 @@ def _input(name: str, kind: str, data: xr.Dataset, start: Any, end: Any, source:
     )
 
 
-def nothing_to_read(site: str, asset_type: str, start: Any, end: Any, infos: list[SeriesInfo]) -> InputError:
-    """The error for a site without data in a window."""
-    spans = [f"{info.key} {info.first} … {info.last}" for info in infos if info.key.asset_type == asset_type]
+def nothing_to_read(site: SiteView, catalog: Catalog, asset_type: str, start: Any, end: Any) -> InputError:
+    """The error for a site without data in a window; tells what there is instead."""
+    infos = [info for info in site.series() if info.key.asset_type == asset_type]
+    spans = [f"{info.key} from {str(info.first)[:16]} to {str(info.last)[:16]}" for info in infos]
+    for name, entry in catalog.entries.items():
+        if entry.kind == "file" and entry.site == site.name and entry.series and entry.series.asset_type == asset_type:
+            spans.append(f"the entry {name}, with nothing in this time")
     return InputError(
-        f"{site} has no ten-minute data of any {asset_type} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+        f"{site.name} has no ten-minute data of any {asset_type} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
         found="; ".join(spans) or "nothing of it in the store, and no catalog entry with files of it",
         hint="choose a period with data, or collect some: workbench collect, workbench demo",
     )
