@@ -173,7 +173,8 @@ def pages(plant, checkout) -> PageServer:
         yield server
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps a loop running in this thread while it is open: no longer than the tests that need it.
+@pytest.fixture(scope="module")
 def browser(require):
     require(CHROMIUM.exists(), "no Chromium at /usr/bin/chromium")
     from playwright.sync_api import sync_playwright

@@ -75,6 +75,14 @@ def to_pdf(html: Path, pdf: Path, *, browser: str, header: str, footer: str, tim
     RuntimeError
         The browser could not be started, or the plots did not finish in time.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Playwright refuses a thread in which a loop runs, and in a notebook one does.
+    with ThreadPoolExecutor(1) as helper:
+        helper.submit(_print, html, pdf, browser, header, footer, timeout).result()
+
+
+def _print(html: Path, pdf: Path, browser: str, header: str, footer: str, timeout: float) -> None:
     from playwright.sync_api import Error, sync_playwright
 
     top, right, bottom, left = _MARGINS
