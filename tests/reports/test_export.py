@@ -35,7 +35,5 @@ async def test_prints_where_a_loop_runs_as_in_a_notebook(tmp_path: Path, browser
 def test_a_browser_that_does_not_start_is_told(tmp_path: Path):
     (tmp_path / "page.html").write_text(PAGE)
     with pytest.raises(RuntimeError, match="nowhere"):
-        to_pdf(
-            tmp_path / "page.html", tmp_path / "page.pdf", browser=str(tmp_path / "nowhere"), header="", footer=""
-        )
+        to_pdf(tmp_path / "page.html", tmp_path / "page.pdf", browser=str(tmp_path / "nowhere"), header="", footer="")
     assert not (tmp_path / "page.pdf").exists()
