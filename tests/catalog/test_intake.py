@@ -74,7 +74,7 @@ def test_found_by_entry_point(folder: Path, tmp_path: Path, checkout: Path) -> N
     (installed / "entry_points.txt").write_text(f"[intake.imports]\nworkbench = {bridge.ENTRY_POINT}\n")
     code = (
         "import sys, intake; from intake.readers.utils import subclasses;"
-        "assert 'workbench.catalog.bridge' in sys.modules;"
+        f"assert {bridge.ENTRY_POINT.split(':')[0]!r} in sys.modules;"
         "print(*[c.__name__ for c in subclasses(intake.BaseReader)]);"
         f"print(intake.from_yaml_file({str(path)!r})['hill.scada'].read().sizes['time'])"
     )
@@ -88,6 +88,24 @@ def test_found_by_entry_point(folder: Path, tmp_path: Path, checkout: Path) -> N
     names, times = run.stdout.splitlines()
     assert {"EntryReader", "CatalogReader"} <= set(names.split())
     assert times == "4"
+    assert run.stderr == ""
+
+
+def test_reading_says_nothing_of_its_own(folder: Path, checkout: Path) -> None:
+    """However the two packages are imported: neither finds the other half made."""
+    installed = folder.parent / "site" / "operations_workbench_test-1.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: operations-workbench-test\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(f"[intake.imports]\nworkbench = {bridge.ENTRY_POINT}\n")
+    code = f"import workbench; workbench.open_catalog({str(folder)!r})['hill.scada'].read()"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{installed.parent}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stderr == ""
 
 
 def test_the_package_declares_the_entry_point(checkout: Path) -> None:

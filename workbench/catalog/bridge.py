@@ -19,9 +19,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intake.readers.datatypes import BaseData
-from intake.readers.readers import BaseReader
+# First, whole: it imports our readers by their entry point, and they need what it defines.
+import intake  # noqa: F401
 
+from workbench.catalog.intake_readers import CatalogReader, EntryReader, WorkbenchCatalog, WorkbenchEntry
 from workbench.model.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -30,71 +31,19 @@ if TYPE_CHECKING:
     from workbench.catalog.catalog import Catalog
     from workbench.catalog.entry import Entry
 
+__all__ = [
+    "CatalogReader", "EntryReader", "WorkbenchCatalog", "WorkbenchEntry",
+    "entry_reader", "intake_catalog", "read_catalog", "read_entry",
+]  # fmt: skip
+
 #: What the package declares in the group ``intake.imports``.
-ENTRY_POINT = "workbench.catalog.bridge:EntryReader"
+ENTRY_POINT = "workbench.catalog.intake_readers:EntryReader"
 PARAMETERS = ("time", "assets", "variables")
-
-
-class WorkbenchEntry(BaseData):  # type: ignore[misc]
-    """An entry of a Workbench catalog, by the path of the catalog and its name."""
-
-    structure = {"nested", "array"}  # noqa: RUF012  # as Intake declares it
-
-    def __init__(self, catalog: str, entry: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
-        self.catalog = catalog
-        self.entry = entry
-        self._bound: Entry | None = None  # Intake leaves names with an underscore out of what it writes
-
-    def open(self) -> Entry:
-        """The entry itself."""
-        if self._bound is None:
-            from workbench.catalog import open_catalog
-
-            self._bound = open_catalog(self.catalog)[self.entry]
-        return self._bound
-
-
-class WorkbenchCatalog(BaseData):  # type: ignore[misc]
-    """A folder of Workbench catalogs, or one file of them."""
-
-    structure = {"catalog"}  # noqa: RUF012
-
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
-        self.path = path
-
-
-class EntryReader(BaseReader):  # type: ignore[misc]
-    """Reads an entry as a Dataset with dims (time, asset)."""
-
-    imports = {"xarray"}  # noqa: RUF012
-    implements = {WorkbenchEntry}  # noqa: RUF012
-    func = "workbench.catalog.bridge:read_entry"
-    output_instance = "xarray:Dataset"
-
-    def _read(self, data: WorkbenchEntry, **parameters: Any) -> xr.Dataset:
-        return read_entry(data, **parameters)
-
-    def discover(self, **parameters: Any) -> dict[str, Any]:
-        """What is in the entry, without reading its values."""
-        return self.data.open().describe() if not parameters else _unknown(self.data.entry, parameters, ())
-
-
-class CatalogReader(BaseReader):  # type: ignore[misc]
-    """Reads Workbench catalogs as an Intake catalog."""
-
-    implements = {WorkbenchCatalog}  # noqa: RUF012
-    func = "workbench.catalog.bridge:read_catalog"
-    output_instance = "intake.readers.entry:Catalog"
-
-    def _read(self, data: WorkbenchCatalog) -> Any:
-        return read_catalog(data)
 
 
 def read_entry(data: WorkbenchEntry, **parameters: Any) -> xr.Dataset:
     """The Dataset of an entry; ``parameters`` are ``time``, ``assets`` and ``variables`` as in ``Entry.read``."""
-    _unknown(data.entry, parameters, PARAMETERS)
+    check_parameters(data.entry, parameters, PARAMETERS)
     return data.open().open(**parameters)
 
 
@@ -105,8 +54,8 @@ def read_catalog(data: WorkbenchCatalog) -> Any:
     return intake_catalog(open_catalog(data.path))
 
 
-def _unknown(entry: str, parameters: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
-    """Intake passes on whatever it is given; an unknown parameter is an error, not a silence."""
+def check_parameters(entry: str, parameters: dict[str, Any], allowed: tuple[str, ...]) -> None:
+    """Raise InputError for an unknown parameter: Intake passes on whatever it is given."""
     for name in parameters:
         if name not in allowed:
             raise InputError(
@@ -115,7 +64,6 @@ def _unknown(entry: str, parameters: dict[str, Any], allowed: tuple[str, ...]) -
                 expected="one of " + ", ".join(allowed) if allowed else "no parameter",
                 hint=did_you_mean(name, allowed),
             )
-    return {}
 
 
 def entry_reader(entry: Entry) -> EntryReader:

@@ -29,10 +29,10 @@ def list_entries(
 
     Example: `workbench catalog list --kind live`
     """
-    from rich.console import Console
     from rich.table import Table
 
     from workbench.catalog import open_catalog
+    from workbench.cli._console import console
     from workbench.model.errors import InputError, did_you_mean
 
     kinds = ("live", "file", "store")
@@ -43,7 +43,8 @@ def list_entries(
     opened = open_catalog(catalog)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("entry", "kind", "driver", "series", "assets", "description"):
-        table.add_column(column, overflow="fold", justify="right" if column == "assets" else "left")
+        narrow = column in ("entry", "kind", "driver", "series", "assets")  # never broken: they are typed and piped
+        table.add_column(column, overflow="fold", no_wrap=narrow, justify="right" if column == "assets" else "left")
     for name, entry in opened.entries.items():
         if kind and entry.kind != kind:
             continue
@@ -51,7 +52,7 @@ def list_entries(
         series = "/".join(str(raw[key]) for key in ("asset_type", "cadence") if key in raw)
         count = len(raw["assets"]) if isinstance(raw.get("assets"), (dict, list)) else ""
         table.add_row(name, entry.kind or "[red]?[/]", entry.driver, series, str(count), entry.description)
-    Console().print(table)
+    console().print(table)
 
 
 @app.command("show")
@@ -60,13 +61,13 @@ def show_entry(entry: str, catalog: CatalogOption = None, store: StoreOption = N
 
     Example: `workbench catalog show la_haute_borne.scada`
     """
-    from rich.console import Console
     from rich.table import Table
 
     from workbench.catalog import open_catalog
+    from workbench.cli._console import console
 
     about: dict[str, Any] = open_catalog(catalog, store=store)[entry].describe()
-    console = Console()
+    screen = console()
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -78,11 +79,11 @@ def show_entry(entry: str, catalog: CatalogOption = None, store: StoreOption = N
         table.add_row("assets", ", ".join(about["assets"]))
     if about["span"]:
         table.add_row("span", f"{_seconds(about['span'][0])} … {_seconds(about['span'][1])} UTC")
-    console.print(table, soft_wrap=True)
+    screen.print(table)
     variables = Table("variable", "unit", box=None, header_style="bold", pad_edge=False)
     for name, unit in about["variables"].items():
         variables.add_row(name, unit)
-    console.print(variables)
+    screen.print(variables)
 
 
 @app.command("read")
@@ -101,22 +102,22 @@ def read_entry(
 
     Example: `workbench catalog read la_haute_borne.scada --start 2015-06-01 --end 2015-07-01 --out june.parquet`
     """
-    from rich.console import Console
-
     from workbench.catalog import open_catalog
     from workbench.catalog.export import check_goal, write
+    from workbench.cli._console import console
 
     check_goal(out, overwrite=overwrite)
-    console = Console(stderr=True)
-    with console.status(f"reading {entry}"):
+    screen = console(stderr=True)
+    with screen.status(f"reading {entry}"):
         time = slice(start or None, end or None) if start or end else None
         data = open_catalog(catalog, store=store)[entry].read(
             time=time, assets=_words(assets), variables=_words(variables)
         )
-    with console.status(f"writing {out}"):
+    with screen.status(f"writing {out}"):
         write(data, out, overwrite=overwrite)
     sizes = data.sizes
-    typer.echo(f"{out}: {sizes['time']:,} times × {sizes['asset']} assets, {out_size(out)}")
+    assets_read = "1 asset" if sizes["asset"] == 1 else f"{sizes['asset']} assets"
+    typer.echo(f"{out}: {sizes['time']:,} times × {assets_read}, {out_size(out)}")
     if data.attrs.get("duplicate_rows"):
         typer.echo(f"note: {data.attrs['duplicate_rows']} rows had a time stamp that came before; the last was kept")
 

@@ -29,22 +29,22 @@ def ingest(
 
     Exit codes: 0 done, 1 done but some states are not in the vocabulary, 2 a file is wrong.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from workbench.catalog import open_portfolio
+    from workbench.cli._console import console as screen
     from workbench.ingest import ingest as take_in
     from workbench.ingest.run import report_rows
     from workbench.project import find_project
 
     root = store if store is not None else find_project().store
-    with Console(stderr=True).status(f"reading {len(files)} files"):
+    with screen(stderr=True).status(f"reading {len(files)} files"):
         report = take_in(files, root, open_portfolio(), site=site or None, cadence=cadence)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in report_rows(report):
         table.add_row(name, value)
-    Console().print(table)
+    screen().print(table)
     if report.states:
         raise typer.Exit(1)

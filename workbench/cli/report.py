@@ -29,10 +29,11 @@ def list_reports(
         content = [one.model_dump(mode="json") for one in reports.values()]
         print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from workbench.cli._console import console as screen
+
+    console = screen()
     for one in reports.values():
         console.print(f"[bold]{one.name}[/bold]  {one.title}")
         console.print(f"  {one.description}", highlight=False)

@@ -77,11 +77,12 @@ def export(
 
     Example: workbench store export north_ridge wind_turbine/10min --out turbines.parquet --start 2026-01-01
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    from workbench.cli._console import console as screen
+
     (one,) = _sites(store, [site])
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"{site} {series}", total=None)
@@ -127,10 +128,11 @@ def _sites(store: Path | None, wanted: list[str]) -> list[SiteStore]:
 
 def _show(infos: list[StoreInfo]) -> None:
     import numpy as np
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from workbench.cli._console import console as screen
+
+    console = screen()
     for one in infos:
         size = f"{one.bytes / 1e6:,.1f} MB" + (f", {one.bytes_per_value:.2f} B/value" if one.values else "")
         waits = f"{one.journal_rows:,} rows ({one.journal_values:,} values) in the journal, {one.journal_bytes / 1e6:,.1f} MB"

@@ -44,15 +44,16 @@ def list_terms(
 
         typer.echo(json.dumps([_plain(term) for term in terms], indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from workbench.cli._console import console as screen
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("name", "unit", "kind", "meaning"):
         table.add_column(column, overflow="fold", no_wrap=column == "name")
     for term in terms:
         table.add_row(term.name, "" if term.kind == "status" else term.units, term.kind, term.long_name)
-    console = Console()
+    console = screen()
     console.print(table)
     console.print(f"{len(terms)} names", style="dim")
 
@@ -75,8 +76,9 @@ def show(
 
         typer.echo(json.dumps(_plain(term), indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from workbench.cli._console import console as screen
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
@@ -99,7 +101,7 @@ def show(
     for key, value in rows:
         if value:
             table.add_row(key, value)
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command()
