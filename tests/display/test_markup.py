@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from workbench.display import markup as h
-from workbench.display.readings import Reading
+from workbench.display.readings import Reading, Total
 from workbench.model.quality import Quality
 from workbench.model.samples import NS
 
@@ -73,3 +73,9 @@ def test_spark_breaks_at_gaps_and_draws_noise_flat():
     steady = points(h.spark(230 + 1e-4 * np.sin(np.arange(100))))
     assert max(y for _, y in steady) - min(y for _, y in steady) < 1
     assert "<path" not in h.spark([math.nan, 1.0])
+
+
+def test_a_sum_that_lacks_assets_says_so():
+    assert h.reporting(Total(1.0, NOW, reporting=6, of=6)) == ""
+    assert "5 of 6 reporting" in h.reporting(Total(1.0, NOW, reporting=5, of=6))
+    assert ">5 of 6<" in h.reporting(Total(1.0, NOW, reporting=5, of=6), short=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from workbench.display.readings import Now, Reading, cadence_seconds, state_name
+from workbench.display.readings import Now, Reading, cadence_seconds, day_start, state_name, total
 from workbench.model.samples import NS
 from workbench.model.vocabulary import vocabulary
 
@@ -125,3 +125,55 @@ def test_cadence_seconds():
     assert cadence_seconds("10min") == 600.0
     assert cadence_seconds("whatever") == 1.0
     assert np.isclose(cadence_seconds("5s"), 5.0)
+
+
+def test_a_sum_says_how_many_of_its_assets_report(make_site, now_ns):
+    site = make_site("north_ridge", turbines(NR_T01=1000.0, NR_T02=500.0, NR_T03=700.0), ages={"NR-T03": 60})
+    power = site.net_power
+    assert (power.value, power.reporting, power.of) == (1500.0, 2, 6)  # three were never heard
+    assert power.partial
+    whole = total([site.net_power, make_site("coastal_flats", {}).net_power], now_ns)
+    assert (whole.value, whole.reporting, whole.of) == (1500.0, 2, 10)
+
+
+def test_a_sum_of_all_says_nothing(make_site):
+    site = make_site("north_ridge", turbines(**{f"NR_T0{i}": 100.0 for i in range(1, 7)}))
+    assert not site.net_power.partial
+    assert (site.net_power.reporting, site.net_power.of) == (6, 6)
+
+
+def test_a_sum_of_nothing_keeps_its_unit(make_site):
+    power = make_site("north_ridge", turbines(NR_T01=1.0), ages={"NR-T01": 100}).net_power
+    assert (power.units, power.reporting, power.of) == ("kW", 0, 6)
+    assert not power.there
+
+
+def test_energy_today_leaves_out_what_was_counted_on_another_day(make_site, now_ns):
+    values = {"wind_turbine": {a: {"energy_production_today": 100.0} for a in ("NR-T01", "NR-T02")}}
+    midnight = day_start(now_ns, "America/Chicago")
+    since = (now_ns - midnight) / NS
+    energy = make_site("north_ridge", values, ages={"NR-T02": since + 1}).energy_today
+    assert (energy.value, energy.reporting, energy.of) == (100.0, 1, 6)
+    assert make_site("north_ridge", values, ages={"NR-T02": since}).energy_today.value == 200.0
+    nothing = make_site("north_ridge", values, ages={"NR-T01": 2 * 86_400, "NR-T02": 2 * 86_400}).energy_today
+    assert not nothing.there
+    assert nothing.units == "kWh"
+
+
+@pytest.mark.parametrize(
+    ("now", "tz", "midnight"),
+    [
+        ("2025-11-24T16:00", "America/Chicago", "2025-11-24T06:00"),
+        ("2025-11-24T05:59:59", "America/Chicago", "2025-11-23T06:00"),
+        ("2025-03-09T20:00", "America/Chicago", "2025-03-09T06:00"),  # a day of 23 hours
+        ("2025-11-02T20:00", "America/Chicago", "2025-11-02T05:00"),  # a day of 25 hours
+        ("2025-03-30T12:00", "Europe/Paris", "2025-03-29T23:00"),
+        ("2025-10-26T12:00", "Europe/Paris", "2025-10-25T22:00"),
+        ("2025-09-07T15:00", "America/Santiago", "2025-09-07T04:00"),  # the clock skips midnight
+        ("2025-11-02T15:00", "America/Havana", "2025-11-02T04:00"),  # the clock shows midnight twice
+        ("2025-11-24T16:00", "UTC", "2025-11-24T00:00"),
+    ],
+)
+def test_midnight_of_the_site(now, tz, midnight):
+    at, expected = (int(np.datetime64(text, "ns").astype(np.int64)) for text in (now, midnight))
+    assert day_start(at + 5, tz) == expected

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.display import format as fmt
-from workbench.display.readings import Reading
+from workbench.display.readings import Reading, Total
 from workbench.display.states import STALE_AFTER, State
 from workbench.model.quality import Quality
 
@@ -90,6 +90,15 @@ def age(time: int, now: int, every: float = 0.0) -> str:
     stale = " stale" if every and seconds > STALE_AFTER * every else ""
     title = fmt.clock(time, date=True) + " UTC" if time > 0 else "no value yet"
     return f'<time class="age{stale}" {_fresh(time, every)} title="{title}">{fmt.age(seconds)}</time>'
+
+
+def reporting(whole: Total, *, short: bool = False) -> str:
+    """``5 of 6 reporting``, where a sum lacks some of its assets; nothing where it has them all."""
+    if not whole.partial:
+        return ""
+    words = f"{whole.reporting} of {whole.of}"
+    title = f' title="{words} assets reporting: the sum lacks the others"'
+    return f'<span class="partial"{title}>{words}{"" if short else " reporting"}</span>'
 
 
 def mark(name: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from workbench.display.format import zone
 from workbench.display.states import STALE_AFTER, STATUS_VARIABLES, State, state_of
 from workbench.model.samples import SeriesKey
 from workbench.model.vocabulary import vocabulary
@@ -74,6 +76,51 @@ class Reading:
     def state(self) -> str | None:
         """Name of the state, where the variable is a status and the code is known."""
         return state_name(self.variable, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Total(Reading):
+    """A sum over assets, with how many of them it holds: a sum must not fall in silence because a device fell silent."""
+
+    reporting: int = 0  #: assets whose reading is in the sum
+    of: int = 0  #: assets that should be in it
+
+    @property
+    def partial(self) -> bool:
+        """Whether assets are missing from the sum."""
+        return self.reporting < self.of
+
+
+def total(readings: Iterable[Reading], now: int) -> Total:
+    """The sum of the readings that are fresh at ``now`` [ns]; its time is that of the oldest of them."""
+    given = list(readings)
+    return summed([reading for reading in given if reading.fresh(now)], given)
+
+
+def summed(counted: Sequence[Reading], given: Sequence[Reading]) -> Total:
+    """Sum of ``counted``, which are some of ``given``; sums among them count for the assets they hold."""
+    units = next((reading.units for reading in (*counted, *given) if reading.units), "")
+    of = sum(reading.of if isinstance(reading, Total) else 1 for reading in given)
+    if not counted:
+        return Total(units=units, of=of)
+    return Total(
+        sum(reading.value for reading in counted),
+        min(reading.time for reading in counted),
+        max(reading.every for reading in counted),
+        units,
+        reporting=sum(reading.reporting if isinstance(reading, Total) else 1 for reading in counted),
+        of=of,
+    )
+
+
+def day_start(now: int, tz: str) -> int:
+    """Midnight [ns] of the day that the clock of ``tz`` shows at ``now`` [ns].
+
+    Where the clock shows midnight twice, the first; where it skips midnight, the instant at which it does.
+    """
+    local = datetime.fromtimestamp(now // 10**9, tz=zone(tz))
+    # fold=0 takes the offset from before the change: the earlier of two midnights, the end of a gap.
+    return int(local.replace(hour=0, minute=0, second=0, fold=0).timestamp()) * 10**9
 
 
 def state_name(variable: str, code: float) -> str | None:
@@ -238,37 +285,25 @@ class SiteNow:
         found = [(asset, state) for asset, state in self.states.items() if state.abnormal]
         return sorted(found, key=lambda pair: -pair[1].severity)
 
-    def total(self, readings: Iterable[Reading]) -> Reading:
-        """The sum of fresh readings; its time is that of the oldest of them."""
-        fresh = [reading for reading in readings if reading.fresh(self.now)]
-        if not fresh:
-            return Reading()
-        return Reading(
-            sum(reading.value for reading in fresh),
-            min(reading.time for reading in fresh),
-            max(reading.every for reading in fresh),
-            fresh[0].units,
-        )
-
     @cached_property
-    def power_by_kind(self) -> dict[str, Reading]:
+    def power_by_kind(self) -> dict[str, Total]:
         """Active power [kW] of wind, solar and storage; kinds the site does not have are left out."""
         found = {}
         for kind, generation in GENERATION.items():
             ids = self.of_type(kind)
             if ids:
-                found[generation] = self.total(self.power(asset) for asset in ids)
+                found[generation] = total((self.power(asset) for asset in ids), self.now)
         return found
 
     @property
-    def net_power(self) -> Reading:
+    def net_power(self) -> Total:
         """Wind, solar and storage together [kW]."""
-        return self.total(self.power_by_kind.values())
+        return total(self.power_by_kind.values(), self.now)
 
     @property
-    def generation(self) -> Reading:
+    def generation(self) -> Total:
         """Wind and solar together [kW]."""
-        return self.total(reading for kind, reading in self.power_by_kind.items() if kind != "storage")
+        return total((power for kind, power in self.power_by_kind.items() if kind != "storage"), self.now)
 
     def capacity(self, *types: str) -> float:
         """Rated power of the assets of these kinds, by default of all that generate [kW]."""
@@ -277,15 +312,15 @@ class SiteNow:
         return sum(known)
 
     @property
-    def energy_today(self) -> Reading:
+    def energy_today(self) -> Total:
         """Energy generated since local midnight, as the devices count it [kWh]."""
-        ids = self.of_type("wind_turbine", "inverter")
-        readings = [reading for asset in ids if (reading := self.reading(asset, *ENERGY_TODAY)).there]
-        if not readings:
-            return Reading(units="kWh")
+        given = [self.reading(asset, *ENERGY_TODAY) for asset in self.of_type("wind_turbine", "inverter")]
         # A stopped device keeps its count: what it made today it has made, so staleness does not drop it here.
-        newest = max(readings, key=lambda reading: reading.time)
-        return Reading(sum(r.value for r in readings), newest.time, newest.every, newest.units)
+        # A count from before midnight is that of another day.
+        midnight = day_start(self.now, self.timezone)
+        counted = [reading for reading in given if reading.there and reading.time >= midnight]
+        newest = max((reading.time for reading in counted), default=0)
+        return replace(summed(counted, given), time=newest, units="kWh")
 
     @property
     def frequency(self) -> Reading:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.display import format as fmt
 from workbench.display import markup as h
 from workbench.display.page import Part
-from workbench.display.readings import GENERATION, TYPE_WORDS, Now, Reading, SiteNow
+from workbench.display.readings import GENERATION, TYPE_WORDS, Now, Reading, SiteNow, summed, total
 from workbench.display.states import STATES, State
 
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 #: Deviation of the grid frequency that is shown as abnormal [Hz].
 FREQUENCY_LIMIT = 0.1
 KIND_WORDS = {"wind": "Wind", "solar": "Solar", "storage": "Storage"}
-
-
-def _sum(now: Now, readings: list[Reading]) -> Reading:
-    """The sum of what is fresh; its age is that of the oldest."""
-    return SiteNow("", now.time, None).total(readings)
 
 
 # -- is it well? ----------------------------------------------------------------------------------------
@@ -101,13 +96,13 @@ def power_now() -> Part:
 
 
 def _power(now: Now) -> str:
-    total = _sum(now, [site.net_power for site in now.live_sites])
+    power = total((site.net_power for site in now.live_sites), now.time)
     capacity = sum(site.capacity("wind_turbine", "inverter") for site in now.live_sites)
     return h.tile(
         "Power now, net",
-        h.value(total, now.time, scale=True),
-        age_text=h.age(total.time, now.time, total.every),
-        below=f"{h.bar(total.value / capacity if capacity else math.nan)}"
+        h.value(power, now.time, scale=True) + h.reporting(power),
+        age_text=h.age(power.time, now.time, power.every),
+        below=f"{h.bar(power.value / capacity if capacity else math.nan)}"
         f"of {fmt.quantity(capacity, 'kW', scale=True)} installed wind and solar",
         css="big",
     )
@@ -119,24 +114,26 @@ def by_kind() -> Part:
 
 
 def _by_kind(now: Now) -> str:
-    lines, newest = [], Reading()
+    lines, shown = [], []
     for kind, words in KIND_WORDS.items():
         types = [asset_type for asset_type, name in GENERATION.items() if name == kind]
         readings = [site.power_by_kind[kind] for site in now.live_sites if kind in site.power_by_kind]
         if not readings:
             continue
-        power = _sum(now, readings)
-        newest = power if power.time else newest
+        power = total(readings, now.time)
+        shown.append(power)
         rated = sum(site.capacity(*types) for site in now.live_sites)
         share = power.value / rated if rated else math.nan
         drawn = h.deviation(share) if kind == "storage" else h.bar(share, css=kind)
         lines.append(
-            f"<div><span>{words}</span>{drawn}{h.value(power, now.time, scale=True, sign=kind == 'storage')}</div>"
+            f"<div><span>{words}{h.reporting(power, short=True)}</span>{drawn}"
+            f"{h.value(power, now.time, scale=True, sign=kind == 'storage')}</div>"
         )
+    whole = total(shown, now.time)
     body = f'<div class="rows">\n{chr(10).join(lines)}\n</div>'
     return (
         f'<div class="tile">\n<div class="label"><span>By type, of rated power</span>'
-        f"{h.age(newest.time, now.time, newest.every)}</div>\n{body}\n</div>"
+        f"{h.age(whole.time, now.time, whole.every)}</div>\n{body}\n</div>"
     )
 
 
@@ -146,12 +143,12 @@ def capacity_factor() -> Part:
 
 
 def _capacity_factor(now: Now) -> str:
-    generation = _sum(now, [site.generation for site in now.live_sites])
+    generation = total((site.generation for site in now.live_sites), now.time)
     capacity = sum(site.capacity() for site in now.live_sites)
     share = Reading(100 * generation.value / capacity if capacity else math.nan, generation.time, generation.every, "%")
     return h.tile(
         "Capacity factor now",
-        h.value(share, now.time),
+        h.value(share, now.time) + h.reporting(generation, short=True),
         age_text=h.age(share.time, now.time, share.every),
         below="wind and solar, of rated power",
     )
@@ -163,17 +160,12 @@ def energy_today() -> Part:
 
 
 def _energy(now: Now) -> str:
-    readings = [site.energy_today for site in now.live_sites]
-    there = [reading for reading in readings if reading.there]
-    total = (
-        Reading(sum(r.value for r in there), min(r.time for r in there), max(r.every for r in there), there[0].units)
-        if there
-        else Reading(units="kWh")
-    )
+    given = [site.energy_today for site in now.live_sites]
+    energy = summed([reading for reading in given if reading.there], given)
     return h.tile(
         "Energy today",
-        h.value(total, now.time, scale=True),
-        age_text=h.age(total.time, now.time, total.every),
+        h.value(energy, now.time, scale=True) + h.reporting(energy, short=True),
+        age_text=h.age(energy.time, now.time, energy.every),
         below="since midnight at each site",
     )
 
@@ -184,16 +176,16 @@ def frequency() -> Part:
 
 
 def _frequency(now: Now) -> str:
-    lines, newest = [], Reading()
+    lines, oldest = [], Reading()
     for site in now.live_sites:
         reading = site.frequency
         nominal = site.facts.grid_frequency_nominal if site.facts else 50.0
         off = abs(reading.value - nominal) > FREQUENCY_LIMIT
-        newest = reading if reading.time > newest.time else newest
+        oldest = reading if not oldest.time or 0 < reading.time < oldest.time else oldest
         css = "off" if off and reading.fresh(now.time) else ""
         lines.append(f'<div class="{css}"><span>{h.esc(site.name)}</span>{h.value(reading, now.time)}</div>')
     return (
-        f'<div class="tile">\n<div class="label"><span>Grid frequency</span>{h.age(newest.time, now.time, newest.every)}'
+        f'<div class="tile">\n<div class="label"><span>Grid frequency</span>{h.age(oldest.time, now.time, oldest.every)}'
         f'</div>\n<div class="rows plain">\n{chr(10).join(lines)}\n</div>\n</div>'
     )
 
@@ -239,7 +231,7 @@ def _site_row(site: SiteNow, now: Now) -> str:
     normal = f'<span class="quiet">{well} of {len(site.states)}</span>'
     return (
         f'<tr><td class="head">{name} <span class="quiet">{h.esc(kind)}</span></td>\n'
-        f'<td class=num data-label="Power">{h.value(power, now.time, scale=True)}</td>\n'
+        f'<td class=num data-label="Power"><span>{h.reporting(power, short=True)} {h.value(power, now.time, scale=True)}</span></td>\n'
         f'<td class="drawn">{h.bar(share, css=_fill(site))}</td>\n'
         f'<td class=num data-label="Capacity factor">{h.value(factor, now.time)}</td>\n'
         f'<td class=num data-label="Energy today">{h.value(energy, now.time, scale=True)}</td>\n'

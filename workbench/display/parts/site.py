@@ -89,7 +89,7 @@ def _power(at: SiteNow, now: Now) -> str:
     css = "solar" if at.of_type("inverter") else "wind"
     return h.tile(
         name,
-        h.value(power, now.time, scale=True),
+        h.value(power, now.time, scale=True) + h.reporting(power),
         age_text=h.age(power.time, now.time, power.every),
         below=f"{h.bar(share, css=css)}generates {fmt.percent(share)} of {fmt.quantity(capacity, 'kW', scale=True)}",
         css="big",
@@ -119,7 +119,7 @@ def _energy(at: SiteNow, now: Now) -> str:
     energy = at.energy_today
     return h.tile(
         "Energy today",
-        h.value(energy, now.time, scale=True),
+        h.value(energy, now.time, scale=True) + h.reporting(energy, short=True),
         age_text=h.age(energy.time, now.time, energy.every),
         below=f"since midnight, {h.esc(at.timezone.partition('/')[2].replace('_', ' ') or at.timezone)}",
     )
