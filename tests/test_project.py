@@ -65,3 +65,17 @@ def test_lay_out_touches_nothing_that_is_there(nowhere: Path):
     with pytest.raises(InputError, match="something already"):
         lay_out(full)
     assert [path.name for path in full.iterdir()] == ["mine.txt"]
+
+
+def test_the_demos_store_is_read_while_there_is_no_other(nowhere: Path, monkeypatch: pytest.MonkeyPatch):
+    (nowhere / "mine" / "catalogs" / "portfolio").mkdir(parents=True)
+    project = find_project(nowhere / "mine")
+    own = project.root / "data" / "store"
+    assert project.store == project.own_store == own
+    (project.demo / "store").mkdir(parents=True)
+    assert project.store == project.demo / "store"
+    assert project.own_store == own
+    own.mkdir()
+    assert project.store == own
+    monkeypatch.setenv("WORKBENCH_STORE", str(nowhere / "none yet"))
+    assert project.store == project.own_store == nowhere / "none yet"

@@ -54,10 +54,21 @@ class Project:
         return _user_data() if self.packaged else self.root / "data"
 
     @property
-    def store(self) -> Path:
-        """Root of the telemetry store: ``WORKBENCH_STORE``, or ``store`` in the data folder."""
+    def own_store(self) -> Path:
+        """Root of the store that is collected into: ``WORKBENCH_STORE``, or ``store`` in the data folder."""
         named = os.environ.get("WORKBENCH_STORE")
         return Path(named).expanduser() if named else self.data / "store"
+
+    @property
+    def store(self) -> Path:
+        """Root of the store that is read: the project's own; the demonstration's while there is no other."""
+        own, demo = self.own_store, self.demo / "store"
+        return demo if not own.exists() and demo.is_dir() and "WORKBENCH_STORE" not in os.environ else own
+
+    @property
+    def demo(self) -> Path:
+        """Folder of the demonstration, which empties it when it starts."""
+        return self.data / "demo"
 
     @property
     def out(self) -> Path:

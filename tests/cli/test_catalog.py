@@ -71,7 +71,7 @@ def test_read(run, tmp_path: Path) -> None:
         "temperature, wind_speed",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("x.parquet: 24 times × 1 assets, ")
+    assert done.stdout.startswith("x.parquet: 24 times × 1 asset, ")
     table = pl.read_parquet(tmp_path / "x.parquet")
     assert len(table) == 24
     assert "wind_direction" not in table.columns

@@ -64,6 +64,8 @@ def test_ctrl_c_ends_everything_it_started_and_says_what_was_collected(tmp_path:
     assert len(started) >= 3
     time.sleep(6)
     running.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)  # impatience changes nothing
     output, _ = running.communicate(timeout=90)
     assert running.returncode == 0, output
     assert "What was collected" in output
@@ -77,10 +79,20 @@ def test_a_folder_that_is_no_demos_is_not_emptied(tmp_path: Path):
         prepare_folder(tmp_path)
     assert (tmp_path / "precious.txt").exists()
     earlier = tmp_path / "demo"
-    prepare_folder(earlier)
+    prepare_folder(earlier).close()
     (earlier / "store").mkdir()
-    prepare_folder(earlier)
+    prepare_folder(earlier).close()
     assert [path.name for path in earlier.iterdir()] == [MARK]
+
+
+def test_a_running_demo_keeps_its_folder(tmp_path: Path):
+    lock = prepare_folder(tmp_path / "demo")
+    (tmp_path / "demo" / "store").mkdir()
+    with pytest.raises(InputError, match="a demo runs in this folder") as told:
+        prepare_folder(tmp_path / "demo")
+    assert str(os.getpid()) in str(told.value)
+    assert (tmp_path / "demo" / "store").exists()
+    lock.close()
 
 
 def test_addresses_are_those_of_the_catalogs_and_free(checkout: Path):

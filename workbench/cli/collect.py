@@ -44,6 +44,6 @@ def collect(
         sources = [source for source in sources if source.site in site]
 
     async def run() -> None:
-        await Collector(store or find_project().store, sources).run()
+        await Collector(store or find_project().own_store, sources).run()
 
     asyncio.run(run())

@@ -44,7 +44,7 @@ def demo(
     Example: workbench demo --for 60s --no-browser --json summary.json
     """
     from workbench.cli._console import console as screen
-    from workbench.demo.run import Demo, DemoOptions, default_folder, open_browser
+    from workbench.demo.run import Demo, DemoOptions, default_folder
     from workbench.model.time import parse_duration
 
     console = screen()
@@ -60,23 +60,27 @@ def demo(
         prefer_default_ports=not any_ports,
     )
     running = Demo(options, tell=lambda line: console.print(line, highlight=False))
-    with _stops_on_sigterm():
+    failed = None
+    with _stops_on_sigterm() as nothing_interrupts:
         try:
             running.start()
         except KeyboardInterrupt:
+            nothing_interrupts()
             console.print("Stopped before it was ready.")
             running.end_children()
             raise typer.Exit(1) from None
-        watch = _watch_ages(running)
-        if running.url:
-            console.print(f"\n[bold]Open {running.url}[/]" if not browser else f"\n[bold]{running.url}[/]")
-            if browser and not open_browser(running.url):
-                console.print("(no screen here to open a browser on)")
-        console.print("Ctrl-C ends it.\n" if duration is None else f"Ends by itself in {duration:g} s.\n")
-        failed = _show_until_done(running, watch, console, duration)
+        watch = None
+        try:
+            watch = _watch_ages(running)
+            _welcome(running, console, browser=browser, duration=duration)
+            failed = _show_until_done(running, watch, console, duration)
+        except KeyboardInterrupt:
+            console.print()
+        nothing_interrupts()
         console.print("Stopping: the last values are read, then store and truth are compared …")
-        watch.stop()
-        summary = running.stop(_ages(running, watch))
+        if watch is not None:
+            watch.stop()
+        summary = running.stop(_ages(running, watch) if watch is not None else None)
     _report(summary, console)
     if json is not None:
         import orjson
@@ -85,25 +89,56 @@ def demo(
         json.write_bytes(orjson.dumps(summary.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
     if failed:
         console.print(f"[red]{failed} ended by itself:[/] see {running.logs / (failed + '.log')}")
+    _farewell(running, console)
     if failed or not summary.well:
         raise typer.Exit(1)
 
 
+def _welcome(running: Demo, console: Console, *, browser: bool, duration: float | None) -> None:
+    from workbench.demo.run import open_browser
+
+    if running.url:
+        console.print(f"\n[bold]Open {running.url}[/]" if not browser else f"\n[bold]{running.url}[/]")
+        if browser and not open_browser(running.url):
+            console.print("(no screen here to open a browser on)")
+    console.print("Ctrl-C ends it.\n" if duration is None else f"Ends by itself in {duration:g} s.\n")
+
+
+def _farewell(running: Demo, console: Console) -> None:
+    """Where what was collected can be looked at."""
+    from workbench.project import find_project
+
+    store = running.store
+    if find_project().store.absolute() == store.absolute():
+        console.print("\nIt is there until the next demo: [bold]workbench store info[/], or the notebooks.")
+    else:
+        console.print(
+            f"\nIt is there until the next demo: [bold]WORKBENCH_STORE={store} workbench store info[/]", soft_wrap=True
+        )
+
+
 def _stops_on_sigterm() -> Any:
-    """Within it SIGTERM is as good as Ctrl-C, and a second Ctrl-C does not break the orderly end."""
+    """Within it SIGTERM is as good as Ctrl-C; after calling what it gives, neither breaks the orderly end."""
     import contextlib
     import signal
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def ignore() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
 
     @contextlib.contextmanager
     def guard() -> Any:
         def interrupt(*_: object) -> None:
             raise KeyboardInterrupt
 
-        before = signal.signal(signal.SIGTERM, interrupt)
+        before = {number: signal.signal(number, interrupt) for number in numbers}
         try:
-            yield
+            yield ignore
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     return guard()
 
@@ -132,26 +167,23 @@ def _ages(running: Demo, watch: AgeWatch) -> dict[str, tuple[float, float]]:
 
 
 def _show_until_done(running: Demo, watch: AgeWatch, console: Console, duration: float | None) -> str | None:
-    """Show a line per source until the time is over, Ctrl-C, or a part has failed (its name is returned)."""
+    """Show a line per source until the time is over or a part has failed (its name is returned)."""
     import time
 
     from rich.live import Live
 
     end = None if duration is None else time.monotonic() + duration
     shown = 0.0
-    try:
-        with Live(console=console, auto_refresh=False, transient=True) as live:
-            while end is None or time.monotonic() < end:
-                if failed := running.failed():
-                    return failed
-                if console.is_terminal:
-                    live.update(_table(running), refresh=True)
-                elif time.monotonic() - shown > 10:
-                    shown = time.monotonic()
-                    console.print(_line(running, watch))
-                time.sleep(1.0 if end is None else max(0.0, min(1.0, end - time.monotonic())))
-    except KeyboardInterrupt:
-        console.print()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while end is None or time.monotonic() < end:
+            if failed := running.failed():
+                return failed
+            if console.is_terminal:
+                live.update(_table(running), refresh=True)
+            elif time.monotonic() - shown > 10:
+                shown = time.monotonic()
+                console.print(_line(running, watch))
+            time.sleep(1.0 if end is None else max(0.0, min(1.0, end - time.monotonic())))
     return None
 
 

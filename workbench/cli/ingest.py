@@ -37,7 +37,7 @@ def ingest(
     from workbench.ingest.run import report_rows
     from workbench.project import find_project
 
-    root = store if store is not None else find_project().store
+    root = store if store is not None else find_project().own_store
     with screen(stderr=True).status(f"reading {len(files)} files"):
         report = take_in(files, root, open_portfolio(), site=site or None, cadence=cadence)
     table = Table(box=None, show_header=False, pad_edge=False)

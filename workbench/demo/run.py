@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -56,6 +58,7 @@ class Demo:
     url: str = ""
     began_ns: int = 0
     history: dict[str, Any] = field(default_factory=dict)
+    _lock: IO[str] | None = None
 
     @property
     def store(self) -> Path:
@@ -80,9 +83,9 @@ class Demo:
         Raises
         ------
         InputError
-            The folder is not a demo's, or a part did not start; its log is quoted.
+            The folder is not a demo's or one runs in it, or a part did not start; its log is quoted.
         """
-        prepare_folder(self.options.folder)
+        self._lock = prepare_folder(self.options.folder)
         self.environment = demo_environment(prefer_defaults=self.options.prefer_default_ports)
         self.environment["WORKBENCH_STORE"] = str(self.store)
         try:
@@ -117,17 +120,20 @@ class Demo:
         )
         self.children["plants"] = plant
         assert plant.process.stdout is not None  # noqa: S101
-        deadline = time.monotonic() + options.start_timeout
-        for line in plant.process.stdout:  # ends when the child does
-            said = orjson.loads(line)
-            if said["event"] == "history":
-                self.history = said
-                self.tell(f"  {said['values']:,} values in {said['seconds']:.1f} s")
-            elif said["event"] == "serving":
-                self.tell("Serving: " + ", ".join(said["endpoints"]))
-                return
-            if time.monotonic() > deadline:
-                break
+        patience = threading.Timer(options.start_timeout, plant.process.kill)
+        patience.daemon = True
+        patience.start()
+        try:
+            for line in plant.process.stdout:  # ends when the child does
+                said = orjson.loads(line)
+                if said["event"] == "history":
+                    self.history = said
+                    self.tell(f"  {said['values']:,} values in {said['seconds']:.1f} s")
+                elif said["event"] == "serving":
+                    self.tell("Serving: " + ", ".join(said["endpoints"]))
+                    return
+        finally:
+            patience.cancel()
         raise self._did_not_start(plant, "the simulated plants")
 
     def _start_pages(self) -> None:
@@ -216,11 +222,16 @@ class Demo:
         stdout = self.children["plants"].process.stdout if "plants" in self.children else None
         if stdout is not None:
             stdout.close()
+        if self._lock is not None:
+            self._lock.close()
         return codes
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make ``folder`` an empty demo folder; an earlier demo's is emptied, anything else is refused."""
+def prepare_folder(folder: Path) -> IO[str]:
+    """Make ``folder`` an empty demo folder; an earlier demo's is emptied, anything else is refused.
+
+    Returns the lock that keeps another demo from it until it is closed.
+    """
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
         raise InputError(
             "this folder holds something that no demo made",
@@ -228,17 +239,36 @@ def prepare_folder(folder: Path) -> None:
             expected="an empty or new folder, or an earlier demo's",
             hint="choose another with --dir",
         )
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / MARK).write_text("Made by `workbench demo`, which empties this folder when it starts.\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / MARK).open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        owner = lock.read().strip().rpartition(" ")[2]
+        lock.close()
+        raise InputError(
+            "a demo runs in this folder",
+            file=folder,
+            found=f"process {owner}",
+            hint="end it with Ctrl-C first, or choose another folder with --dir",
+        ) from None
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != MARK:
+            path.unlink()
+    lock.truncate(0)
+    lock.write(f"Made by `workbench demo`, which empties this folder when it starts. Process {os.getpid()}\n")
+    lock.flush()
+    return lock
 
 
 def default_folder() -> Path:
     """Where the demo keeps its store unless told otherwise."""
     from workbench.project import find_project
 
-    return find_project().data / "demo"
+    return find_project().demo
 
 
 def open_browser(url: str) -> bool:
