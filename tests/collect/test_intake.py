@@ -11,6 +11,7 @@ import pytest
 from workbench.collect.intake import SiteIntake, to_batches
 from workbench.model.quality import Quality
 from workbench.model.samples import NS, Batch, Event, Sample, SeriesKey, Shape
+from workbench.store import SiteStore
 
 KEY = SeriesKey("wind_turbine", "1s")
 SHAPE = Shape(KEY, ("power_output", "wind_speed"), ("f4", "f4"))
@@ -114,6 +115,23 @@ async def test_an_impossible_time_goes_to_the_slot_of_arrival_flagged():
     assert (batch.quality[:2] == int(Quality.CLOCK)).all()
     assert (batch.quality[2] == 0).all()
     assert sink.counts.clock == 2
+
+
+async def test_parts_of_an_update_with_a_wrong_clock_do_not_erase_each_other(tmp_path):
+    """A device whose clock is off says each variable by itself, as OPC UA does: all of them are stored."""
+    site = SiteStore(tmp_path, "site")
+    sink = SiteIntake("site", site.journal.append, [].extend)
+    ahead = time.time_ns() + 600 * NS
+    sink.put([Sample(SHAPE, "T1", ahead, np.array([5.0, np.nan])), Sample(SHAPE, "T1", ahead, np.array([np.nan, 7.0]))])
+    bad = Sample(SHAPE, "T2", ahead, np.array([np.nan, np.nan]), np.array([int(Quality.BAD), 0], np.uint16))
+    sink.put([bad])
+    assert await sink.flush()
+    data = site.open(KEY).load().max("time")
+    assert data["power_output"].sel(asset="T1") == 5.0
+    assert data["wind_speed"].sel(asset="T1") == 7.0
+    assert data["power_output_quality"].sel(asset="T1") == Quality.CLOCK
+    assert data["power_output_quality"].sel(asset="T2") == Quality.CLOCK | Quality.BAD
+    assert data["wind_speed_quality"].sel(asset="T2") == 0
 
 
 async def test_late_samples_are_counted_and_kept():

@@ -196,7 +196,9 @@ class SiteIntake:
         """Put a sample with an impossible time into the slot of its arrival, flagged."""
         self.counts.clock += 1
         flags = sample.quality if sample.quality is not None else np.zeros(len(sample.values), dtype=np.uint16)
-        sample.quality = flags | np.uint16(Quality.CLOCK)
+        # Only what was sent: a flag on a value that was not sent would say that it came, and erase the one there.
+        sent = ~np.isnan(sample.values) | (flags != 0)
+        sample.quality = np.where(sent, flags | np.uint16(Quality.CLOCK), flags)
         sample.time = sample.received
 
 
