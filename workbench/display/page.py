@@ -129,7 +129,7 @@ class Page:
         self._sent: dict[str, list[str]] = {}
         self._charts: list[Chart] = []
         self._wishes: dict[str, Callable[[dict[str, Any]], None]] = {}
-        self._ends: list[Callable[[], None]] = []
+        self._ends: dict[str, Callable[[], None]] = {}  #: by holder; what this page has the live view do for it
         self._document: Document | None = None
         self._template: Any = None
         self._waiting = False
@@ -183,7 +183,7 @@ class Page:
         if isinstance(item, Part):
             holder = f"p{len(self._parts)}-{item.name}"
             self._parts[holder] = item
-            self._ends.append(self.live.show(item.key, item.render, every=item.every))
+            self._ends[holder] = self.live.show(item.key, item.render, every=item.every)
             content = self.live.html(item.key, item.render)
             return {"id": holder, "html": content, "part": item, "root": "", **_looks(item)}
         root = f"c{len(template._render_items)}"
@@ -215,8 +215,12 @@ class Page:
         """Show another part in the place of the one called ``name``."""
         for holder, old in self._parts.items():
             if old.name == name:
-                self._ends.append(self.live.show(part.key, part.render, every=part.every))
+                # The new one first: where it is the same part, nothing is made anew.
+                end = self._ends.get(holder)
+                self._ends[holder] = self.live.show(part.key, part.render, every=part.every)
                 self._parts[holder] = part
+                if end is not None:
+                    end()
         self.push()
 
     def push(self) -> None:
@@ -236,7 +240,7 @@ class Page:
     def _loaded(self) -> None:
         # Only now is there a browser at the other end: what is sent before would be lost or come twice.
         if self._document is not None:
-            self._ends.append(self.live.subscribe(self._told))
+            self._ends["news"] = self.live.subscribe(self._told)
         for chart in self._charts:
             chart.start(self)
 
@@ -277,7 +281,7 @@ class Page:
 
     def _gone(self, _: object) -> None:
         self._document = None
-        for end in self._ends:
+        for end in self._ends.values():
             end()
         self._ends.clear()
 
