@@ -42,6 +42,7 @@ _UNITS = {
     "kWh/m2": "kWh/m²",
     "W/m^2": "W/m²",
     "kg m-3": "kg/m³",
+    "kvar*h": "kvarh",
     "kW h": "kWh",
     "MW h": "MWh",
     "kWh m-2": "kWh/m²",
@@ -205,6 +206,11 @@ def clock(ns: int | None, tz: str | None = None, *, date: bool = False, seconds:
     when = datetime.fromtimestamp(ns / 1e9, tz=zone(tz))
     pattern = "%H:%M:%S" if seconds else "%H:%M"
     return when.strftime(f"%Y-%m-%d {pattern}" if date else pattern)
+
+
+def shorten(text: str, most: int) -> str:
+    """``text`` with at most ``most`` characters, an ellipsis where some were left out."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def words(name: str) -> str:

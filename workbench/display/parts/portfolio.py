@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.display import format as fmt
 from workbench.display import markup as h
+from workbench.display.collecting import troubles
 from workbench.display.page import Part
 from workbench.display.readings import GENERATION, TYPE_WORDS, Now, Reading, SiteNow, summed, total
 from workbench.display.states import STATES, State
@@ -29,23 +31,16 @@ def verdict() -> Part:
 
 
 def _verdict(now: Now) -> str:
-    silent = [site for site in now.live_sites if not site.running]
-    found = [(site, asset, state) for site in now.live_sites for asset, state in site.abnormal()]
-    assets = sum(len(site.states) for site in now.live_sites)
-    unread = [site for site in now.live_sites if site.trouble]
-    return verdict_line(found, assets, silent, unread, whole="Portfolio")
+    return verdict_line(now.live_sites, whole="Portfolio")
 
 
-def verdict_line(
-    found: list[tuple[SiteNow, str, State]],
-    assets: int,
-    silent: list[SiteNow],
-    unread: list[SiteNow],
-    *,
-    whole: str,
-    limit: int = 7,
-) -> str:
-    """The line for abnormal assets and for sites whose collector is silent."""
+def verdict_line(sites: Sequence[SiteNow], *, whole: str, limit: int = 7) -> str:
+    """The line for abnormal assets, for sites without a collector, and for what is wrong with collecting."""
+    silent = [site for site in sites if not site.running]
+    unread = [site for site in sites if site.trouble]
+    wrong = [(site, trouble) for site in sites for trouble in troubles(site)]
+    found = [(site, asset, state) for site in sites for asset, state in site.abnormal()]
+    assets = sum(len(site.states) for site in sites)
     items = [
         f'<li><a href="{h.href("sources")}">{h.state(STATES["offline"], word=False)}<span>No collector for '
         f"<b>{h.esc(site.name)}</b></span></a></li>"
@@ -55,6 +50,11 @@ def verdict_line(
         f'<li><a href="{h.href("sources")}">{h.state(STATES["offline"], word=False)}<span>The store of '
         f"<b>{h.esc(site.name)}</b> cannot be read</span></a></li>"
         for site in unread
+    ]
+    items += [
+        f'<li><a href="{h.href("sources")}#{h.esc(site.id)}"><span class="state s-{trouble.state}">'
+        f"{h.mark(STATES[trouble.state].shape)}{h.esc(site.name)}</span>{h.esc(fmt.shorten(trouble.words, 60))}</a></li>"
+        for site, trouble in wrong
     ]
     found = sorted(found, key=lambda item: -item[2].severity)
     # An asset is stale because its collector is silent: said once for the site, not once per asset.
@@ -72,12 +72,16 @@ def verdict_line(
             f'<div class="verdict">\n{h.mark("well")}<strong>{h.esc(whole)} is well</strong>\n'
             f'<span class="what">All {assets} assets operate normally, every source delivers.</span>\n</div>'
         )
-    worst = max([state.severity for *_, state in found], default=0)
+    worst = max(
+        [*(state.severity for *_, state in found), *(STATES[trouble.state].severity for _, trouble in wrong)], default=0
+    )
     if silent or unread:
-        css, shape, words = "blind", "offline", "No live data" if len(items) == len(silent) else "Partly without data"
+        css, shape, words = "blind", "offline", "No live data" if len(silent) == len(sites) else "Partly without data"
     elif worst >= STATES["offline"].severity:
         css, shape = ("bad", "fault") if worst >= STATES["fault"].severity else ("blind", "offline")
         words = f"{whole} needs attention"
+    elif not found:
+        css, shape, words = "warn", "reduced", "Collecting needs attention"
     else:
         css, shape, words = "warn", "reduced", f"{whole} runs, with limits"
     return (
@@ -333,9 +337,19 @@ def _data_health(now: Now) -> str:
             f"<td class=num>{fmt.number(errors, decimals=0)}</td>"
             f"<td class=num>{h.age(newest, now.time, 2.0)}</td></tr>"
         )
-    silent = "\n".join(_silent_devices(now, limit=4))
+    silent = "\n".join(_collecting_troubles(now) + _silent_devices(now, limit=4))
     table = f'<div class="table"><table>\n<thead>{head}</thead>\n<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>'
     return table + (f'\n<ul class="silent">\n{silent}\n</ul>' if silent else "")
+
+
+def _collecting_troubles(now: Now) -> list[str]:
+    """A line for each thing that is wrong with the collecting."""
+    return [
+        f'<li><span class="state s-{trouble.state}">{h.mark(STATES[trouble.state].shape)}{h.esc(site.name)}</span>'
+        f"<span>{h.esc(trouble.words)}</span></li>"
+        for site in now.live_sites
+        for trouble in troubles(site)
+    ]
 
 
 def _silent_devices(now: Now, *, limit: int) -> list[str]:

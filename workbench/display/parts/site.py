@@ -43,10 +43,7 @@ def site_verdict(site: str) -> Part:
                 f'<div class="verdict">\n{h.mark("unknown")}<strong>No live source</strong>\n<span class="what">'
                 "This site is in the portfolio without a live source; its history can be read in notebooks and reports.</span>\n</div>"
             )
-        found = [(at, asset, state) for asset, state in at.abnormal()]
-        return verdict_line(
-            found, len(at.states), [] if at.running else [at], [at] if at.trouble else [], whole=at.name
-        )
+        return verdict_line([at], whole=at.name)
 
     return Part("site-verdict", render, bare=True, about=(site,))
 

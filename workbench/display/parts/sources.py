@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.display import format as fmt
 from workbench.display import markup as h
+from workbench.display.collecting import Trouble, keeper_words, troubles, waiting_words
 from workbench.display.page import Part
 from workbench.display.readings import Now, SiteNow
 from workbench.display.states import STATES
@@ -29,7 +30,8 @@ def _verdict(now: Now) -> str:
         if not site.device_well(health, every)
     ]
     silent = [site for site in now.live_sites if not site.running]
-    if not ill and not silent:
+    wrong = [(site, trouble) for site in now.live_sites for trouble in troubles(site)]
+    if not ill and not silent and not wrong:
         return (
             f'<div class="verdict">\n{h.mark("well")}<strong>Every source delivers</strong>\n'
             f'<span class="what">{len(devices)} devices at {len(now.live_sites)} sites.</span>\n</div>'
@@ -40,6 +42,18 @@ def _verdict(now: Now) -> str:
         for site, name, device in ill
         if site.running
     ][:8]
+    items += [
+        f'<li><a href="#{h.esc(site.id)}"><span class="state s-{trouble.state}">{h.mark(STATES[trouble.state].shape)}'
+        f"{h.esc(site.name)}</span>{h.esc(fmt.shorten(trouble.words, 60))}</a></li>"
+        for site, trouble in wrong
+    ]
+    if not ill and not silent:
+        worst = any(trouble.state == "fault" for _, trouble in wrong)
+        css, shape = ("bad", "fault") if worst else ("warn", "reduced")
+        return (
+            f'<div class="verdict {css}">\n{h.mark(shape)}<strong>Collecting needs attention</strong>\n'
+            f'<ul>\n{chr(10).join(items)}\n</ul>\n<span class="count">all {len(devices)} devices deliver</span>\n</div>'
+        )
     words = "No collector runs" if silent and len(silent) == len(now.live_sites) else "Some data does not arrive"
     return (
         f'<div class="verdict blind">\n{h.mark("offline")}<strong>{words}</strong>\n<ul>\n{chr(10).join(items)}\n</ul>\n'
@@ -64,18 +78,21 @@ def _collector(site: SiteNow, now: Now) -> str:
     rate = float(collector.get("values_per_s", math.nan))
     state = STATES["operating_normal"] if site.running else STATES["offline"]
     words = "runs" if site.running else "not running"
+    wrong = {trouble.name: trouble for trouble in troubles(site)}
     facts = [
         ("Since", fmt.clock(int(collector.get("started", 0)), date=True, seconds=False) + " UTC"),
         (
             "Values taken in",
             fmt.number(float(collector["values"]), decimals=0) if "values" in collector else fmt.NOTHING,
         ),
-        ("Late samples", fmt.number(float(collector.get("late", math.nan)), decimals=0)),
-        ("Waiting for the journal", _waiting(collector)),
+        ("Late samples", _count(collector, "late")),
+        ("Waiting for the journal", _told(wrong.get("waiting"), waiting_words(collector))),
+        ("Dropped", _told(wrong.get("dropped"), _count(collector, "dropped"))),
+        ("Time that cannot be", _told(wrong.get("clock"), _count(collector, "clock"))),
+        ("Keeper", _told(wrong.get("keeper"), keeper_words(collector) if site.running else fmt.NOTHING)),
     ]
     rows = "\n".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts)
-    trouble = collector.get("journal_error")
-    error = f'<div class="state s-fault">{h.mark("fault")}{h.esc(trouble)}</div>' if trouble else ""
+    error = f'<div class="trouble">{_told(journal, journal.words)}</div>' if (journal := wrong.get("journal")) else ""
     shown = fmt.number(rate, decimals=0) if site.running else fmt.NOTHING
     return (
         f'<div class="tile" id="collector-{h.esc(site.id)}">\n<div class="label"><span>{h.esc(site.name)}</span>'
@@ -86,11 +103,15 @@ def _collector(site: SiteNow, now: Now) -> str:
     )
 
 
-def _waiting(collector: Mapping[str, Any]) -> str:
-    if "journal_backlog_s" in collector:
-        return fmt.age(float(collector["journal_backlog_s"]))
-    waiting = collector.get("waiting")
-    return f"{fmt.number(float(waiting), decimals=0)} samples" if waiting is not None else fmt.NOTHING
+def _count(collector: Mapping[str, Any], name: str) -> str:
+    return fmt.number(float(collector.get(name, math.nan)), decimals=0)
+
+
+def _told(trouble: Trouble | None, text: str) -> str:
+    """``text`` in the colour and with the mark of what is wrong with it, if anything is."""
+    if trouble is None:
+        return h.esc(text)
+    return f'<span class="state s-{trouble.state}">{h.mark(STATES[trouble.state].shape)}{h.esc(text)}</span>'
 
 
 def devices(site: str, name: str) -> Part:
