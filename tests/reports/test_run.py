@@ -124,6 +124,27 @@ def test_a_failure_leaves_the_good_files_of_an_earlier_run(workshop, tmp_path: P
     assert status == "failed"
 
 
+def test_a_kernel_that_dies_leaves_what_was_done(workshop, tmp_path: Path):
+    workshop.write("small", "print('so far')", "# Then", "import os\nos._exit(1)")
+    with pytest.raises(ReportFailed, match="stopped in cell 5") as told:
+        run_report("small", period="2026-05", out=tmp_path / "out", project=workshop.project)
+    assert told.value.line == "import os"
+    kept = told.value.notebook.read_text()
+    assert "so far" in kept
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["small.failed.ipynb"]
+
+
+def test_a_page_that_cannot_be_made_leaves_the_notebook(workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object, **__: object) -> str:
+        raise RuntimeError("no template")
+
+    monkeypatch.setattr("workbench.reports.export.to_html", broken)
+    workshop.write("small", *WRITES)
+    with pytest.raises(ReportFailed, match=r"after its last cell\n.*no template"):
+        run_report("small", period="2026-05", out=tmp_path, project=workshop.project)
+    assert (tmp_path / "small.failed.ipynb").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -61,6 +62,9 @@ def run(
     ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A parameter; may be repeated.")] = None,
     pdf: Annotated[bool, typer.Option(help="Print the PDF too.")] = True,
+    store: Annotated[
+        Path | None, typer.Option("--store", metavar="DIR", help="Root of the store; the project's if left out.")
+    ] = None,
 ) -> None:
     """Run a report: executed notebook, HTML, PDF and a manifest of what it was made from.
 
@@ -72,6 +76,8 @@ def run(
     from workbench.model.errors import InputError
     from workbench.reports import ReportFailed, run_report
 
+    if store is not None:
+        os.environ["WORKBENCH_STORE"] = str(store.resolve())  # the notebook's kernel inherits it
     parameters: dict[str, object] = {}
     for text in param or []:
         key, equals, value = text.partition("=")

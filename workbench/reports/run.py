@@ -28,17 +28,16 @@ if TYPE_CHECKING:
 
 
 class ReportFailed(Exception):  # noqa: N818  it has
-    """A cell of a report's notebook raised.
+    """A cell of a report's notebook raised, its kernel died, or its page could not be made.
 
-    ``cell`` counts from 1 over all cells of ``notebook``, which is the run as far as it got.
+    ``cell`` counts from 1 over all cells of ``notebook``, which is the run as far as it got; 0 where all of
+    them ran.
     """
 
     def __init__(self, report: str, cell: int, line: str, error: str, notebook: Path) -> None:
         self.report, self.cell, self.line, self.error, self.notebook = report, cell, line, error, notebook
-        super().__init__(
-            f"the report {report} stopped in cell {cell}\n  line:     {line}\n  error:    {error}\n"
-            f"  notebook: {notebook}"
-        )
+        where = f"in cell {cell}\n  line:     {line}" if cell else "after its last cell"
+        super().__init__(f"the report {report} stopped {where}\n  error:    {error}\n  notebook: {notebook}")
 
 
 @dataclass
@@ -192,6 +191,12 @@ def _recorded(project: Project, name: str, parameters: Mapping[str, Any]) -> Ite
         records.close()
 
 
+def _first_line(source: str) -> str:
+    """The first line of a cell that is no comment."""
+    lines = [line for line in str(source).splitlines() if line.strip()]
+    return next((line for line in lines if not line.lstrip().startswith("#")), "")
+
+
 def _nbformat() -> Any:
     import nbformat
 
@@ -221,7 +226,11 @@ class _Run:
             notebook = self._execute(made / f"{name}.ipynb", progress=progress)
             figures, inputs = gather(notebook)
             if "html" in wanted or ("pdf" in wanted and pdf):
-                self._write_html(notebook, made / f"{name}.html")
+                try:
+                    self._write_html(notebook, made / f"{name}.html")
+                except Exception as error:
+                    kept = self._keep(notebook, made)
+                    raise ReportFailed(name, 0, "", f"{type(error).__name__}: {error}", kept) from error
             if "pdf" in wanted and pdf:
                 problem = self._print(made / f"{name}.html", made / f"{name}.pdf")
                 warnings += [problem] if problem else []
@@ -268,6 +277,12 @@ class _Run:
             )
         except papermill.PapermillExecutionError as error:
             raise self._failed(path, error) from None
+        except BaseException as error:
+            # The kernel died (out of memory, say) or somebody pressed Ctrl-C: papermill saved after each cell.
+            failed = self._broken_off(path, error)
+            if failed is None or not isinstance(error, Exception):
+                raise
+            raise failed from error
         finally:
             clean.unlink(missing_ok=True)
         notebook = nbformat.read(path, as_version=4)
@@ -279,23 +294,37 @@ class _Run:
         return notebook
 
     def _failed(self, path: Path, error: Any) -> ReportFailed:
-        nbformat = _nbformat()
-        notebook = nbformat.read(path, as_version=4)
+        notebook = _nbformat().read(path, as_version=4)
         # papermill puts marks of its own before the cell that raised; the number is that without them
-        cells = [cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])]
-        number = next(
-            (i for i, cell in enumerate(cells, 1) if any(o.output_type == "error" for o in cell.get("outputs", []))), 0
+        notebook.cells = [
+            cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
+        ]
+        raised = (any(out.output_type == "error" for out in cell.get("outputs", [])) for cell in notebook.cells)
+        number = next((i for i, it in enumerate(raised, 1) if it), 0)
+        message = f"{error.ename}: {str(error.evalue).strip()}"
+        return ReportFailed(
+            self.definition.name, number, _first_line(error.source), message, self._keep(notebook, path.parent)
         )
-        notebook.cells = cells
-        notebook.metadata.pop("papermill", None)
+
+    def _broken_off(self, path: Path, error: BaseException) -> ReportFailed | None:
+        """The failure of a run that ended in the middle; None where nothing was run yet."""
+        if not path.exists():
+            return None
+        notebook = _nbformat().read(path, as_version=4)
+        states = [cell.metadata.get("papermill", {}).get("status") for cell in notebook.cells]
+        number = max((i for i, state in enumerate(states, 1) if state not in (None, "pending")), default=0)
+        line = _first_line(notebook.cells[number - 1].source) if number else ""
+        message = f"{type(error).__name__}: {error}".removesuffix(": ")
+        return ReportFailed(self.definition.name, number, line, message, self._keep(notebook, path.parent))
+
+    def _keep(self, notebook: Any, beside: Path) -> Path:
+        """Keep the notebook of a run that failed, by way of the folder ``beside``; returns where."""
         goal = self.folder / f"{self.definition.name}.failed.ipynb"
-        part = path.with_suffix(".failed.ipynb")
-        nbformat.write(notebook, part)
+        part = beside / goal.name
+        notebook.metadata.pop("papermill", None)
+        _nbformat().write(notebook, part)
         part.replace(goal)
-        lines = [line for line in str(error.source).splitlines() if line.strip()]
-        first = next((line for line in lines if not line.lstrip().startswith("#")), "")
-        message = str(error.evalue).strip()
-        return ReportFailed(self.definition.name, number, first, f"{error.ename}: {message}", goal)
+        return goal
 
     def _write_html(self, notebook: Any, path: Path) -> None:
         from workbench.reports.export import to_html
