@@ -11,6 +11,7 @@ from bokeh.models import BoxAnnotation, ColumnDataSource, CustomJSTickFormatter,
 
 from workbench.display import format as fmt
 from workbench.display import theme
+from workbench.display.canvas import axis_label, blank
 from workbench.display.expectation import POA, site_irradiance, solar_power, wind_power
 from workbench.display.history import (
     RANGES,
@@ -22,7 +23,6 @@ from workbench.display.history import (
     power_history,
     recent_course,
 )
-from workbench.display.plots import axis_label, blank
 from workbench.display.readings import POWER, Now, SiteNow
 from workbench.display.states import STALE_AFTER
 from workbench.model.vocabulary import vocabulary

@@ -13,130 +13,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from bokeh.models import (
-    ColumnDataSource,
-    DataRange1d,
-    DatetimeTickFormatter,
-    HoverTool,
-    Legend,
-    LegendItem,
-    NumeralTickFormatter,
-    Range1d,
-)
+from bokeh.models import ColumnDataSource, Range1d
 from bokeh.plotting import figure
 
 from workbench.display import theme
+from workbench.display.canvas import axis_label as axis_label
+from workbench.display.canvas import blank as blank
+from workbench.display.canvas import dress as dress
+from workbench.display.canvas import hover
+from workbench.display.canvas import legend_above as legend_above
+from workbench.display.canvas import time_axis as time_axis
 from workbench.display.format import unit, words
 
 Array = npt.NDArray[np.float64]
-
-
-def time_axis() -> Any:
-    """A formatter for time axes: clock times, and the date where it changes."""
-    return DatetimeTickFormatter(
-        milliseconds="%H:%M:%S",
-        seconds="%H:%M:%S",
-        minsec="%H:%M:%S",
-        minutes="%H:%M",
-        hourmin="%H:%M",
-        hours="%H:%M",
-        days="%d %b",
-        months="%b %Y",
-        years="%Y",
-        context=DatetimeTickFormatter(hours="%d %b", hourmin="%d %b", minutes="%d %b", days="%Y", minsec="%d %b"),
-        context_which="start",
-        hide_repeats=False,
-    )
-
-
-def axis_label(name: str, units: str | None) -> str:
-    """``Wind speed [m/s]``; the name alone where there is no unit."""
-    shown = unit(units)
-    return f"{name} [{shown}]" if shown else name
-
-
-def blank(
-    *,
-    height: int = 280,
-    time: bool = False,
-    x_label: str = "",
-    y_label: str = "",
-    title: str = "",
-    tools: str = "xpan,xwheel_zoom,box_zoom,reset",
-    **options: Any,
-) -> figure:
-    """An empty figure in the workbench's look that takes the width it is given.
-
-    Parameters
-    ----------
-    height
-        [px]
-    time
-        The horizontal axis is time (UTC).
-    """
-    plot = figure(
-        height=height,
-        sizing_mode="stretch_width",
-        x_axis_type="datetime" if time else "auto",
-        tools=tools,
-        title=title or None,
-        **options,
-    )
-    dress(plot)
-    plot.xaxis.axis_label = x_label or None
-    plot.yaxis.axis_label = y_label or None
-    if time:
-        plot.xaxis.formatter = time_axis()
-    elif isinstance(plot.x_range, DataRange1d | Range1d):
-        plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
-    if isinstance(plot.y_range, DataRange1d | Range1d):
-        plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
-    return plot
-
-
-def dress(plot: figure) -> figure:
-    """Put the theme's attributes on ``plot`` itself, so that it looks the same in any document."""
-    for name, values in theme._BOKEH.items():
-        targets: Sequence[Any]
-        if name == "figure":
-            targets = [plot]
-        elif name == "Axis":
-            targets = plot.axis
-        elif name == "Grid":
-            targets = plot.grid
-        elif name == "Toolbar":
-            targets = [plot.toolbar]
-        elif name == "Title" and plot.title is not None:
-            targets = [plot.title]
-        else:
-            continue
-        for target in targets:
-            target.update(**values)
-    return plot
-
-
-def legend_above(plot: figure, items: Sequence[tuple[str, Sequence[Any]]]) -> None:
-    """A one-line legend above the plot; clicking an entry mutes it."""
-    legend = Legend(
-        items=[LegendItem(label=label, renderers=list(renderers)) for label, renderers in items],
-        orientation="horizontal",
-        click_policy="hide",
-        location="top_left",
-        **theme._BOKEH["Legend"],
-    )
-    plot.add_layout(legend, "above")
-
-
-def _hover(plot: figure, renderers: Sequence[Any], rows: Sequence[tuple[str, str]], *, mode: str = "mouse") -> None:
-    plot.add_tools(
-        HoverTool(
-            renderers=list(renderers),
-            tooltips=list(rows),
-            formatters={"@time": "datetime"},
-            mode=mode,
-            point_policy="follow_mouse",
-        )
-    )
 
 
 def _label(values: xr.DataArray) -> str:
@@ -184,7 +73,7 @@ def trend(
         drawn = plot.line("time", "value", source=source, line_color=colour, line_width=1.5)
         items.append((name, [drawn]))
         rows = [("time", "@time{%F %T} UTC"), ("" if single else name, f"@value{{0,0.00}} {shown}")]
-        _hover(plot, [drawn], rows, mode="vline" if single else "mouse")
+        hover(plot, [drawn], rows, mode="vline" if single else "mouse")
     if flagged is not None and bool(flagged.any()):
         bad = first.where(flagged, drop=True)
         marks = plot.scatter(
@@ -222,7 +111,7 @@ def stacked(data: Mapping[str, xr.DataArray], *, height: int = 260, title: str =
     legend_above(plot, [(name, [area]) for name, area in zip(data, areas, strict=True)])
     top = ColumnDataSource({"time": columns["time"], "total": sum(columns[name] for name in data)})
     line = plot.line("time", "total", source=top, line_color=theme.INK, line_width=1.2)
-    _hover(plot, [line], [("time", "@time{%F %H:%M} UTC"), ("total", f"@total{{0,0.0}} {unit(units)}")], mode="vline")
+    hover(plot, [line], [("time", "@time{%F %H:%M} UTC"), ("total", f"@total{{0,0.0}} {unit(units)}")], mode="vline")
     return plot
 
 
@@ -275,7 +164,7 @@ def power_curve(
         line = plot.line(*binned, line_color=theme.REDUCED, line_width=2)
         dots = plot.scatter(*binned, size=5, color=theme.REDUCED)
         items.append(("mean of bin", [line, dots]))
-        _hover(plot, [dots], [("wind speed", "@x{0.0} m/s"), ("power", f"@y{{0,0}} {units}")])
+        hover(plot, [dots], [("wind speed", "@x{0.0} m/s"), ("power", f"@y{{0,0}} {units}")])
     legend_above(plot, items)
     plot.x_range.start = 0
     return plot
@@ -375,7 +264,7 @@ def wind_rose(
             line_width=0.5,
         )
         rows = [("from", "@sector"), (label, "@share{0.0} %"), ("all speeds", "@total{0.0} %")]
-        _hover(plot, [wedges], rows)
+        hover(plot, [wedges], rows)
         items.append((label, [wedges]))
         inner = outer
     text = {
@@ -427,7 +316,7 @@ def bars(
     )
     for name, renderer in zip(parts, drawn, strict=True):
         head = name if len(parts) > 1 else (y_label or "value")
-        _hover(plot, [renderer], [("", "@label"), (head, f"@{{{name}}}{{0,0.0}} {unit(units)}")])
+        hover(plot, [renderer], [("", "@label"), (head, f"@{{{name}}}{{0,0.0}} {unit(units)}")])
     if len(parts) > 1:
         legend_above(plot, [(name, [renderer]) for name, renderer in zip(parts, drawn, strict=True)])
     if all(np.nanmin(v, initial=0.0) >= 0 for v in parts.values()):
@@ -493,7 +382,7 @@ def heatmap(
         fill_color={"field": "value", "transform": mapper},
         line_color=theme.PANEL,
     )
-    _hover(plot, [cells], [("", "@row, @column"), (name, f"@value{{0,0.00}} {unit(units)}")])
+    hover(plot, [cells], [("", "@row, @column"), (name, f"@value{{0,0.00}} {unit(units)}")])
     plot.add_layout(
         ColorBar(
             color_mapper=mapper,
