@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,14 @@ from workbench.display.canvas import axis_label, blank
 from workbench.display.expectation import POA, site_irradiance, solar_power, wind_power
 from workbench.display.history import (
     RANGES,
+    STATISTICS,
     Course,
     PowerHistory,
     Range,
     course,
+    delay,
     is_step,
+    kind_of,
     power_history,
     recent_course,
 )
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from workbench.display.page import Page
 
 RELOAD_SECONDS = 300.0  #: after which the past is read anew
+FINE_RELOAD_SECONDS = 60.0  #: the same, where the past is shown as collected
+LABEL_WIDTH = 30  #: characters of an axis label in one line; beyond it would be cut off
 
 
 def _ms(time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
@@ -117,17 +123,22 @@ class PowerTrend:
         self._source.data = data
 
     def _point(self, now: Now) -> dict[str, float]:
-        point = {"time": now.time / 1e6, "net": 0.0}
+        point = {"net": 0.0}
         if self.site:
             kinds = now.site(self.site).power_by_kind
             point |= {kind: _mw(kinds[kind].value, least=0.0) if kind in kinds else 0.0 for kind in self._areas}
             point["net"] = sum(_mw(reading.value) for reading in kinds.values())
+            known = any(reading.there for reading in kinds.values())
         else:
+            known = False
             for name in self._areas:
                 site = now.site(name)
                 point[name] = _mw(site.generation.value, least=0.0)
                 point["net"] += _mw(site.net_power.value)
-        return point
+                known |= site.net_power.there
+        if not known:  # nobody says anything: not zero
+            point = dict.fromkeys(point, math.nan)
+        return {"time": now.time / 1e6, **point}
 
     def update(self, now: Now) -> None:
         """Draw the past when it has been read, anew every few minutes; move the last point with each look."""
@@ -268,13 +279,13 @@ class TagTrend:
     legend = ()
 
     def __init__(
-        self, live: Live, site: str, asset: str, tag: str, past: Range, *, span: int = 12, height: int = 250
+        self, live: Live, site: str, asset: str, tag: str, past: Range, *, span: int = 12, height: int = 290
     ) -> None:
         self.live, self.site, self.asset, self.span = live, site, asset, span
         self.tag, self.range = tag, past
         self._end = live.now.time / 1e6
         window = Range1d(self._end - 1000 * past.seconds, self._end)
-        self.figure = blank(height=height, time=True, tools="xpan,xwheel_zoom,box_zoom,reset", x_range=window)
+        self.figure = blank(height=height, time=True, x_label="Time [UTC]", x_range=window)
         self._source = ColumnDataSource({"time": [], "value": [], "low": [], "high": []})
         self._band = self.figure.varea(
             "time", "low", "high", source=self._source, fill_color=theme.BAND, fill_alpha=0.6
@@ -291,6 +302,7 @@ class TagTrend:
         self.figure.add_layout(self._loading)
         self._last = 0.0
         self._asked = 0
+        self._read = 0  #: when the past was read [ns]
         self._dress()
 
     def choose(self, *, tag: str | None = None, span: str | None = None) -> None:
@@ -304,7 +316,7 @@ class TagTrend:
         term = vocabulary().get(self.tag)
         units = term.units if term else ""
         name = fmt.words(term.long_name) if term else fmt.words(self.tag)
-        self.figure.yaxis.axis_label = axis_label(name, units)
+        self.figure.yaxis.axis_label = "\n".join(wrap(axis_label(name, units), LABEL_WIDTH))
         step = is_step(self.tag)
         self._line.visible, self._step.visible = not step, step
         self._band.visible = not step and not self.range.fine
@@ -319,7 +331,7 @@ class TagTrend:
                 args={"names": {str(code): word for code, word in names.items()}},
                 code="return names[String(tick)] ?? String(tick)",
             )
-            self.figure.yaxis.axis_label = name
+            self.figure.yaxis.axis_label = "\n".join(wrap(name, LABEL_WIDTH))
         elif isinstance(self.figure.yaxis[0].formatter, CustomJSTickFormatter):
             plain = blank(height=100, time=True)
             self.figure.yaxis.ticker = plain.yaxis[0].ticker
@@ -330,41 +342,48 @@ class TagTrend:
         self._page = page
         self._load()
 
-    def _load(self) -> None:
+    def _load(self, *, again: bool = False) -> None:
         self._asked += 1
+        self._read = self.live.now.time
         if self.range.live:
             self._show(recent_course(self.live, self.site, self.asset, self.tag), self._asked)
             return
         asked, tag, choice = self._asked, self.tag, self.range
-        self._loading.visible = True
+        self._loading.visible = not again
         self._page.later(
-            lambda: course(self.live, self.site, self.asset, tag, choice), lambda found: self._show(found, asked)
+            lambda: course(self.live, self.site, self.asset, tag, choice),
+            lambda found: self._show(found, asked, again=again),
         )
 
-    def _show(self, found: Course, asked: int) -> None:
+    def _show(self, found: Course, asked: int, *, again: bool = False) -> None:
         if asked != self._asked:
             return  # the viewer has chosen something else since
         time = _ms(found.time)
         value = found.value
         if self.range.fine:
             time, value = with_gaps(time, value, 1000 * STALE_AFTER * self._every())
+        else:
+            time = time + 1000 * delay(self.tag, STATISTICS)
         low, high = (found.low, found.high) if not self.range.fine else (value, value)
         self._source.data = {"time": list(time), "value": list(value), "low": list(low), "high": list(high)}
         self._last = float(time[-1]) if time.size else 0.0
         self._loading.visible = False
-        self._move(self.live.now, force=True)
+        self._move(self.live.now, force=not again)
         self._fit(value, low, high)
 
     def _fit(self, *columns: npt.NDArray[np.float64]) -> None:
         """Room above and below, so that a steady value is drawn in the middle and not as noise at full height."""
         finite = np.concatenate([column[np.isfinite(column)] for column in columns])
         axis: DataRange1d = self.figure.y_range
-        size = float(np.abs(finite).max()) if finite.size else 1.0
+        # What a counter adds is small beside what it has counted.
+        size = 0.0 if kind_of(self.tag) == "counter" else float(np.abs(finite).max(initial=0.0)) or 1.0
         axis.update(min_interval=max(size * 0.01, 1e-6), range_padding=0.12)
 
     def update(self, now: Now) -> None:
-        """Add the newest value, and move on."""
+        """Add the newest value, and move on; a range of the past is read anew now and then."""
         if not self.range.live:
+            if now.time - self._read > 1e9 * (FINE_RELOAD_SECONDS if self.range.fine else RELOAD_SECONDS):
+                self._load(again=True)
             return
         reading = now.site(self.site).reading(self.asset, self.tag)
         at = reading.time / 1e6

@@ -109,7 +109,7 @@ def course(live: Live, site: str, asset: str, tag: str, span: Range) -> Course:
 
 
 def thin(found: Course, tag: str, seconds: int = 600) -> Course:
-    """A fine course in bins: mean, minimum and maximum of each. States and angles keep their last value."""
+    """A fine course in bins: mean, minimum and maximum of each. What goes in steps keeps its last value."""
     slots = found.time.astype("datetime64[s]").astype(np.int64) // seconds
     if slots.size == 0:
         return found
@@ -122,15 +122,41 @@ def thin(found: Course, tag: str, seconds: int = 600) -> Course:
     low = np.fmin.reduceat(found.value, edges)
     high = np.fmax.reduceat(found.value, edges)
     if is_step(tag):
-        mean = low = high = found.value[ends]
+        newest = np.maximum.accumulate(np.where(there, np.arange(slots.size), -1))[ends]
+        mean = np.where(newest >= edges, found.value[newest], np.nan)
+        if kind_of(tag) in ("status", "angle"):
+            low = high = mean  # there is no order in them
     time = (slots[edges] * seconds).astype("datetime64[s]").astype("datetime64[ns]")
     return Course(time, mean, low, high, found.series)
 
 
+def kind_of(tag: str) -> str:
+    """The vocabulary's kind of a tag: measurement, status, angle, setpoint or counter; measurement for an unknown one."""
+    term = vocabulary().get(tag)
+    return term.kind if term is not None else "measurement"
+
+
 def is_step(tag: str) -> bool:
     """Whether a tag jumps from value to value: states, setpoints, counters, and angles, which wrap."""
-    term = vocabulary().get(tag)
-    return term is not None and term.kind in ("status", "angle")
+    return kind_of(tag) in ("status", "setpoint", "counter", "angle")
+
+
+def delay(tag: str, seconds: float) -> float:
+    """How far into a slot of statistics its value belongs [s]; a slot is stamped at its start.
+
+    A mean belongs to the middle, where it is drawn as a line; drawn as a step it lasts for the slot. What was
+    kept as the last value of the slot (states, counters) was known at its end.
+    """
+    return {"measurement": seconds / 2, "status": seconds, "counter": seconds}.get(kind_of(tag), 0.0)
+
+
+def increase(found: Course) -> float:
+    """How much a counter went up over its course; one that was set back counts from zero. NaN for no values."""
+    value = found.finite
+    if value.size == 0:
+        return float("nan")
+    steps = np.diff(value)
+    return float(np.where(steps >= 0, steps, value[1:]).sum())
 
 
 def _column(data: xr.Dataset, name: str) -> npt.NDArray[np.float64]:

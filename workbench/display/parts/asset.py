@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.display import format as fmt
 from workbench.display import markup as h
-from workbench.display.history import RANGES, Course, Range, course, recent_course
+from workbench.display.history import RANGES, Course, Range, course, increase, kind_of, recent_course
 from workbench.display.page import Part
 from workbench.display.parts.portfolio import recent_records
 from workbench.display.readings import POWER, TYPE_WORDS, Now, Reading, SiteNow
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 #: Groups of tags in the order of the page; the first pattern that fits a name decides.
 GROUPS: tuple[tuple[str, str], ...] = (
     ("State", r"status|_mode$|_state$|alarm|fault_code|warning_code|curtail|grid_connection|regulation|support"),
-    ("Energy and counters", r"^energy|_energy$|lifetime|_today$|operating_hours|cycle_count|specific_yield"),
-    ("Temperatures", r"temp"),
+    (
+        "Energy and counters",
+        r"^energy|reactive_energy|_energy$|lifetime|_today$|operating_hours|cycle_count|specific_yield",
+    ),
+    ("Temperatures", r"temp|dew_point"),
     (
         "Wind and weather",
-        r"^wind_|humidity|pressure$(?<!oil_pressure)(?<!hydraulic_pressure)|density|precipitation|gust|turbulence",
+        r"^wind_|(eastward|northward|vertical)_wind|^ice_|visibility|lightning|humidity|pressure$(?<!oil_pressure)(?<!hydraulic_pressure)|density|precipitation|gust|turbulence",
     ),
     ("Irradiance", r"irradiance|albedo|soiling|solar_"),
-    ("Rotor and drive train", r"rotor|generator_(speed|torque)|pitch|nacelle|yaw|cable|oil|hydraulic|gearbox"),
     ("Vibration and structure", r"vibration|tower|strain|acceleration"),
+    ("Rotor and drive train", r"rotor|generator_(speed|torque)|pitch|nacelle|yaw|cable|oil|hydraulic|gearbox"),
     ("Storage", r"charge|state_of|stored|cell_|coolant"),
     (
         "Power and grid",
@@ -105,7 +108,12 @@ def tags_of(at: SiteNow, asset: str) -> list[str]:
     """Every tag of an asset that a live series carries, group by group, the way the page lists them."""
     names = {name for block in at.blocks_of(asset) for name in block.variables if at.reading(asset, name).there}
     order = [name for name, _ in GROUPS]
-    return sorted(names, key=lambda tag: (order.index(group_of(tag)), _name(tag)))
+    return sorted(names, key=lambda tag: (order.index(group_of(tag)), _natural(_name(tag))))
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """To sort by: numbers by their size, ``3rd`` before ``11th``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def main_tag(at: SiteNow, asset: str) -> str:
@@ -146,11 +154,11 @@ def tag_head(live: Live, site: str, asset: str, tag: str, span: Range) -> Part:
             )
             for choice in RANGES.values()
         )
-        source = found.series if found is not None and found.series else ""
         return (
             f'<div class="headline">\n<div><h2>{h.esc(_name(tag))} <code>{h.esc(tag)}</code></h2>'
             f'<div class="figure">{h.value(reading, now.time)} {h.age(reading.time, now.time, reading.every)}</div></div>\n'
-            f"<dl>{_statistics(found, reading, span)}<div><dt>Series</dt><dd>{h.esc(source) or fmt.NOTHING}</dd></div></dl>\n"
+            f"<dl>{_statistics(found, reading, span)}{_since(found, now.time, span)}"
+            f"<div><dt>Series</dt><dd>{h.esc(_series(found, tag, span))}</dd></div></dl>\n"
             f'<nav class="choices" aria-label="Range">\n{choices}\n</nav>\n</div>'
         )
 
@@ -158,22 +166,52 @@ def tag_head(live: Live, site: str, asset: str, tag: str, span: Range) -> Part:
 
 
 def _statistics(found: Course | None, reading: Reading, span: Range) -> str:
-    term = vocabulary().get(reading.variable)
-    if term is not None and term.kind in ("status", "angle"):
-        return ""
-    figures = {"Min": math.nan, "Mean": math.nan, "Max": math.nan}
-    if found is not None and found.finite.size:
-        figures = {
-            "Min": float(np.nanmin(found.low)),
-            "Mean": float(found.finite.mean()),
-            "Max": float(np.nanmax(found.high)),
-        }
+    """What the value did over the range, and since when there is one where the range begins earlier."""
+    kind = kind_of(reading.variable)
+    figures: dict[str, float] = {}
+    if kind == "counter":
+        figures = {"Increase": increase(found) if found is not None else math.nan}
+    elif kind not in ("status", "angle"):
+        figures = dict.fromkeys(("Min", "Mean", "Max"), math.nan)
+        if found is not None and found.finite.size:
+            figures = {
+                "Min": float(np.nanmin(found.low)),
+                "Mean": float(found.finite.mean()),
+                "Max": float(np.nanmax(found.high)),
+            }
     over = span.words.replace(" live", "")
     rows = [
         f"<div><dt>{word}, {over}</dt><dd>{fmt.quantity(value, reading.units)}</dd></div>"
         for word, value in figures.items()
     ]
     return "".join(rows)
+
+
+_KEPT = {
+    "measurement": "mean, band min to max",
+    "setpoint": "mean",
+    "angle": "mean direction",
+    "status": "last of each",
+    "counter": "last of each",
+}
+
+
+def _series(found: Course | None, tag: str, span: Range) -> str:
+    """Where the course comes from, and what stands for a slot of it."""
+    if found is None or not found.series:
+        return fmt.NOTHING
+    return found.series if span.fine else f"{found.series}: {_KEPT[kind_of(tag)]}"
+
+
+def _since(found: Course | None, now: int, span: Range) -> str:
+    """Since when there are values, where the range begins earlier: an empty left half is then no riddle."""
+    there = found.time[np.isfinite(found.value)] if found is not None else np.array([], "datetime64[ns]")
+    if not there.size:
+        return ""
+    first = int(there[0].astype("datetime64[ns]").astype(np.int64))
+    if first - (now - span.seconds * 10**9) < 0.1 * span.seconds * 1e9:
+        return ""
+    return f"<div><dt>First value</dt><dd>{fmt.clock(first, date=True, seconds=False)} UTC</dd></div>"
 
 
 def tag_find() -> Part:
