@@ -174,6 +174,53 @@ def test_what_was_seen_is_left_out(gatherer):
     assert len(gatherer.gather(first, 0, repeated=True).samples) == 2
 
 
+def test_a_clock_that_was_set_back_silences_nobody(gatherer):
+    gatherer.gather(rows((0, 1.0, 0, 1000 * S), (4, 1.0, 0, 1000 * S)), 1000 * S)
+    got = gatherer.gather(rows((0, 2.0, 0, 700 * S), (4, 2.0, 0, 1001 * S)), 1001 * S)
+    assert [(s.asset, s.time) for s in got.samples] == [("A", 700 * S), ("B", 1001 * S)]
+    assert got.set_back == {"A": 300 * S}
+    got = gatherer.gather(rows((0, 3.0, 0, 701 * S)), 1002 * S)
+    assert [s.time for s in got.samples] == [701 * S]
+    assert got.set_back == {}, "told once"
+
+
+def test_a_stamp_from_the_future_blocks_no_node(gatherer):
+    now = 1_000_000 * S
+    gatherer.gather(rows((0, 1.0, 0, 10 * now)), now)
+    got = gatherer.gather(rows((0, 2.0, 0, now), (0, 3.0, 0, now + S)), now + S)
+    np.testing.assert_array_equal([s.values[0] for s in got.samples], [2.0, 3.0])
+    assert got.set_back == {"A": 9 * now}
+
+
+def test_slow_series_too_are_freed_from_a_stamp_a_little_ahead():
+    slow = Gatherer("site", "site.entry", Variables(SeriesKey("wind_turbine", "10min"), TAGS.tags), ["A"], 600 * S)
+    slow.gather(rows((0, 1.0, 0, 10_100 * S)), 10_000 * S)
+    got = slow.gather(rows((0, 1.0, 0, 10_010 * S)), 10_010 * S)
+    assert [s.time for s in got.samples] == [10_010 * S]
+    assert got.set_back == {"A": 90 * S}
+
+
+def test_a_change_of_status_at_the_same_time_is_news(gatherer):
+    bad = 0x808C0000
+    gatherer.gather(rows((0, 5.0, 0, 10 * S), (4, 6.0, 0, 10 * S)), 11 * S)
+    # One server repeats the value that it now calls bad, another one does not.
+    again = rows((0, 5.0, bad, 10 * S), (4, np.nan, bad, 10 * S))
+    first, second = gatherer.gather(again, 12 * S).samples
+    assert (first.time, first.values[0], first.quality[0]) == (10 * S, 5.0, Quality.BAD)
+    assert (second.time, second.values[0], second.quality[0]) == (10 * S, 6.0, Quality.BAD)
+    assert gatherer.gather(again, 13 * S).samples == [], "once"
+    (good,) = gatherer.gather(rows((0, 5.0, 0, 10 * S)), 14 * S).samples
+    assert good.quality is None
+    (other,) = gatherer.gather(rows((0, 5.5, 0, 10 * S)), 15 * S).samples
+    assert other.values[0] == 5.5
+
+
+def test_changes_of_status_within_one_message(gatherer):
+    bad = 0x808C0000
+    got = gatherer.gather(rows((0, 5.0, 0, 10 * S), (0, np.nan, bad, 10 * S), (0, np.nan, bad, 10 * S)), 11 * S)
+    assert [(s.values[0], s.quality is not None) for s in got.samples] == [(5.0, False), (5.0, True)]
+
+
 def test_status_codes_become_flags_and_values_are_kept(gatherer):
     bad, uncertain, overflow, waiting = 0x808C0000, 0x40A40000, 0x480, 0x80320000
     got = gatherer.gather(
@@ -314,6 +361,47 @@ async def test_unchanged_values_with_a_new_time_arrive(server, sink, running, ev
             await server.tell("T1", Told(1_700_000_000_000_000_000 + n * 200_000_000))
             await eventually(lambda n=n: len({s.time for s in sink.of("T1")}) == n + 1)
     assert all(sample.values[1] == 8.25 for sample in sink.of("T1"))
+
+
+async def test_the_stored_value_becomes_flagged_when_its_status_changes(server, tmp_path, running, eventually):
+    from workbench.collect import SiteIntake
+    from workbench.store import SiteStore
+
+    site = SiteStore(tmp_path, "site")
+    intake = SiteIntake("site", site.journal.append, [].extend, every=0.05)
+    writing = asyncio.create_task(intake.run())
+    source = server.source()
+    told = Told(time.time_ns() // 1_000_000 * 1_000_000)
+    health = source.health.device("T1")
+    async with running(source, intake):
+        await server.tell("T1", told)
+        await eventually(lambda: health.values)
+        told.bad = True
+        before = intake.counts.samples
+        await server.tell("T1", told)
+        await eventually(lambda: intake.counts.samples > before)
+    intake.close()
+    await writing
+    data = site.open("wind_turbine/200ms").load().sel(asset="T1").max("time")
+    assert data["wind_speed"] == 8.25
+    assert data["wind_speed_quality"] == Quality.BAD
+    assert data["power_output_quality"] == 0
+    assert data["sample_count"] == 1
+
+
+async def test_a_server_whose_clock_is_set_back_goes_on(server, sink, running, eventually):
+    now = time.time_ns() // 1_000_000 * 1_000_000
+    source = server.source()
+    async with running(source, sink):
+        await server.tell("T1", Told(now))
+        await eventually(lambda: now in sink.times("T1"))
+        for n in range(3):
+            await server.tell("T1", Told(now - 300 * S + n * S))
+            await eventually(lambda n=n: now - 300 * S + n * S in sink.times("T1"))
+        health = source.health.device("T1")
+        assert health.clock_resets == 1
+        assert "clock was set back by 300 s" in health.last_error
+        assert health.state == "ok"
 
 
 async def test_server_that_refuses_the_user(running, sink, eventually):

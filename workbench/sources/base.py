@@ -51,6 +51,7 @@ class DeviceHealth:
     """Health of one device (asset) behind a source. Times are ns since 1970 UTC, 0 for never."""
 
     state: str = "idle"  #: idle, connecting, ok, degraded, down
+    since: int = 0  #: when it came into that state
     last_time: int = 0  #: source time of the newest sample
     last_received: int = 0
     samples: int = 0
@@ -59,10 +60,17 @@ class DeviceHealth:
     errors: int = 0
     last_error: str = ""
     reconnects: int = 0
+    missed: int = 0  #: updates of the device that are known to be lost
+    clock_resets: int = 0  #: times at which the source's clock was set back
 
-    def took(self, sample: Sample) -> None:
-        """Count a sample that arrived."""
-        self.state = "ok"
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "state" and value != getattr(self, "state", None):
+            object.__setattr__(self, "since", time.time_ns())
+        object.__setattr__(self, name, value)
+
+    def took(self, sample: Sample, state: str = "ok") -> None:
+        """Count a sample that arrived, and note the state that the device is in with it."""
+        self.state = state
         self.last_time = max(self.last_time, sample.time)
         self.last_received = sample.received or time.time_ns()
         self.samples += sample.count

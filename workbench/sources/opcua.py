@@ -8,10 +8,12 @@ OPC UA Part 4: Services, release 1.05 (5.12 monitored items, 5.13 subscriptions,
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from workbench.model.errors import InputError
@@ -44,6 +46,11 @@ from workbench.sources.opcua_session import (
     ua,
 )
 from workbench.sources.scaling import Variables
+
+log = structlog.get_logger("workbench.sources")
+
+#: Steps back of an asset's nodes within so many seconds are one setting of its clock.
+_ONE_RESET = 5.0
 
 
 class OpcUaAddress(BaseModel):
@@ -113,6 +120,7 @@ class OpcUaSource(Source):
         self._series = SeriesKey(config.asset_type, config.cadence)
         self._period = Cadence.parse(config.cadence).ns
         self._variables = Variables(self._series, tagmap.tags, name)
+        self._set_back: dict[str, float] = {}
 
     @classmethod
     def from_config(
@@ -307,6 +315,15 @@ class OpcUaSource(Source):
             health.took(sample)
             if state == "degraded":  # nodes are missing: a sample does not mend that
                 health.state = state
+        for asset, ns in gathered.set_back.items():
+            # The nodes of an asset may follow one by one: that is still one clock, set once.
+            told, self._set_back[asset] = self._set_back.get(asset, -math.inf), time.monotonic()
+            if time.monotonic() - told < _ONE_RESET:
+                continue
+            health = self.health.device(asset)
+            health.clock_resets += 1
+            health.failed(f"the source's clock was set back by {ns / 1e9:.0f} s", health.state)
+            log.warning("clock set back", source=self.name, device=asset, seconds=round(ns / 1e9, 3))
         for asset in gathered.overflowed:
             self.health.device(asset).failed("the server's queue ran over: values were lost; see queue_size")
         if gathered.samples:

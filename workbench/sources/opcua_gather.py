@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,11 @@ _WAITING_FOR_INITIAL_DATA = 0x80320000
 #: Info bits of a status: a data value whose queue at the server ran over.
 _OVERFLOW = 0x0480
 
+#: Cadences by which a node's time may step back before it is taken for a clock that was set.
+_BACK = 5
+#: A source time further ahead of our clock than this [ns] binds nobody who comes after.
+_AHEAD = 60_000_000_000
+
 _GOOD, _UNCERTAIN, _BAD = 0, 1, 2  # severity: the two highest bits of a status
 
 
@@ -28,14 +34,26 @@ class Gathered:
     samples: list[Sample]
     events: list[Event]
     overflowed: frozenset[str]
+    #: asset -> by how much its clock was set back [ns]
+    set_back: Mapping[str, int] = field(default_factory=dict)
+
+
+class _Said(NamedTuple):
+    """What was said before each value; ``row`` is its place in the same message, -1 where it was in another."""
+
+    row: npt.NDArray[np.int64]
+    time: npt.NDArray[np.int64]
+    status: npt.NDArray[np.uint32]
+    value: npt.NDArray[np.float64]
 
 
 class Gatherer:
     """Makes samples of what a server publishes.
 
     Values of one asset that fall into one slot go into one sample, a second value of the same variable in
-    the same slot into a second. What was seen before (same node, same source time) is left out: after a
-    reconnect a server sends the newest value of each node again.
+    the same slot into a second. What a node said last (same source time, status and value) is left out when
+    it comes again: after a reconnect a server sends the newest value of each node once more. Whatever differs
+    is news, also where its time is older than the last: a clock that was set back must not silence a device.
 
     A *handle* is ``asset number × number of variables + variable number``.
     """
@@ -45,9 +63,13 @@ class Gatherer:
         self._variables = variables
         self._assets = list(assets)
         self._step = step
-        self._newest = np.zeros(len(assets) * len(variables), dtype=np.int64)
+        size = len(assets) * len(variables)
+        # What each node said last; time 0 before it said anything.
+        self._time = np.zeros(size, dtype=np.int64)
+        self._status = np.zeros(size, dtype=np.uint32)
+        self._value = np.full(size, np.nan)
         self._texts: dict[int, str] = {}
-        self._absent = np.zeros(len(assets) * len(variables), dtype=bool)
+        self._absent = np.zeros(size, dtype=bool)
 
     def handle(self, asset: str, variable: str) -> int:
         """Handle of a variable of an asset."""
@@ -74,24 +96,64 @@ class Gatherer:
         received
             When they arrived [ns since 1970 UTC]; stands in for a time that the server did not give.
         repeated
-            Whether values at or before the newest known time are to be passed on all the same.
+            Whether what was said last is to be passed on all the same.
         """
         handle, raw, status, time = values.columns()
         time[time == 0] = received
-        known = (handle >= 0) & (handle < len(self._newest)) & (status != _WAITING_FOR_INITIAL_DATA)
-        place = np.where(known, handle, 0)
-        if not repeated:
-            known &= time > self._newest[place]
-        texts = {row: text for row, text in values.texts.items() if known[row]}
-        events = self._take_texts(texts, handle, raw, time)
+        known = (handle >= 0) & (handle < len(self._time)) & (status != _WAITING_FOR_INITIAL_DATA)
+        texts = self._take_states({row: text for row, text in values.texts.items() if known[row]}, handle, raw)
         rows = np.flatnonzero(known)
+        handle, raw, status, time = handle[rows], raw[rows], status[rows], time[rows]
+        texts = {int(np.searchsorted(rows, row)): text for row, text in texts.items()}
+        named = {int(np.searchsorted(rows, row)) for row in values.texts if known[row]}
+        said = self._said_before(handle, raw, status, time)
+        again = time == said.time
+        # A server that calls a value bad need not repeat it: it is still the value of that instant.
+        withheld = again & np.isnan(raw) & (status >> 30 >= _BAD)
+        withheld[list(texts)] = False
+        raw = np.where(withheld, said.value, raw)
+        same = again & (status == said.status) & ((raw == said.value) | (np.isnan(raw) & np.isnan(said.value)))
+        for row in np.flatnonzero(same & np.isnan(raw)).tolist():
+            at, before = int(handle[row]), int(said.row[row])
+            same[row] = texts.get(row) == (self._texts.get(at) if before < 0 else texts.get(before))
+        step = said.time - time
+        back = (step > _BACK * self._step) | ((said.time > received + _AHEAD) & (step > 0))
+        set_back: dict[str, int] = {}
+        for at, ns in zip(handle[back].tolist(), step[back].tolist(), strict=True):
+            asset = self._assets[at // len(self._variables)]
+            set_back[asset] = max(ns, set_back.get(asset, 0))
+        self._time[handle], self._status[handle], self._value[handle] = time, status, raw
+        new = np.ones(len(rows), dtype=bool) if repeated else ~same
+        events = self._take_texts({row: text for row, text in texts.items() if new[row]}, handle, time)
+        rows = np.flatnonzero(new)
         if len(rows) == 0:
             return Gathered([], [], frozenset())
         handle, raw, status, time = handle[rows], raw[rows], status[rows], time[rows]
-        np.maximum.at(self._newest, handle, time)
-        samples = self._samples(handle, raw, status, time, received, {int(np.searchsorted(rows, r)) for r in texts})
+        named = {int(np.searchsorted(rows, row)) for row in named if new[row]}
+        samples = self._samples(handle, raw, status, time, received, named)
         over = handle[(status & _OVERFLOW) == _OVERFLOW]
-        return Gathered(samples, events, frozenset(self._assets[h // len(self._variables)] for h in over.tolist()))
+        overflowed = frozenset(self._assets[h // len(self._variables)] for h in over.tolist())
+        return Gathered(samples, events, overflowed, set_back)
+
+    def _said_before(
+        self,
+        handle: npt.NDArray[np.int64],
+        raw: npt.NDArray[np.float64],
+        status: npt.NDArray[np.uint32],
+        time: npt.NDArray[np.int64],
+    ) -> _Said:
+        """What the node of each value said before it: earlier in the same message, or in one before."""
+        order = np.argsort(handle, kind="stable")
+        row = np.full(len(handle), -1, dtype=np.int64)
+        follows = np.flatnonzero(np.diff(handle[order]) == 0)
+        row[order[follows + 1]] = order[follows]
+        known = row < 0
+        return _Said(
+            row,
+            np.where(known, self._time[handle], time[row]),
+            np.where(known, self._status[handle], status[row]),
+            np.where(known, self._value[handle], raw[row]),
+        )
 
     def _samples(
         self,
@@ -150,22 +212,27 @@ class Gatherer:
         samples.sort(key=lambda sample: sample.time)
         return samples
 
+    def _take_states(
+        self, texts: Mapping[int, str], handle: npt.NDArray[np.int64], raw: npt.NDArray[np.float64]
+    ) -> dict[int, str]:
+        """Turn names of states into their codes; the texts that are none."""
+        others = {}
+        for row, text in texts.items():
+            _, name = self.names(int(handle[row]))
+            if text in self._variables.state_names.get(self._variables.index[name], {}):
+                raw[row] = self._variables.raw(name, text)
+            else:
+                others[row] = text
+        return others
+
     def _take_texts(
-        self,
-        texts: dict[int, str],
-        handle: npt.NDArray[np.int64],
-        raw: npt.NDArray[np.float64],
-        time: npt.NDArray[np.int64],
+        self, texts: Mapping[int, str], handle: npt.NDArray[np.int64], time: npt.NDArray[np.int64]
     ) -> list[Event]:
-        """Turn names of states into their codes; other text becomes an event when it changes."""
+        """Events of texts that changed."""
         events = []
         for row, text in texts.items():
             at = int(handle[row])
             asset, name = self.names(at)
-            states = self._variables.state_names.get(self._variables.index[name], {})
-            if text in states:
-                raw[row] = self._variables.raw(name, text)
-                continue
             before = self._texts.get(at)
             self._texts[at] = text
             if before is not None and before != text:
