@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from workbench.demo.addresses import ADDRESSES, demo_environment
-from workbench.demo.run import MARK, prepare_folder
+from workbench.demo.run import MARK, Demo, DemoOptions, prepare_folder
 from workbench.model.errors import InputError
 
 pytestmark = pytest.mark.timeout(240)
@@ -93,6 +93,22 @@ def test_a_running_demo_keeps_its_folder(tmp_path: Path):
     assert str(os.getpid()) in str(told.value)
     assert (tmp_path / "demo" / "store").exists()
     lock.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("hot_baering:NR-T01", "did you mean 'hot_bearing'"),
+        ("outage:NR-T1", "did you mean 'NR-T01'"),
+        ("soiled_string:NR-T01", "cannot happen to NR-T01"),
+    ],
+)
+def test_a_wrong_fault_is_told_before_the_last_demo_is_gone(tmp_path: Path, fault: str, said: str):
+    prepare_folder(tmp_path / "demo").close()
+    (tmp_path / "demo" / "store").mkdir()
+    with pytest.raises(InputError, match=said):
+        Demo(DemoOptions(folder=tmp_path / "demo", faults=(fault,))).start()
+    assert (tmp_path / "demo" / "store").exists()
 
 
 def test_addresses_are_those_of_the_catalogs_and_free(checkout: Path):

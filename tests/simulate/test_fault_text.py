@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from workbench.model.errors import InputError
-from workbench.simulate.fault_text import inject, load_faults, parse_fault
-from workbench.simulate.faults import Fault
+from workbench.simulate.fault_text import FaultFile, inject, load_faults, parse_fault
+from workbench.simulate.faults import Fault, FaultBook
 
 S = 10**9
 NOW = 1_700_000_000 * S
@@ -72,3 +72,45 @@ def test_a_fault_finds_its_plant(checkout):
         inject(plants, [parse_fault("outage:SV-BES", NOW)])
     with pytest.raises(InputError, match="cannot happen"):
         inject(plants, [parse_fault("hot_bearing:SV-BESS", NOW)])
+
+
+class Plant:
+    """As much of a plant as faults need."""
+
+    keys = {"x": (("SV-INV01", "SV-INV02"), ("total_ac_power",))}  # noqa: RUF012
+
+    def __init__(self):
+        self.faults = FaultBook({"SV-INV01": "inverter", "SV-INV02": "inverter"}, {"inverter": ["total_ac_power"]})
+
+    def inject(self, fault):
+        return self.faults.inject(fault)
+
+
+def test_a_file_is_followed_while_the_plant_runs(tmp_path):
+    path = tmp_path / "faults.yaml"
+    path.write_text("- outage:SV-INV01\n")
+    plant, said = Plant(), []
+    file = FaultFile(path, {"sun_valley": plant}, said.append)
+    file.load(NOW)
+    file.look(NOW + S)
+    assert [(one["asset"], one["start"], one["end"]) for one in plant.faults.truth()] == [("SV-INV01", NOW, None)]
+    path.write_text("- outage:SV-INV01\n- {kind: curtailment, asset: SV-INV02, magnitude: 0.4, after: 5s}\n")
+    file.look(NOW + 10 * S)
+    assert [one["start"] for one in plant.faults.truth()] == [NOW, NOW + 15 * S]
+    path.write_text("- {kind: curtailment, asset: SV-INV02, magnitude: 0.4, after: 5s}\n")
+    file.look(NOW + 20 * S)
+    assert [(one["asset"], one["end"]) for one in plant.faults.truth()] == [
+        ("SV-INV01", NOW + 20 * S),
+        ("SV-INV02", None),
+    ]
+    assert said == []
+    # Wrong as a whole: nothing of it happens, and it is said once.
+    path.write_text("- outage:SV-INV01:after=3s\n- outage:SV-INV77\n")
+    file.look(NOW + 30 * S)
+    file.look(NOW + 31 * S)
+    assert len(plant.faults) == 2
+    assert len(said) == 1
+    assert "SV-INV77" in said[0]
+    path.unlink()
+    file.look(NOW + 40 * S)
+    assert len(plant.faults) == 2

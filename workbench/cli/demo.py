@@ -25,13 +25,19 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option("--dir", help="Where store, truth and logs go; emptied if an earlier demo's.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the pages, on the loopback address; 0 takes a free one.")] = 5006,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the pages, on the loopback address; 0 takes a free one.")
+    ] = 5006,
     pages: Annotated[bool, typer.Option(help="Serve the live pages.")] = True,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND:ASSET[:…]", help="A fault to inject, as in `workbench simulate`; may be repeated."),
     ] = None,
-    history_days: Annotated[float, typer.Option(help="Days of past to make before it starts.")] = 30.0,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with a list of faults; followed while it runs.")
+    ] = None,
+    calm: Annotated[bool, typer.Option("--calm", help="Without the faults that any month brings.")] = False,
+    history_days: Annotated[float, typer.Option(min=0, help="Days of past to make before it starts.")] = 30.0,
     any_ports: Annotated[bool, typer.Option(help="Use free ports even where the usual ones are free.")] = False,
 ) -> None:
     """A simulated portfolio live in the browser, nothing to configure.
@@ -40,6 +46,8 @@ def demo(
     TCP and MQTT on the loopback address. The collector reads them each second, the pages show them. At the
     end the store is compared with what the simulator wrote down, value by value. Ends with 1 where a value
     was lost, is wrong, or is there twice.
+
+    In its past, and now, things go wrong as in any month: an outage, an order to curtail, a warm bearing.
 
     Example: workbench demo --for 60s --no-browser --json summary.json
     """
@@ -57,6 +65,8 @@ def demo(
         port=port,
         pages=pages,
         faults=tuple(fault or ()),
+        fault_file=faults,
+        calm=calm,
         prefer_default_ports=not any_ports,
     )
     running = Demo(options, tell=lambda line: console.print(line, highlight=False))

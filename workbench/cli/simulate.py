@@ -21,7 +21,9 @@ def simulate(
     fault: Annotated[
         list[str] | None, typer.Option(help="Inject a fault, such as hot_bearing:NR-T03:25; may be repeated.")
     ] = None,
-    faults: Annotated[Path | None, typer.Option(help="YAML file with a list of faults.")] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="YAML file with a list of faults; followed while it runs.", metavar="FILE")
+    ] = None,
     duration: Annotated[str | None, typer.Option("--for", help="End by itself after so long, such as 60s.")] = None,
     host: Annotated[
         str | None, typer.Option(help="Listen there instead of on this machine only. Mind: no passwords.")
@@ -39,10 +41,12 @@ def simulate(
     A fault is kind:asset[:magnitude], with variable=…, ramp=10min, after=30s, for=5min where wanted. Kinds:
     hot_bearing [K], stuck_sensor, soiled_string [share lost], outage, curtailment [share left],
     pitch_offset [degree], yaw_misalignment [degree]. With --truth, faults.jsonl tells what was done.
+    A line added to the file of --faults while it runs injects that fault at once; one taken out ends it.
 
     Example: workbench simulate --site north_ridge --seed 7 --for 10min
     """
     import asyncio
+    import sys
     import time
 
     from workbench.model.errors import InputError
@@ -59,7 +63,7 @@ def simulate(
     entries = live_entries(catalog, site)
 
     # the models and the protocol libraries take seconds to import: not before the input is known to be right
-    from workbench.simulate.fault_text import inject, load_faults, parse_fault
+    from workbench.simulate.fault_text import FaultFile, inject, parse_fault
     from workbench.simulate.service import SimulationService, build_plants
     from workbench.simulate.truth import TruthLog
 
@@ -70,10 +74,18 @@ def simulate(
     async def run() -> SimulationService:
         start = time.time_ns() // NS * NS
         plants = build_plants(sites, seed, start)
-        wanted = [parse_fault(text, start) for text in fault or ()]
-        inject(plants, wanted + (load_faults(faults, start) if faults is not None else []))
-        log = None if truth is None else TruthLog(truth)
-        service = SimulationService(plants, entries, truth=log, broker=broker, host=host)  # type: ignore[arg-type]
+        inject(plants, [parse_fault(text, start) for text in fault or ()])
+        followed = None if faults is None else FaultFile(faults, plants, lambda text: print(text, file=sys.stderr))
+        if followed is not None:
+            followed.load(start)
+        service = SimulationService(
+            plants,
+            entries,
+            truth=None if truth is None else TruthLog(truth),
+            broker=broker,  # type: ignore[arg-type]
+            host=host,
+            each=None if followed is None else followed.look,
+        )
         await run_service(service, seconds)
         return service
 

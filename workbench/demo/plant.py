@@ -104,12 +104,19 @@ def say(**what: Any) -> None:
     sys.stdout.flush()
 
 
+def complain(text: str) -> None:
+    """Put a remark into the log."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the plants until told to stop."""
     from workbench.catalog import open_catalog
     from workbench.catalog.served import live_entries
     from workbench.cli._logs import configure_logs
-    from workbench.simulate.fault_text import inject, parse_fault
+    from workbench.simulate.fault_text import FaultFile, inject, parse_fault
+    from workbench.simulate.faults import ordinary_faults
     from workbench.simulate.service import SimulationService, build_plants
     from workbench.simulate.truth import TruthLog
 
@@ -120,6 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--history-days", type=float, default=30.0)
     parser.add_argument("--linger", type=float, default=3.0)
     parser.add_argument("--fault", action="append", default=[])
+    parser.add_argument("--faults", type=Path)
+    parser.add_argument("--calm", action="store_true")
     options = parser.parse_args(arguments)
     configure_logs()
     began = time.monotonic()
@@ -132,10 +141,18 @@ def main(arguments: list[str] | None = None) -> int:
         begin -= begin % (600 * NS)
         plants = build_plants(sites, options.seed, begin)
         inject(plants, [parse_fault(text, end) for text in options.fault])
+        if not options.calm:
+            for site in plants:
+                assets = {asset.id: asset.type for asset in sites[site].assets}
+                inject(plants, ordinary_faults(assets, options.seed, begin, end))
+        followed = None if options.faults is None else FaultFile(options.faults, plants, complain)
+        if followed is not None:
+            followed.load(end)
         values = write_history(plants, options.store, begin, end)
         values += bridge(plants, options.store, end)
         say(event="history", values=values, seconds=round(time.monotonic() - began, 1))
-        service = SimulationService(plants, entries, truth=TruthLog(options.truth))
+        each = None if followed is None else followed.look
+        service = SimulationService(plants, entries, truth=TruthLog(options.truth), each=each)
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

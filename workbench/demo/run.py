@@ -21,7 +21,7 @@ import orjson
 from workbench.demo.addresses import demo_environment, free_port, is_free
 from workbench.demo.processes import Child
 from workbench.demo.summary import DemoSummary, summarise
-from workbench.model.errors import InputError
+from workbench.model.errors import InputError, did_you_mean
 
 MARK = ".workbench-demo"  #: only a folder with this file in it is ever emptied
 DEFAULT_PORT = 5006
@@ -40,6 +40,8 @@ class DemoOptions:
     port: int = DEFAULT_PORT
     pages: bool = True
     faults: tuple[str, ...] = ()
+    fault_file: Path | None = None  #: followed while it runs
+    calm: bool = False  #: without the ordinary faults of a month
     prefer_default_ports: bool = True
     start_timeout: float = 180.0
 
@@ -83,8 +85,10 @@ class Demo:
         Raises
         ------
         InputError
-            The folder is not a demo's or one runs in it, or a part did not start; its log is quoted.
+            A fault is wrong, the folder is not a demo's or one runs in it, or a part did not start; its log is
+            quoted.
         """
+        check_faults(self.options)
         self._lock = prepare_folder(self.options.folder)
         self.environment = demo_environment(prefer_defaults=self.options.prefer_default_ports)
         self.environment["WORKBENCH_STORE"] = str(self.store)
@@ -115,6 +119,10 @@ class Demo:
         arguments += ["--linger", str(LINGER)]
         for fault in options.faults:
             arguments += ["--fault", fault]
+        if options.fault_file is not None:
+            arguments += ["--faults", str(options.fault_file)]
+        if options.calm:
+            arguments += ["--calm"]
         plant = Child(
             "plants", arguments, log=self.logs / "plants.log", environment=self.environment, stdout=subprocess.PIPE
         )
@@ -225,6 +233,30 @@ class Demo:
         if self._lock is not None:
             self._lock.close()
         return codes
+
+
+def check_faults(options: DemoOptions) -> None:
+    """Look at the faults before anything is touched; raises InputError for one that cannot be."""
+    if not options.faults and options.fault_file is None:
+        return
+    from workbench.catalog import open_portfolio
+    from workbench.simulate.fault_text import load_faults, parse_fault
+    from workbench.simulate.faults import KINDS
+
+    assets = {asset.id: asset.type for asset in open_portfolio().assets()}
+    faults = [parse_fault(text, 0) for text in options.faults]
+    faults += [] if options.fault_file is None else load_faults(options.fault_file, 0)
+    for fault in faults:
+        fitting = KINDS[fault.kind].asset_types
+        known = [asset for asset, kind in assets.items() if "*" in fitting or kind in fitting]
+        if fault.asset not in known:
+            raise InputError(
+                f"{fault.kind} cannot happen to {fault.asset}" if fault.asset in assets else "no such asset",
+                where="--fault",
+                found=fault.asset,
+                expected=", ".join(known),
+                hint=did_you_mean(fault.asset, known),
+            )
 
 
 def prepare_folder(folder: Path) -> IO[str]:

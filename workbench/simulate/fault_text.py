@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,74 @@ def load_faults(path: Path, now: int) -> list[Fault]:
     InputError
         Naming file and item.
     """
+    return [_item(item, now, number, path) for number, item in enumerate(_items(path))]
+
+
+class FaultFile:
+    """A file of faults that is looked at again while a simulation runs.
+
+    A line added to it injects a fault then and there; a line taken out clears it. A file that is gone, or is
+    wrong, changes nothing; what is wrong with it is told once, to ``tell``.
+    """
+
+    def __init__(self, path: Path, plants: Mapping[str, SimulatedSite], tell: Callable[[str], None]) -> None:
+        self.path, self._plants, self._tell = path, plants, tell
+        self._stamp: tuple[int, int] | None = None
+        self._there: dict[str, tuple[SimulatedSite, Fault]] = {}
+
+    def load(self, now: int) -> None:
+        """Read the file for the first time; raises InputError where it is wrong."""
+        self._stamp = self._stamped()
+        self._change(_items(self.path), now)
+
+    def look(self, now: int) -> None:
+        """Follow what has changed in the file, at ``now`` [ns]."""
+        stamp = self._stamped()
+        if stamp is None or stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._change(_items(self.path), now)
+        except InputError as error:
+            self._tell(str(error))
+
+    def _stamped(self) -> tuple[int, int] | None:
+        try:
+            about = self.path.stat()
+        except OSError:
+            return None
+        return about.st_mtime_ns, about.st_size
+
+    def _change(self, items: list[Any], now: int) -> None:
+        wanted = {json.dumps(item, sort_keys=True, default=str): item for item in items}
+        # All of them are looked at before the first is injected.
+        new = {
+            text: _item(item, now, number, self.path)
+            for number, (text, item) in enumerate(wanted.items())
+            if text not in self._there
+        }
+        for fault in new.values():
+            plant_of(self._plants, fault.asset).faults.check(fault)
+        for text in [text for text in self._there if text not in wanted]:
+            plant, fault = self._there.pop(text)
+            if fault.end is None or fault.end > now:
+                plant.faults.clear(fault, max(now, fault.start + 1))
+        for text, fault in new.items():
+            (complete,) = inject(self._plants, [fault])
+            self._there[text] = (plant_of(self._plants, fault.asset), complete)
+
+
+def _item(item: object, now: int, number: int, path: Path) -> Fault:
+    try:
+        if isinstance(item, Mapping):
+            return _fault(dict(item), now, f"[{number}]")
+        return parse_fault(str(item), now, where=f"[{number}]")
+    except InputError as error:
+        error.file = str(path)
+        raise
+
+
+def _items(path: Path) -> list[Any]:
     import yaml
 
     try:
@@ -68,19 +137,11 @@ def load_faults(path: Path, now: int) -> list[Fault]:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
     except yaml.YAMLError as error:
         raise InputError(f"not YAML: {error}", file=path) from None
+    if items is None:
+        return []
     if not isinstance(items, list):
         raise InputError("not a list of faults", file=path, expected=f"items such as - {_FORM}")
-    faults = []
-    for number, item in enumerate(items):
-        try:
-            if isinstance(item, Mapping):
-                faults.append(_fault(dict(item), now, f"[{number}]"))
-            else:
-                faults.append(parse_fault(str(item), now, where=f"[{number}]"))
-        except InputError as error:
-            error.file = str(path)
-            raise
-    return faults
+    return items
 
 
 def _fault(keys: Mapping[str, Any], now: int, where: str) -> Fault:
@@ -127,19 +188,21 @@ def inject(plants: Mapping[str, SimulatedSite], faults: Iterable[Fault]) -> list
     InputError
         No plant has the asset, or the fault does not fit it.
     """
-    complete = []
-    assets = {asset: plant for plant in plants.values() for ids, _ in plant.keys.values() for asset in ids}
-    for fault in faults:
-        if fault.asset not in assets:
-            raise InputError(
-                "no such asset is simulated",
-                where="asset",
-                found=fault.asset,
-                expected=", ".join(assets),
-                hint=did_you_mean(fault.asset, assets),
-            )
-        complete.append(assets[fault.asset].inject(fault))
-    return complete
+    return [plant_of(plants, fault.asset).inject(fault) for fault in faults]
+
+
+def plant_of(plants: Mapping[str, SimulatedSite], asset: str) -> SimulatedSite:
+    """The plant that has ``asset``; raises InputError where none has."""
+    assets = {name: plant for plant in plants.values() for ids, _ in plant.keys.values() for name in ids}
+    if asset not in assets:
+        raise InputError(
+            "no such asset is simulated",
+            where="asset",
+            found=asset,
+            expected=", ".join(assets),
+            hint=did_you_mean(asset, assets),
+        )
+    return assets[asset]
 
 
 def kinds_text() -> str:

@@ -163,7 +163,7 @@ class FaultBook:
         InputError
             Kind or asset is unknown, or they do not go together.
         """
-        complete = self._check(fault)
+        complete = self.check(fault)
         self._faults.append(complete)
         self.version += 1
         self._tell({"action": "inject", **complete.record()})
@@ -189,7 +189,8 @@ class FaultBook:
         for listener in self._listeners:
             listener(record)
 
-    def _check(self, fault: Fault) -> Fault:
+    def check(self, fault: Fault) -> Fault:
+        """``fault`` with its magnitude and variable filled in; raises InputError as :meth:`inject` does."""
         kind = KINDS.get(fault.kind)
         if kind is None:
             raise InputError(

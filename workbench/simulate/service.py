@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -108,6 +108,8 @@ class SimulationService:
     host
         Listen there in place of the hosts that the entries name. Without it, an entry that names a host
         other than this machine is refused.
+    each
+        Called with the source time [ns] before each tick, such as ``FaultFile.look``.
 
     Raises
     ------
@@ -129,8 +131,10 @@ class SimulationService:
         truth: TruthLog | None = None,
         broker: BrokerKind = "auto",
         host: str | None = None,
+        each: Callable[[int], None] | None = None,
     ) -> None:
         self.sites = dict(sites)
+        self._each = each
         self.truth = truth
         self.status = ServiceStatus()
         self._broker = broker
@@ -319,6 +323,8 @@ class SimulationService:
         """
         began = time.perf_counter()
         t = second * NS
+        if self._each is not None:
+            self._each(t)
         frames = {site: plant.tick(t) for site, plant in self.sites.items()}
         if in_time is not None and time.time_ns() >= in_time:
             return False

@@ -275,12 +275,12 @@ class Turbines:
     def _electrical(
         self, generator: Floats, load: Floats, grid: GridState, noise: Floats, limited: Bools
     ) -> dict[str, Floats]:
-        """Voltages phase to phase [V], currents [A], powers."""
-        phases = 690.0 * (grid.voltage[:, None] + 0.006 * load) * self._phase[:, None, :]
+        """Voltages of a 690 V machine, each phase to neutral [V], currents [A], powers."""
+        phases = 690.0 / np.sqrt(3.0) * (grid.voltage[:, None] + 0.006 * load) * self._phase[:, None, :]
         phases = phases + 0.4 * noise * np.array([1.0, -0.6, 0.5])[:, None, None]
         reactive = generator * np.tan(np.arccos(0.995)) + 0.004 * self.facts.rated * noise
         apparent = np.hypot(generator, reactive)
-        current = apparent * 1e3 / (np.sqrt(3.0) * phases)
+        current = apparent * 1e3 / (3.0 * phases)
         on = generator > 0
         names = ("l1", "l2", "l3")
         return {
