@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from workbench.display.readings import Now, Reading, cadence_seconds, day_start, state_name, total
+from workbench.display.readings import Now, Reading, cadence_seconds, day_start, kind_word, state_name, total
 from workbench.model.samples import NS
 from workbench.model.vocabulary import vocabulary
 
@@ -177,3 +177,10 @@ def test_energy_today_leaves_out_what_was_counted_on_another_day(make_site, now_
 def test_midnight_of_the_site(now, tz, midnight):
     at, expected = (int(np.datetime64(text, "ns").astype(np.int64)) for text in (now, midnight))
     assert day_start(at + 5, tz) == expected
+
+
+def test_kinds_in_words():
+    assert [kind_word(kind) for kind in ("wind_turbine", "battery", "mppt", "fuel_cell")] == [
+        "Wind turbine", "Battery", "MPPT", "Fuel cell",
+    ]  # fmt: skip
+    assert kind_word("battery", many=True) == "Batteries"

@@ -13,7 +13,14 @@ from bokeh.models import BoxAnnotation, ColumnDataSource, CustomJSTickFormatter,
 from workbench.display import format as fmt
 from workbench.display import theme
 from workbench.display.canvas import axis_label, blank
-from workbench.display.expectation import POA, site_irradiance, solar_power, wind_power
+from workbench.display.expectation import (
+    POA,
+    module_temperature,
+    site_density,
+    site_irradiance,
+    solar_power,
+    wind_power,
+)
 from workbench.display.history import (
     RANGES,
     STATISTICS,
@@ -198,16 +205,21 @@ class PowerExpectation:
         self.figure.add_tools(HoverTool(renderers=[marks], tooltips=tips))
         self.legend = [(theme.SERIES[1], "dot small", "last 24 h"), (theme.MEASURED, "dot", "now, each asset")]
         if line is not None:
-            self.legend.append((theme.INK, "dash", "expected"))
+            self.legend.append((theme.INK, "dash", self._expected_words(at)))
         self.figure.x_range.start = 0
         self._shown: dict[str, list[Any]] | None = None
+
+    def _expected_words(self, at: SiteNow) -> str:
+        density = site_density(at) if self.wind else math.nan
+        return f"expected at {fmt.quantity(density, 'kg/m3', decimals=2)}" if math.isfinite(density) else "expected"
 
     def _curve(self, at: SiteNow) -> Any:
         asset = at.fact(self.assets[0]) if self.assets else None
         if asset is None:
             return None
         x = np.linspace(0, 25, 126) if self.wind else np.linspace(0, 1200, 61)
-        y = wind_power(asset, x) if self.wind else solar_power(asset, x)
+        # As it should be in the air of now; the points of the day scatter about it as the air changed.
+        y = wind_power(asset, x, site_density(at)) if self.wind else solar_power(asset, x, module_temperature(at, x))
         if not np.isfinite(y).any():
             return None
         self.figure.x_range.end = float(x[-1])

@@ -49,7 +49,7 @@ def positions(places: Sequence[Place]) -> tuple[npt.NDArray[np.float64], float]:
     return _apart(np.stack([x, y], axis=1)), metres
 
 
-def _apart(at: npt.NDArray[np.float64], wide: float = 70.0, high: float = 56.0) -> npt.NDArray[np.float64]:
+def _apart(at: npt.NDArray[np.float64], wide: float = 70.0, high: float = 62.0) -> npt.NDArray[np.float64]:
     """Push apart what would cover each other's label; what has room stays where it is."""
     at = at.copy()
     for _ in range(60):

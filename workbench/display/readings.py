@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from workbench.display.format import zone
+from workbench.display import format as fmt
 from workbench.display.states import STALE_AFTER, STATUS_VARIABLES, State, state_of
 from workbench.model.samples import SeriesKey
 from workbench.model.vocabulary import vocabulary
@@ -45,6 +45,12 @@ TYPE_WORDS = {
     "market": "Markets",
     "plant": "Plants",
 }
+
+
+def kind_word(kind: str, *, many: bool = False) -> str:
+    """A kind of asset in words: ``Wind turbine``, ``Batteries``."""
+    words = TYPE_WORDS.get(kind, fmt.words(kind))
+    return words if many else words.replace("ies", "y").removesuffix("s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,7 @@ def day_start(now: int, tz: str) -> int:
 
     Where the clock shows midnight twice, the first; where it skips midnight, the instant at which it does.
     """
-    local = datetime.fromtimestamp(now // 10**9, tz=zone(tz))
+    local = datetime.fromtimestamp(now // 10**9, tz=fmt.zone(tz))
     # fold=0 takes the offset from before the change: the earlier of two midnights, the end of a gap.
     return int(local.replace(hour=0, minute=0, second=0, fold=0).timestamp()) * 10**9
 

@@ -13,7 +13,7 @@ from workbench.display import markup as h
 from workbench.display.history import RANGES, Course, Range, course, increase, kind_of, recent_course
 from workbench.display.page import Part
 from workbench.display.parts.portfolio import recent_records
-from workbench.display.readings import POWER, TYPE_WORDS, Now, Reading, SiteNow
+from workbench.display.readings import POWER, Now, Reading, SiteNow, kind_word
 from workbench.display.states import STATUS_VARIABLES
 from workbench.model.vocabulary import vocabulary
 
@@ -54,8 +54,9 @@ def asset_subtitle(at: SiteNow, asset: str) -> str:
     """What an asset is, in a few words."""
     kind = at.assets.get(asset, "")
     fact = at.fact(asset)
-    one = TYPE_WORDS.get(kind, fmt.words(kind)).replace("Batteries", "Battery").removesuffix("s")
-    return f"{one} at {at.name}" + (f", {fact.name}" if fact is not None and fact.name else "")
+    return f"{kind_word(kind)} at {at.name}" + (
+        f", {fact.name}" if fact is not None and fact.name and fact.name != asset else ""
+    )
 
 
 def asset_head(site: str, asset: str) -> Part:
@@ -87,10 +88,9 @@ def asset_head(site: str, asset: str) -> Part:
         items = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in facts)
         shape = "well" if state is not None and not state.abnormal else (state.shape if state else "unknown")
         word = state.word if state is not None else "No live source"
-        one = TYPE_WORDS.get(kind, fmt.words(kind)).removesuffix("s").replace("Batterie", "Battery")
         return (
             f'<div class="verdict asset-line {css}">\n{h.mark(shape)}<strong>{h.esc(word)}</strong>\n'
-            f'<span class="what">{h.esc(one)}{": " + h.esc(", ".join(statuses)) if statuses else ""} '
+            f'<span class="what">{h.esc(kind_word(kind))}{": " + h.esc(", ".join(statuses)) if statuses else ""} '
             f"<span class=quiet>newest value</span> {h.age(newest, now.time, at.every(asset))}</span>\n"
             f'<dl class="inline">{items}</dl>\n</div>'
         )

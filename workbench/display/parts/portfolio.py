@@ -11,7 +11,7 @@ from workbench.display import format as fmt
 from workbench.display import markup as h
 from workbench.display.collecting import troubles
 from workbench.display.page import Part
-from workbench.display.readings import GENERATION, TYPE_WORDS, Now, Reading, SiteNow, summed, total
+from workbench.display.readings import GENERATION, Now, Reading, SiteNow, kind_word, summed, total
 from workbench.display.states import STATES, State
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def sites(*, span: int = 7) -> Part:
 def _sites(now: Now) -> str:
     head = (
         "<tr><th>Site</th><th class=num>Power</th><th></th><th class=num>Cap. factor</th><th class=num>Energy today</th>"
-        "<th>Normal</th><th class=num>Resource</th><th class=num>Age</th></tr>"
+        "<th class=after>Normal</th><th class=num>Resource</th><th class=num>Age</th></tr>"
     )
     rows = [_site_row(site, now) for site in now.sites.values()]
     return f'<div class="table"><table class="cards">\n<thead>{head}</thead>\n<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>'
@@ -239,7 +239,7 @@ def _site_row(site: SiteNow, now: Now) -> str:
         f'<td class="drawn">{h.bar(share, css=_fill(site))}</td>\n'
         f'<td class=num data-label="Capacity factor">{h.value(factor, now.time)}</td>\n'
         f'<td class=num data-label="Energy today">{h.value(energy, now.time, scale=True)}</td>\n'
-        f'<td data-label="Normal"><span>{normal} {states}</span></td>\n'
+        f'<td class=after data-label="Normal"><span>{normal} {states}</span></td>\n'
         f'<td class=num data-label="{"Irradiance" if resource.variable.startswith("irr") else "Wind"}">'
         f"{h.value(resource, now.time)}</td>\n"
         f'<td class=num data-label="Age">{h.age(power.time, now.time, power.every)}</td></tr>'
@@ -290,7 +290,7 @@ def _matrix(now: Now) -> str:
             cells = "\n".join(
                 _cell(site, state, [a for a in ids if site.states[a] is state]) for state in STATES.values()
             )
-            rows.append(f'<tr><td class="sub">{h.esc(TYPE_WORDS.get(kind, fmt.words(kind)))}</td>\n{cells}</tr>')
+            rows.append(f'<tr><td class="sub">{h.esc(kind_word(kind, many=True))}</td>\n{cells}</tr>')
     return (
         f'<div class="table"><table class="matrix">\n<thead><tr><th><span class="sr">Site and type</span></th>{head}</tr></thead>\n'
         f"<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>"

@@ -16,7 +16,7 @@ from workbench.display.history import RANGES, course
 from workbench.display.page import Part
 from workbench.display.parts.portfolio import FREQUENCY_LIMIT, resource_reading, verdict_line
 from workbench.display.plots import rose_table
-from workbench.display.readings import Now, Reading, SiteNow
+from workbench.display.readings import Now, Reading, SiteNow, kind_word
 
 if TYPE_CHECKING:
     from workbench.display.live import Live
@@ -103,7 +103,7 @@ def _expectation(found: dict[str, Performance]) -> str:
     if found and math.isnan(ratio):
         below = "too little to expect now"
     if low:
-        below = f'<span class="state s-operating_reduced">{h.mark("reduced")}{low} clearly below</span>'
+        below += f', <span class="state s-operating_reduced">{h.mark("reduced")}{low} clearly below</span>'
     return h.tile(
         "Against expectation",
         f'<span class="val"><b>{fmt.number(ratio, decimals=1)}</b><i>%</i></span>',
@@ -184,7 +184,7 @@ def _place(at: SiteNow, asset: str) -> Place | None:
     load = at.reading(asset, "state_of_charge").value / 100 if kind == "battery" else reading.value / at.rated(asset)
     if reading.fresh(at.now):
         value, units = fmt.scaled(reading.value, reading.units)
-        label = f"{fmt.number(value, decimals=2 if units == 'MW' else None if units != 'kW' else 0)} {units}"
+        label = f"{fmt.number(value, units, decimals={'MW': 2, 'kW': 0}.get(units))} {units}"
     else:
         label = "stale" if reading.there else fmt.NOTHING
     return Place(
@@ -228,12 +228,13 @@ def asset_cards(live: Live, site: str, *, span: int = 7) -> Part:
         cards = [_card(at, asset, found.get(asset), now) for asset in order]
         return f'<div class="assets{" many" if len(cards) > 9 else ""}">\n{chr(10).join(cards)}\n</div>'
 
-    return Part(
-        "assets", render, title="Assets", note="abnormal first; bar: power, tick: expected", span=span, about=(site,)
-    )
+    note = "abnormal first; bar: power, tick: expected" if live.now.site(site).live else "select an asset"
+    return Part("assets", render, title="Assets", note=note, span=span, about=(site,))
 
 
 def _card(at: SiteNow, asset: str, measured: Performance | None, now: Now) -> str:
+    if not at.live:
+        return _quiet_card(at, asset)
     state, kind, reading = at.states.get(asset), at.assets[asset], _main(at, asset)
     side, drawn = Reading(), ""
     if kind == "wind_turbine":
@@ -266,6 +267,15 @@ def _card(at: SiteNow, asset: str, measured: Performance | None, now: Now) -> st
         f"{h.state(state) if state is not None else ''}</div>\n"
         f"<div>{h.value(reading, now.time, scale=kind != 'inverter', sign=kind == 'battery')}{h.age(newest, now.time, every)}</div>\n{drawn}\n"
         f'<div class="small"><span>{_beside_word(kind)}</span>{beside}</div></a>'
+    )
+
+
+def _quiet_card(at: SiteNow, asset: str) -> str:
+    """An asset that no live source speaks of: what it is, instead of values that will never come."""
+    rated = fmt.quantity(at.rated(asset), "kW", scale=True) if math.isfinite(at.rated(asset)) else ""
+    return (
+        f'<a class="asset" href="{h.href("asset", site=at.id, asset=asset)}"><div><span class="id">{h.esc(asset)}</span></div>\n'
+        f'<div class="small"><span>{h.esc(kind_word(at.assets[asset]))}</span><span>{rated}</span></div></a>'
     )
 
 
@@ -339,8 +349,10 @@ def irradiance(live: Live, site: str, *, span: int = 4) -> Part:
             "temperature",
         )
         rows = reading_rows([at.reading(sensor, name) for name in names], now)
-        drawn = h.spark(past if past is not None else [], width=300, height=64, points=144)
-        return f'<div class="course">{drawn}<span class="quiet">irradiance, last 24 h</span></div>\n{rows}'
+        drawn = h.spark(past if past is not None else [], width=300, height=104, points=144)
+        most = float(np.nanmax(past)) if past is not None and np.isfinite(past).any() else math.nan
+        peak = f", at most {fmt.quantity(most, 'W/m2')}" if math.isfinite(most) else ""
+        return f'<div class="course">{drawn}<span class="quiet">irradiance, last 24 h{peak}</span></div>\n{rows}'
 
     return Part("irradiance", render, title="Irradiance and temperature", span=span, about=(site,))
 

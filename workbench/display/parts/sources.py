@@ -129,7 +129,7 @@ def _devices(site: SiteNow, now: Now) -> str:
     head = (
         "<tr><th>Source</th><th>Device</th><th>State</th><th class=num>Newest value</th><th class=num>Delay</th>"
         "<th class=num>Values/s</th><th class=num>Samples</th><th class=num>Flagged</th><th class=num>Errors</th>"
-        "<th class=num>Reconnects</th><th>Last error</th></tr>"
+        "<th class=num>Reconnects</th><th class=after>Last error</th></tr>"
     )
     rows = []
     before = ""
@@ -170,5 +170,5 @@ def _device_row(
         f'<td class=num data-label="Flagged">{fmt.number(health["bad"], decimals=0)}</td>\n'
         f'<td class=num data-label="Errors">{fmt.number(errors, decimals=0)}</td>'
         f'<td class=num data-label="Reconnects">{fmt.number(health["reconnects"], decimals=0)}</td>\n'
-        f'<td class="wide quiet error">{h.esc(health["last_error"])}</td></tr>'
+        f'<td class="wide quiet error after">{h.esc(health["last_error"])}</td></tr>'
     )

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from workbench.display.expectation import Performance, module_temperature, site_density, solar_power, wind_power
+
+
+def test_power_by_the_curve_in_thin_air(portfolio):
+    turbine = next(asset for asset in portfolio.sites["north_ridge"].assets if asset.type == "wind_turbine")
+    at_reference = wind_power(turbine, [6.0, 8.0])
+    thin = wind_power(turbine, [6.0, 8.0], 1.09)
+    assert (thin < at_reference).all()
+    assert thin == pytest.approx(wind_power(turbine, np.array([6.0, 8.0]) * (1.09 / 1.225) ** (1 / 3)))
+    assert wind_power(turbine, [6.0], math.nan) == pytest.approx(at_reference[:1])
+    assert wind_power(turbine, 50.0) == 0.0
+    assert np.isnan(wind_power(None, [6.0])).all()
+
+
+def test_density_is_the_turbines_own_or_the_masts(make_site):
+    values = {"wind_turbine": {"NR-T01": {"air_density": 1.1}}, "met_mast": {"NR-MAST": {"air_density": 1.2}}}
+    site = make_site("north_ridge", values)
+    assert site_density(site, "NR-T01") == 1.1
+    assert site_density(site, "NR-T02") == site_density(site) == 1.2
+    assert math.isnan(site_density(make_site("north_ridge", values, ages={"NR-T01": 99, "NR-MAST": 99})))
+
+
+def test_modules_are_as_warm_as_air_and_light_make_them(make_site):
+    site = make_site("sun_valley", {"irradiance_sensor": {"SV-PYR01": {"ambient_temperature": 10.0}}})
+    assert list(module_temperature(site, [0.0, 1000.0])) == [10.0, 40.0]
+    assert list(module_temperature(make_site("sun_valley", {}), [0.0])) == [45.0]
+
+
+def test_cold_modules_give_more_and_never_more_than_the_inverter(portfolio):
+    inverter = next(asset for asset in portfolio.sites["sun_valley"].assets if asset.type == "inverter")
+    assert solar_power(inverter, 500.0, 10.0) > solar_power(inverter, 500.0, 45.0)
+    assert solar_power(inverter, 1400.0, 10.0) == inverter.rated_capacity
+    assert np.isnan(solar_power(None, 500.0))
+
+
+def test_low_is_said_where_something_was_to_be_expected():
+    assert Performance(400.0, 600.0, 1000.0).low
+    assert not Performance(580.0, 600.0, 1000.0).low
+    assert not Performance(10.0, 100.0, 1000.0).low
+    assert math.isnan(Performance(1.0, 10.0, 1000.0).ratio)
