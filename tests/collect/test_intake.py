@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from workbench.collect.intake import SiteIntake, to_batches
 from workbench.model.quality import Quality
@@ -15,6 +16,7 @@ from workbench.store import SiteStore
 
 KEY = SeriesKey("wind_turbine", "1s")
 SHAPE = Shape(KEY, ("power_output", "wind_speed"), ("f4", "f4"))
+STATUS = Shape(KEY, ("power_output", "turbine_status"), ("f4", "f4"))
 OTHER = Shape(KEY, ("power_output",), ("f4",))
 
 
@@ -141,6 +143,140 @@ async def test_late_samples_are_counted_and_kept():
     await sink.flush()
     assert sink.counts.late == 1
     assert sorted(disk.values()) == [1.0, 2.0]
+
+
+async def test_a_status_stamped_a_little_before_the_rest_is_neither_late_nor_unheard():
+    """A server sends the analogue values of an instant first, the status node, stamped a moment before, after."""
+    disk = Disk()
+    sink = intake(disk)
+    slot = time.time_ns() // NS * NS
+    for second, state in enumerate((2.0, 3.0)):
+        at = slot - (1 - second) * NS
+        sink.put([Sample(STATUS, "T1", at + 500, np.array([1.0, np.nan]))])
+        sink.put([Sample(STATUS, "T1", at + 400, np.array([np.nan, state]))])
+    await sink.flush()
+    assert sink.counts.late == 0
+    (event,) = disk.events
+    assert (event.name, event.time) == ("turbine_status", slot + 400)
+    sink.put([Sample(STATUS, "T1", slot - 1, np.array([2.0, np.nan]))])
+    assert sink.counts.late == 1
+
+
+class Notebook(Disk):
+    """A journal in memory that keeps notes, and records that can be out of order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: dict[str, object] = {}
+        self.refused = False
+
+    def append(self, batches: list[Batch], *, meta=None) -> int:
+        last = super().append(batches)
+        self.notes |= meta or {}
+        return last
+
+    def record(self, events: list[Event]) -> None:
+        if self.refused:
+            raise OSError(5, "Input/output error")
+        self.events.extend(events)
+
+    def intake(self) -> SiteIntake:
+        return SiteIntake("site", self.append, self.record, every=0.02, recall=self.notes.get)
+
+
+async def test_a_state_that_changed_while_nobody_collected_is_an_event():
+    disk = Notebook()
+    now = time.time_ns()
+    for n, state in enumerate((2.0, 3.0)):
+        sink = disk.intake()
+        task = asyncio.create_task(sink.run())
+        sink.put([Sample(STATUS, "T1", now + n * NS, np.array([1.0, state]))])
+        await stop(sink, task)
+    (event,) = disk.events
+    assert (event.time, event.attributes["before"]) == (now + NS, "generating")
+
+
+async def test_a_change_that_is_not_on_record_yet_is_not_known_after_a_crash():
+    disk = Notebook()
+    now = time.time_ns()
+    first = disk.intake()
+    first.put([Sample(STATUS, "T1", now, np.array([1.0, 2.0]))])
+    await first.flush()
+    await first.flush()
+    disk.refused = True
+    first.put([Sample(STATUS, "T1", now + NS, np.array([1.0, 3.0]))])
+    await first.flush()
+    await first.flush()
+    assert disk.events == []
+    disk.refused = False
+    second = disk.intake()  # the first is dead
+    second.put([Sample(STATUS, "T1", now + 2 * NS, np.array([1.0, 3.0]))])
+    await second.flush()
+    assert [event.name for event in disk.events] == ["turbine_status"]
+
+
+async def test_notes_are_written_with_the_samples_before_them_or_not_at_all():
+    disk = Notebook()
+    sink = disk.intake()
+    disk.full = True
+    sink.put([sample(value=1.0)])
+    sink.remember("file", {"offset": 10})
+    assert sink.recall("file") == {"offset": 10}
+    assert not await sink.flush()
+    assert disk.notes == {}
+    sink.put([sample(value=2.0)])
+    sink.remember("file", {"offset": 20})
+    disk.full = False
+    assert await sink.flush()
+    assert disk.values() == [1.0, 2.0]
+    assert disk.intake().recall("file") == {"offset": 20}
+    assert disk.intake().recall("other") is None
+
+
+async def test_what_cannot_be_written_at_the_end_is_counted_and_said(monkeypatch):
+    monkeypatch.setattr("workbench.collect.intake._LAST_PAUSE", 0.01)
+    disk = Disk()
+    disk.full = True
+    sink = intake(disk)
+    task = asyncio.create_task(sink.run())
+    half = sample()
+    half.values[1] = np.nan
+    acknowledged = asyncio.ensure_future(sink.put([sample(), half]))
+    sink.event(Event("site", "T1", 1, "test", "tick"))
+    with capture_logs() as logs:
+        await stop(sink, task)
+    assert (sink.waiting, sink.counts.dropped, sink.counts.dropped_values) == (0, 2, 3)
+    assert sink.counts.dropped_events == 1
+    assert not acknowledged.done()
+    told = [line for line in logs if line["event"] == "samples dropped"]
+    assert [(line["samples"], line["values"]) for line in told] == [(2, 3)]
+    assert "No space left" in told[0]["error"]
+
+
+async def test_samples_that_are_dropped_are_told_of_now_and_then():
+    disk = Disk()
+    disk.full = True
+    sink = intake(disk, most_waiting=1)
+    with capture_logs() as logs:
+        for _ in range(5):
+            sink.put([sample(), sample()])
+            await sink.flush()
+    assert sink.counts.dropped == 9
+    assert [line["samples"] for line in logs if line["event"] == "samples dropped"] == [1], "not five times"
+
+
+async def test_the_backlog_is_the_age_of_the_oldest_sample_that_waits():
+    disk = Disk()
+    sink = intake(disk)
+    assert sink.backlog == 0.0
+    sink.put([sample(received=time.time_ns() - 3 * NS), sample()])
+    assert 3.0 <= sink.backlog < 4.0
+    disk.full = True
+    await sink.flush()
+    assert sink.backlog >= 3.0
+    disk.full = False
+    await sink.flush()
+    assert sink.backlog == 0.0
 
 
 async def test_values_counted_are_those_that_were_sent():

@@ -157,3 +157,27 @@ def test_status_command_shows_what_the_collector_left(tmp_path: Path):
     assert done.returncode == 1  # the collector has stopped, and status says so
     assert "hill.clockwork" in done.stdout
     assert "not running" in done.stdout
+
+
+async def test_a_state_that_changes_while_the_collector_is_down_is_on_record(tmp_path: Path):
+    start = (time.time_ns() // NS - 600) * NS
+    shape = Shape(KEY, ("turbine_status",), ("f4",))
+
+    class Turbine(Clockwork):
+        state = 2.0
+
+        async def run(self, sink: Sink) -> None:
+            while True:
+                sink.put([Sample(shape, "A", self.next, np.array([self.state]))])
+                self.sent.append(("A", self.next, self.state))
+                self.next += NS
+                await asyncio.sleep(0.02)
+
+    first = Turbine("hill", ("A",), start)
+    await collect_until(Collector(tmp_path, [first], flush=0.05, keeper=False), lambda: len(first.sent) > 3)
+    second = Turbine("hill", ("A",), first.next)
+    second.state = 3.0
+    await collect_until(Collector(tmp_path, [second], flush=0.05, keeper=False), lambda: len(second.sent) > 3)
+    events = Records(tmp_path / "records.sqlite").events(site="hill", kind="status")
+    assert events["time"].dt.timestamp("ns").to_list() == [second.sent[0][1]]
+    assert events["value"].to_list() == ["idling"]

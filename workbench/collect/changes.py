@@ -2,56 +2,125 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from workbench.model.quality import Quality
-from workbench.model.samples import Event, Sample, SeriesKey, Shape
+from workbench.model.samples import NS, Event, Sample, SeriesKey, Shape
+from workbench.model.time import Cadence
 from workbench.model.vocabulary import Term, vocabulary
 
 _UNUSABLE = int(Quality.BAD | Quality.INVALID)
+#: Cadences, and at least so many ns, without anything newer after which an older time is believed again.
+_SET_BACK, _LEAST = 5, 5 * NS
+
+
+@dataclass(slots=True)
+class _State:
+    """The last known state of a variable of an asset: since when, and when it was last heard of."""
+
+    code: float = math.nan
+    time: int = 0
+    received: int = 0
 
 
 class StatusWatch:
     """Turns changes of status variables into events with their exact source time.
 
-    The first value seen of a variable is its state, not a change. Values the source calls bad are no
-    statement about the state.
+    The first value ever seen of a variable is its state, not a change. Values the source calls bad are no
+    statement about the state, and neither are those older than the last one, unless the source's clock was
+    set back.
+
+    Parameters
+    ----------
+    recall
+        Gives what :meth:`notes` said of a key in an earlier life, so that a change that happened while nobody
+        collected is an event too; None where nothing is kept.
     """
 
-    def __init__(self, site: str) -> None:
+    def __init__(self, site: str, recall: Callable[[str], Any] | None = None) -> None:
         self.site = site
-        self._terms: dict[Shape, tuple[np.ndarray, list[Term]]] = {}
+        self._recall = recall
+        self._terms: dict[Shape, tuple[npt.NDArray[np.intp], list[Term]]] = {}
         # Kept by series, not by shape: one variable may arrive in samples of several shapes.
-        self._last: dict[tuple[SeriesKey, str, str], float] = {}
-        self._seen: dict[tuple[Shape, str], np.ndarray] = {}
+        self._assets: dict[tuple[SeriesKey, str], dict[str, _State]] = {}
+        self._rows: dict[tuple[Shape, str], list[_State]] = {}
+        self._news: set[tuple[SeriesKey, str]] = set()
 
     def changes(self, sample: Sample) -> list[Event]:
         """Events for the status variables of ``sample`` that differ from the asset's last known state."""
-        watched = self._terms.get(sample.shape)
+        shape = sample.shape
+        watched = self._terms.get(shape)
         if watched is None:
-            watched = self._terms[sample.shape] = _status_terms(sample.shape)
+            watched = self._terms[shape] = _status_terms(shape)
         places, terms = watched
         if not terms:
             return []
-        values = sample.values[places]
-        key = (sample.shape, sample.asset)
-        seen = self._seen.get(key)
-        if seen is not None and np.array_equal(values, seen, equal_nan=True):
-            return []
-        self._seen[key] = values
+        states = self._rows.get((shape, sample.asset))
+        if states is None:
+            known = self._known(shape.key, sample.asset)
+            states = self._rows[(shape, sample.asset)] = [known.setdefault(term.name, _State()) for term in terms]
+        flags = None if sample.quality is None else (sample.quality[places] & _UNUSABLE).tolist()
         events = []
-        for place, term, value in zip(places, terms, values, strict=True):
-            if np.isnan(value) or (sample.quality is not None and sample.quality[place] & _UNUSABLE):
+        for i, value in enumerate(sample.values[places].tolist()):
+            if value != value or (flags is not None and flags[i]):  # NaN: not sent, or no number
                 continue
-            name = (sample.shape.key, sample.asset, term.name)
-            last = self._last.get(name)
-            self._last[name] = float(value)
-            if last is not None and last != value:
-                events.append(_event(self.site, sample, term, last, float(value)))
+            state = states[i]
+            if sample.time < state.time and sample.received - state.received < _patience(shape.key.cadence):
+                continue
+            state.time, state.received = sample.time, sample.received
+            if value == state.code:
+                continue
+            before, state.code = state.code, value
+            self._news.add((shape.key, sample.asset))
+            if not math.isnan(before):
+                events.append(_event(self.site, sample, terms[i], before, value))
         return events
 
+    @property
+    def news(self) -> bool:
+        """Whether :meth:`notes` has something to say."""
+        return bool(self._news)
 
-def _status_terms(shape: Shape) -> tuple[np.ndarray, list[Term]]:
+    def notes(self) -> dict[str, Any]:
+        """The states that changed since the last call, by key, as ``recall`` is to give them."""
+        news, self._news = self._news, set()
+        return {
+            _note(*name): {
+                variable: [state.code, state.time]
+                for variable, state in self._assets[name].items()
+                if not math.isnan(state.code)
+            }
+            for name in news
+        }
+
+    def _known(self, key: SeriesKey, asset: str) -> dict[str, _State]:
+        known = self._assets.get((key, asset))
+        if known is None:
+            kept = None if self._recall is None else self._recall(_note(key, asset))
+            now = time.time_ns()
+            known = {name: _State(float(code), int(when), now) for name, (code, when) in (kept or {}).items()}
+            self._assets[(key, asset)] = known
+        return known
+
+
+def _note(key: SeriesKey, asset: str) -> str:
+    return f"states {key} {asset}"
+
+
+@lru_cache
+def _patience(cadence: str) -> int:
+    return max(_SET_BACK * Cadence.parse(cadence).ns, _LEAST)
+
+
+def _status_terms(shape: Shape) -> tuple[npt.NDArray[np.intp], list[Term]]:
     words = vocabulary()
     found = [
         (place, term)

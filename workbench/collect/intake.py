@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import structlog
@@ -25,15 +27,35 @@ MOST_AHEAD = 60 * NS
 MOST_BEHIND = 30 * 86_400 * NS
 
 
+#: Seconds between two words about samples that are dropped.
+_TELL_EVERY = 10.0
+#: Seconds between two of the last tries to write before the end.
+_LAST_PAUSE = 0.5
+#: Events that wait for the records at most.
+_MOST_EVENTS = 100_000
+#: Before the keys of our notes, so that they are apart from the journal's own.
+_NOTE = "collect: "
+
+
+class Append(Protocol):
+    """Writes batches, and notes in the same transaction; ``Journal.append`` is one."""
+
+    def __call__(self, batches: list[Batch], *, meta: Mapping[str, Any] | None = None) -> int:
+        """The journal's last number."""
+        ...
+
+
 @dataclass
 class IntakeCounts:
     """What a site has taken in since the collector started."""
 
     samples: int = 0
     values: int = 0  #: values sent, whatever their quality; NaN for "not sent" is not counted
-    late: int = 0  #: samples older than the newest of their asset
+    late: int = 0  #: samples of a slot older than the newest of their asset
     clock: int = 0  #: samples whose source time was not believed
     dropped: int = 0  #: samples given up because neither disk nor memory had room
+    dropped_values: int = 0  #: values in them
+    dropped_events: int = 0  #: events given up for the same reason
     batches: int = 0
     seq: int = 0  #: the journal's last durable number
     append_ms: float = 0.0  #: the slowest of the newest appends
@@ -50,21 +72,25 @@ class SiteIntake:
     Parameters
     ----------
     append
-        Writes batches durably and returns the journal's last number; runs in a thread of its own.
+        Writes batches and notes durably, together, and returns the journal's last number; runs in a thread of
+        its own.
     record
         Writes events; runs in the same thread.
     every
         Seconds between flushes.
+    recall
+        Gives a note that ``append`` wrote in this life or an earlier one; None where there is none.
     """
 
     def __init__(
         self,
         site: str,
-        append: Callable[[list[Batch]], int],
+        append: Append,
         record: Callable[[list[Event]], object],
         *,
         every: float = 0.2,
         most_waiting: int = 1_000_000,
+        recall: Callable[[str], Any] | None = None,
     ) -> None:
         self.site = site
         self.counts = IntakeCounts()
@@ -72,13 +98,19 @@ class SiteIntake:
         self._record = record
         self._every = every
         self._most_waiting = most_waiting
+        self._recall = recall
         self._waiting: list[Sample] = []
+        self._writing: list[Sample] = []
         self._events: list[Event] = []
+        self._notes: dict[str, Any] = {}
+        self._states: dict[str, Any] = {}
         self._durable: asyncio.Future[None] | None = None
         self._newest: dict[tuple[SeriesKey, str], int] = {}
-        self._watch = StatusWatch(site)
+        self._steps: dict[SeriesKey, int] = {}
+        self._watch = StatusWatch(site, self.recall)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"journal-{site}")
         self._closing = asyncio.Event()
+        self._dropped_told = -math.inf
 
     # -- the Sink -------------------------------------------------------------------------------------
 
@@ -90,17 +122,18 @@ class SiteIntake:
             sample.received = sample.received or now
             if not now - MOST_BEHIND <= sample.time <= now + MOST_AHEAD:
                 self._mistrust(sample)
-            name = (sample.shape.key, sample.asset)
-            newest = self._newest.get(name, 0)
+            key = sample.shape.key
+            newest = self._newest.get((key, sample.asset), 0)
             if sample.time >= newest:
                 if sample.time == newest:
                     # The rest of an update that came in parts, or the same one delivered again: the count of
                     # a slot is of distinct instants.
                     sample.count = 0
-                self._newest[name] = sample.time
-                self._events.extend(self._watch.changes(sample))
+                self._newest[(key, sample.asset)] = sample.time
             else:
-                counts.late += 1
+                step = self._steps.get(key) or self._steps.setdefault(key, Cadence.parse(key.cadence).ns)
+                counts.late += sample.time // step < newest // step
+            self._events.extend(self._watch.changes(sample))
         self._waiting.extend(samples)
         if self._durable is None:
             self._durable = asyncio.get_running_loop().create_future()
@@ -109,6 +142,16 @@ class SiteIntake:
     def event(self, event: Event) -> None:
         """Take an event."""
         self._events.append(event)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a note in one transaction with the samples put before it since the last flush."""
+        self._notes[_NOTE + key] = value
+
+    def recall(self, key: str) -> Any:
+        """The note last remembered under ``key``; None where there is none."""
+        if _NOTE + key in self._notes:
+            return self._notes[_NOTE + key]
+        return None if self._recall is None else self._recall(_NOTE + key)
 
     # -- the journal's side ---------------------------------------------------------------------------
 
@@ -122,34 +165,48 @@ class SiteIntake:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), 1.0)
         for _ in range(5):
-            if await self.flush():
+            if await self.flush() and not self._left:
                 break
-            await asyncio.sleep(0.5)
+            # The states are noted in a flush after the one that recorded their changes: no reason to wait.
+            if self.counts.journal_error or self._events:
+                await asyncio.sleep(_LAST_PAUSE)
+        self._give_up()
         self._writer.shutdown(wait=True)
 
     def close(self) -> None:
         """Ask :meth:`run` to write what is left and end."""
         self._closing.set()
 
+    @property
+    def closing(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closing.is_set()
+
     async def flush(self) -> bool:
         """Write what waits; False where the journal refused it (it then waits on)."""
+        if not self._left and not self._watch.news:
+            return True
         samples, self._waiting = self._waiting, []
         events, self._events = self._events, []
+        notes, self._notes = self._notes, {}
         durable, self._durable = self._durable, None
-        if not samples and not events:
-            return True
+        self._states |= self._watch.notes()
+        states = dict(self._states)
         loop = asyncio.get_running_loop()
-        if samples:
+        if samples or notes:
+            self._writing = samples
             try:
                 began = time.perf_counter()
-                batches, seq = await loop.run_in_executor(self._writer, self._write, samples)
+                batches, seq = await loop.run_in_executor(self._writer, self._write, samples, notes)
             except Exception as error:
-                self._keep(samples, events, durable)
+                self._writing = []
+                self._keep(samples, events, notes, durable)
                 message = f"{type(error).__name__}: {error}"
                 if message != self.counts.journal_error:
                     log.error("journal refused a batch", site=self.site, error=message, waiting=len(self._waiting))
                 self.counts.journal_error = message
                 return False
+            self._writing = []
             counts = self.counts
             counts.append_ms = max(counts.append_ms * 0.98, (time.perf_counter() - began) * 1e3)
             counts.samples += len(samples)
@@ -166,25 +223,85 @@ class SiteIntake:
                 await loop.run_in_executor(self._writer, self._record, events)
             except Exception as error:
                 log.error("records refused events", site=self.site, error=str(error), events=len(events))
-                self._events[:0] = events[-10_000:]
+                self._keep_events(events)
+                return True
+        # A state is known for good only when its change is on record: should we die between the two, the change
+        # is seen again, not lost.
+        for key, value in states.items():
+            self.remember(key, value)
+            if self._states.get(key) is value:
+                del self._states[key]
         return True
 
     @property
     def waiting(self) -> int:
         """Samples that are not durable yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._writing)
 
-    def _write(self, samples: list[Sample]) -> tuple[list[Batch], int]:
+    @property
+    def backlog(self) -> float:
+        """Seconds for which the oldest sample has been waiting."""
+        oldest = next((samples[0] for samples in (self._writing, self._waiting) if samples), None)
+        return 0.0 if oldest is None else max(0.0, (time.time_ns() - oldest.received) / 1e9)
+
+    @property
+    def _left(self) -> bool:
+        return bool(self._waiting or self._events or self._notes)
+
+    def _write(self, samples: list[Sample], notes: dict[str, Any]) -> tuple[list[Batch], int]:
         batches = to_batches(samples)
-        return batches, self._append(batches)
+        return batches, self._append(batches, meta=notes) if notes else self._append(batches)
 
-    def _keep(self, samples: list[Sample], events: list[Event], durable: asyncio.Future[None] | None) -> None:
-        self._waiting[:0] = samples
+    def _give_up(self) -> None:
+        """The end: what could not be written until now is lost, and that is said."""
+        if self._waiting:
+            samples, self._waiting = self._waiting, []
+            self._dropped_told = -math.inf
+            self._drop(samples, "the journal did not take them before the stop")
+        if self._events:
+            log.error("events given up", site=self.site, events=len(self._events))
+            self.counts.dropped_events += len(self._events)
+            self._events = []
+
+    def _drop(self, samples: list[Sample], reason: str) -> None:
+        counts = self.counts
+        counts.dropped += len(samples)
+        counts.dropped_values += sum(int(np.count_nonzero(~np.isnan(sample.values))) for sample in samples)
+        now = time.monotonic()
+        if now - self._dropped_told >= _TELL_EVERY:
+            self._dropped_told = now
+            log.error(
+                "samples dropped",
+                site=self.site,
+                reason=reason,
+                samples=counts.dropped,
+                values=counts.dropped_values,
+                error=counts.journal_error,
+            )
+
+    def _keep_events(self, events: list[Event]) -> None:
         self._events[:0] = events
+        surplus = len(self._events) - _MOST_EVENTS
+        if surplus > 0:
+            del self._events[:surplus]
+            self.counts.dropped_events += surplus
+            log.error("events dropped", site=self.site, events=self.counts.dropped_events)
+
+    def _keep(
+        self,
+        samples: list[Sample],
+        events: list[Event],
+        notes: dict[str, Any],
+        durable: asyncio.Future[None] | None,
+    ) -> None:
+        self._waiting[:0] = samples
+        self._keep_events(events)
+        self._notes = notes | self._notes
         surplus = len(self._waiting) - self._most_waiting
         if surplus > 0:
+            lost = self._waiting[:surplus]
             del self._waiting[:surplus]
-            self.counts.dropped += surplus
+            self._drop(lost, "neither disk nor memory had room")
         if durable is None:
             return
         if self._durable is None:

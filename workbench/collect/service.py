@@ -103,7 +103,12 @@ class Collector:
         lock.write(str(os.getpid()))
         lock.flush()
         journal = Journal(SiteStore(self.root, site).journal_path)
-        intake = SiteIntake(site, journal.append, self.records.add_events, every=flush)
+
+        def recall(key: str) -> Any:
+            with journal.view() as view:
+                return view.meta(key)
+
+        intake = SiteIntake(site, journal.append, self.records.add_events, every=flush, recall=recall)
         return _Site(site, folder, sources, intake, journal, HealthFile(folder), lock)
 
     # -- running --------------------------------------------------------------------------------------
