@@ -95,9 +95,81 @@ def test_bad_type(write: Write) -> None:
 
 
 def test_bad_cadence(write: Write) -> None:
-    text = told(write("cadence: 10min", "cadence: 10 parsecs"))
-    assert text.startswith("hill.yaml:8: entries.scada.cadence: ")
-    assert text.endswith("found:    '10 parsecs'")
+    is_told(
+        write("cadence: 10min", "cadence: 10 parsecs"),
+        """
+        hill.yaml:8: entries.scada.cadence: not a duration: '10 parsecs'
+          found:    '10 parsecs'
+          expected: an ISO 8601 duration such as PT10M, P30D, P6M, or a short form such as 10min, 1s, 1h
+        """,
+    )
+
+
+STORED = """\
+site: hill
+entries:
+  kept:
+    driver: store
+    asset_type: wind_turbine
+    cadence: 1s
+"""
+
+
+@pytest.mark.parametrize("text", [CATALOG, LIVE, STORED])
+@pytest.mark.parametrize("cadence", ["1sec onds", "P1M", "0s"])
+def test_bad_cadence_of_any_kind_of_entry(write: Write, text: str, cadence: str) -> None:
+    import re
+
+    found = told(write(text=re.sub(r"cadence: \w+", f"cadence: {cadence}", text)))
+    assert ".cadence: " in found
+    assert f"found:    '{cadence}'" in found
+    assert found.count("hill.yaml:") == 1
+
+
+@pytest.mark.parametrize("text", [CATALOG, LIVE, STORED])
+def test_unknown_asset_type_names_the_nearest(write: Write, text: str) -> None:
+    found = told(write(text=text.replace("asset_type: wind_turbine", "asset_type: wind_turbin")))
+    assert ".asset_type: no such type of asset: 'wind_turbin'\n" in found
+    assert found.endswith("hint:     did you mean 'wind_turbine'?")
+    assert found.count("hill.yaml:") == 1  # the assets are not blamed
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:x", "127.0.0.1:0", "127.0.0.1:99999", "':502'", "http://10.0.0.1", "'a b'", "'h:'"]
+)
+def test_bad_host(write: Write, host: str) -> None:
+    found = told(write(text=LIVE.replace("127.0.0.1:1502", host)))
+    assert found.startswith("hill.yaml:9: entries.live.host: not a host: ")
+    assert found.count("hill.yaml:") == 1
+    nested = told(write(text=LIVE.replace("T2: 2", f"T2: {{unit: 2, host: {host}}}")))
+    assert nested.startswith("hill.yaml:10: entries.live.assets.T2.host: not a host: ")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "meter-7.example.org:502", "'[::1]:502'", "'::1'", "'[::1]'"])
+def test_good_hosts(write: Write, host: str) -> None:
+    assert told(write(text=LIVE.replace("127.0.0.1:1502", host))) == ""
+
+
+def test_host_of_other_drivers(write: Write) -> None:
+    mqtt = """\
+        site: hill
+        entries:
+          mast: {driver: mqtt, asset_type: met_mast, cadence: 1s, tags: tags/m.yaml, host: "h:x", topic: a, assets: [MAST]}
+          opc: {driver: opcua, asset_type: wind_turbine, cadence: 1s, tags: tags/o.yaml, url: "opc.tcp://h:x/", assets: {T1: A}}
+        """
+    folder = write(text=textwrap.dedent(mqtt))
+    (folder / "tags" / "m.yaml").write_text("protocol: mqtt\ntags: {}\n")
+    (folder / "tags" / "o.yaml").write_text("protocol: opcua\ntags: {}\n")
+    found = told(folder)
+    assert "hill.yaml:3: entries.mast.host: not a host: 'h:x'" in found
+    assert "hill.yaml:4: entries.opc.url: not an address: " in found
+
+
+@pytest.mark.parametrize("unit", [300, -1, "x"])
+def test_bad_unit_id(write: Write, unit: object) -> None:
+    found = told(write(text=LIVE.replace("T2: 2", f"T2: {unit}")))
+    assert found.startswith("hill.yaml:10: entries.live.assets.T2: input should be ")
+    assert found.count("hill.yaml:") == 1
 
 
 def test_unknown_time_zone(write: Write) -> None:

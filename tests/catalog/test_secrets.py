@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,26 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
-from workbench.catalog import open_catalog
+from workbench.catalog import Catalog, open_catalog
 from workbench.catalog.substitute import MASK, Secret, reveal, secret_value, substitute
 from workbench.model.errors import InputError, InputErrors
 from workbench.model.yamlfile import parse_yaml
+from workbench.sources.base import DeviceHealth, SourceError
 
 from .conftest import CATALOG, LIVE
+
+OPCUA = """\
+site: hill
+entries:
+  live:
+    driver: opcua
+    asset_type: wind_turbine
+    cadence: 1s
+    tags: tags/o.yaml
+    timeout: 0.5
+    url: URL
+    assets: {T1: WTG01}
+"""
 
 Write = Callable[..., Path]
 
@@ -109,6 +124,73 @@ def test_secrets_are_masked_in_errors_and_descriptions(write: Write, monkeypatch
     shown = [str(entry.describe()), repr(entry), repr(catalog), repr(entry.spec), repr(entry.to_reader())]
     assert not any("hunter2" in text for text in shown)
     assert entry.describe()["where"] == [f"{MASK}.example.org"]
+
+
+def shown_by(catalog: Catalog, name: str) -> str:
+    """What listing, showing, checking and reading an entry put on a screen."""
+    texts = [str(error) for error in catalog.check()]
+    for ask in (lambda: catalog[name].describe(), lambda: catalog[name].read()):
+        try:
+            texts.append(str(ask()))
+        except InputError as error:
+            texts += [str(error), "".join(traceback.format_exception(error))]
+    return "\n".join(texts)
+
+
+def test_a_secret_inside_a_path_or_address_never_shows(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORKBENCH_SECRET_PW", "hunter2")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    missing = write("path: data/scada.csv", "path: data/${secret:PW}/scada.csv")
+    assert MASK in shown_by(open_catalog(missing), "hill.scada")
+    url = "url: http://joe:${secret:PW}@127.0.0.1:9/${secret:PW}/x.csv\n    sha256: " + "a" * 64
+    shown = shown_by(open_catalog(write("path: data/scada.csv", url)), "hill.scada")
+    assert "cannot download" in shown
+    said = capfd.readouterr()
+    assert "hunter2" not in shown + said.out + said.err
+
+
+@pytest.mark.parametrize("password", ["hunter2", "p%40ss word", 'a"b\\c'])
+def test_a_dead_device_does_not_show_the_password(write: Write, monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    monkeypatch.setenv("WORKBENCH_SECRET_PW", password)
+    text = OPCUA.replace("URL", "opc.tcp://joe:${secret:PW}@127.0.0.1:9/")
+    folder = write(text=text)
+    (folder / "tags" / "o.yaml").write_text("protocol: opcua\ntags:\n  power_output: {node: P}\n")
+    entry = open_catalog(folder)["hill.live"]
+    assert password not in str(entry.describe())
+    with pytest.raises(SourceError) as caught:
+        entry.live(direct=True)
+    assert password not in str(caught.value)
+    health = DeviceHealth()
+    health.failed(f"cannot connect to opc.tcp://joe:{password}@127.0.0.1:9/")
+    health.failed(OSError(f"no route to {password!r}"))
+    assert password not in health.last_error
+
+
+def test_literal_passwords_never_show(write: Write) -> None:
+    """Those that stand in the file itself: as they are, as what they should not be, and in an address."""
+    folder = write(text=OPCUA.replace("URL", "opc.tcp://joe:hunter2@127.0.0.1:9/"))
+    (folder / "tags" / "o.yaml").write_text("protocol: opcua\ntags:\n  power_output: {node: P}\n")
+    entry = open_catalog(folder)["hill.live"]
+    assert entry.describe()["where"] == [f"opc.tcp://joe:{MASK}@127.0.0.1:9/"]
+    for wrong in (
+        "password: [hunter3]",
+        "password: 12345678",
+        "security: {password: hunter3, mode: x}",
+        "user: {token: hunter3}",
+    ):
+        write(text=OPCUA.replace("URL", "opc.tcp://127.0.0.1:9/") + f"    {wrong}\n")
+        told = "\n".join(map(str, open_catalog(folder).check()))
+        assert told
+        assert "hunter3" not in told
+        assert "12345678" not in told
+    write(text=OPCUA.replace("URL", "opc.tcp://127.0.0.1:9/") + "    password: very-private\n")
+    entry = open_catalog(folder)["hill.live"]
+    assert entry.source() is not None
+    assert "very-private" not in str(InputError("the library says very-private"))
 
 
 def test_missing_secret_is_told_with_its_place(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.catalog.substitute import masked
-from workbench.model.errors import InputError
+from workbench.model.secrets import masked
 
 if TYPE_CHECKING:
     from workbench.catalog.entry import Entry
@@ -36,7 +35,12 @@ def _file(entry: Entry) -> dict[str, Any]:
         for asset in entry.catalog.portfolio.assets(site=entry.site, type=contents.asset_type)
         if entry.site in entry.catalog.portfolio.sites
     )
-    return {"where": list(contents.where), "assets": list(assets), "variables": contents.variables, "span": None}
+    return {
+        "where": list(map(masked, contents.where)),
+        "assets": list(assets),
+        "variables": contents.variables,
+        "span": None,
+    }
 
 
 def _collected(entry: Entry) -> dict[str, Any]:
@@ -66,5 +70,5 @@ def _address(entry: Entry) -> str:
         if value:
             port = getattr(config, "port", None)
             text = f"{value}:{port}" if port and key in ("host", "broker") and ":" not in str(value) else str(value)
-            return masked(InputError(text)).message
+            return masked(text)
     return entry.driver

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from workbench.catalog.substitute import masked, reveal, substitute
+from workbench.catalog.substitute import reveal, substitute
 from workbench.model.errors import InputError, InputErrors, did_you_mean
+from workbench.model.keys import AssetTypeName, CadenceText
+from workbench.model.secrets import remember
 from workbench.model.tags import ModbusMap, MqttMap, OpcUaMap, TagMap
 from workbench.model.yamlfile import YamlFile, load_yaml, validation_errors
 
@@ -38,9 +40,9 @@ class StoreConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    asset_type: str
-    cadence: str
-    assets: list[str] | None = None
+    asset_type: AssetTypeName = Field(description="kind of the assets of the series, such as wind_turbine")
+    cadence: CadenceText = Field(description="cadence of the series, such as 1s or 10min")
+    assets: list[str] | None = Field(None, description="only these assets; all of the series if left out")
 
 
 @dataclass
@@ -197,12 +199,13 @@ def _check(spec: EntrySpec, portfolio: Portfolio | None) -> None:
     try:
         config = model.model_validate(reveal(own))
     except ValidationError as error:
-        found = [masked(one) for one in validation_errors(error, spec.file, place=("entries", spec.key), model=model)]
+        found = validation_errors(error, spec.file, place=("entries", spec.key), model=model)
         # a value whose reference could not be resolved has been told of already
         told = {one.where for one in spec._errors}
         spec._errors += [_with_common_keys(one, spec) for one in found if one.where not in told]
     else:
         spec._config = None if had_errors else config
+        _remember_secrets(config)
         if spec.kind != "file" or readers.reader(driver).in_portfolio:
             _check_assets(spec, config, portfolio)
         if spec.kind == "file":
@@ -211,6 +214,16 @@ def _check(spec: EntrySpec, portfolio: Portfolio | None) -> None:
         spec._errors.append(spec.error(f"a {spec.kind} entry belongs to a site", hint="give the file the key 'site'"))
     if spec.kind == "live":
         _check_tags(spec, values.get("tags"))
+
+
+def _remember_secrets(config: BaseModel) -> None:
+    """Have passwords that stand in the file itself masked in whatever a library says later."""
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, SecretStr):
+            remember(value.get_secret_value())
+        elif isinstance(value, BaseModel):
+            _remember_secrets(value)
 
 
 def _with_common_keys(error: InputError, spec: EntrySpec) -> InputError:

@@ -12,12 +12,11 @@ import re
 from typing import Any
 
 from workbench.model.errors import InputError, InputErrors, did_you_mean
+from workbench.model.secrets import MASK, remember
 from workbench.model.yamlfile import Place, YamlFile
 
 SECRET_PREFIX = "WORKBENCH_SECRET_"  # noqa: S105  # a name, not a secret
 KEYRING_SERVICE = "operations-workbench"
-MASK = "********"
-_resolved: set[str] = set()  # every secret this process has looked up, to mask them in messages
 
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<inside>[^{}]*)\}|(?P<open>\{))")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
@@ -131,7 +130,7 @@ def secret_value(name: str) -> str:
     """
     value = os.environ.get(SECRET_PREFIX + name.upper())
     if value:
-        _resolved.add(value)
+        remember(value)
         return value
     try:
         import keyring
@@ -140,7 +139,7 @@ def secret_value(name: str) -> str:
     except Exception:  # a key store that does not work is one that does not have it
         value = None
     if value:
-        _resolved.add(value)
+        remember(value)
         return value
     raise InputError(
         f"the secret {name} is not known",
@@ -158,25 +157,3 @@ def reveal(value: Any) -> Any:
     if isinstance(value, list):
         return [reveal(inner) for inner in value]
     return value
-
-
-def masked(error: InputError) -> InputError:
-    """``error`` with every secret that this process has resolved masked."""
-
-    def clean(part: object) -> str | None:
-        if part is None:
-            return None
-        text = str(part)
-        for secret in _resolved:
-            text = text.replace(secret, MASK).replace(repr(secret)[1:-1], MASK)
-        return text
-
-    return InputError(
-        clean(error.message) or "",
-        file=error.file,
-        line=error.line,
-        where=clean(error.where),
-        found=clean(error.found),
-        expected=clean(error.expected),
-        hint=clean(error.hint),
-    )

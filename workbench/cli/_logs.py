@@ -16,13 +16,15 @@ def configure_logs(file: Path | None = None, *, level: int = logging.INFO) -> No
     import orjson
     import structlog
 
+    from workbench.model.secrets import masked
+
     stream: TextIO = sys.stderr
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         stream = file.open("a", encoding="utf-8", buffering=1)
 
     def to_json(_: Any, __: str, event: Any) -> str:
-        return orjson.dumps(event, default=str).decode()
+        return masked(orjson.dumps(event, default=str).decode())
 
     shared: list[Any] = [
         structlog.stdlib.add_logger_name,

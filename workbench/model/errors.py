@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from workbench.model.secrets import masked
+
 
 class InputError(Exception):
     """A file, parameter or command that is wrong, told so that its owner can mend it.
@@ -22,6 +24,10 @@ class InputError(Exception):
         What was there and what should have been.
     hint
         What to do about it.
+
+    Notes
+    -----
+    As text it never shows a secret that this process knows, nor the password in an address.
     """
 
     def __init__(
@@ -56,7 +62,7 @@ class InputError(Exception):
             lines.append(f"  expected: {self.expected}")
         if self.hint:
             lines.append(f"  hint:     {self.hint}")
-        return "\n".join(lines)
+        return masked("\n".join(lines))
 
 
 class InputErrors(InputError):  # noqa: N818  it is several of them, and its name says so
@@ -70,6 +76,22 @@ class InputErrors(InputError):  # noqa: N818  it is several of them, and its nam
         if not hasattr(self, "errors"):
             return self.message
         return "\n".join(str(error) for error in self.errors)
+
+
+class SourceError(Exception):
+    """A source did not do what was asked: names the source, the device and what was seen; shows no secret."""
+
+    def __str__(self) -> str:
+        return masked(super().__str__())
+
+
+class BadValue(ValueError):  # noqa: N818  as its kin, it is no error of the program
+    """What a validator raises, with what was expected and what to do: see ``yamlfile.validation_errors``."""
+
+    def __init__(self, message: str, *, expected: str | None = None, hint: str | None = None) -> None:
+        self.expected = expected
+        self.hint = hint
+        super().__init__(message)
 
 
 def nearest(name: str, allowed: Iterable[str], n: int = 3) -> list[str]:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
-from workbench.model.errors import InputError, did_you_mean
+from workbench.model.errors import BadValue, InputError, did_you_mean
+from workbench.model.secrets import MASK
 
 # libyaml reads ten times faster where PyYAML was built with it, and gives the same nodes and marks
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -148,33 +149,64 @@ def validation_errors(
                 InputError(f"the key {str(detail['loc'][-1])!r} is missing", file=source.path, line=line, where=where)
             )
         else:
-            message = detail["msg"].removeprefix("Value error, ")
-            value = detail.get("input")
-            shown = None if isinstance(value, (Mapping, list)) and kind == "value_error" else _shown(value)
-            found.append(
-                InputError(message[:1].lower() + message[1:], file=source.path, line=line, where=where, found=shown)
-            )
+            told = complaint(detail, loc, model)
+            found.append(InputError(file=source.path, line=line, where=where, **asdict(told)))
     return sorted(_distinct(found), key=lambda one: one.line or 0)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong with a value, as an InputError takes it."""
+
+    message: str
+    found: str | None = None
+    expected: str | None = None
+    hint: str | None = None
+
+
+def complaint(detail: Mapping[str, Any], loc: Place, model: type[BaseModel] | None = None) -> Complaint:
+    """What pydantic says of a wrong value; what stands where ``model`` has a secret is not shown."""
+    message, value = detail["msg"].removeprefix("Value error, "), detail.get("input")
+    if detail["type"] != "value_error":
+        message = message[:1].lower() + message[1:]  # our own words begin as they should, perhaps with a name
+    hidden = isinstance(value, (Mapping, list)) and detail["type"] == "value_error"
+    hidden = hidden or (model is not None and _is_secret(model, loc))
+    found = None if hidden else _shown(value)
+    cause = (detail.get("ctx") or {}).get("error")
+    if isinstance(cause, BadValue):
+        return Complaint(message, found, cause.expected, cause.hint)
+    return Complaint(message, found)
 
 
 def allowed_keys(model: type[BaseModel], place: Place) -> list[str]:
     """The keys that ``model`` takes at ``place``, as they are written in a file."""
-    models: list[Any] = [model]
+    keys: list[str] = []
+    for one in _annotations(model, place):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            keys += [info.alias or name for name, info in one.model_fields.items()]
+    return list(dict.fromkeys(keys))
+
+
+def _is_secret(model: type[BaseModel], place: Place) -> bool:
+    return any(
+        kind in (SecretStr, SecretBytes) for end in range(len(place)) for kind in _annotations(model, place[: end + 1])
+    )
+
+
+def _annotations(model: type[BaseModel], place: Place) -> list[Any]:
+    """What ``model`` takes at ``place``: each alternative."""
+    found: list[Any] = [model]
     for part in place:
         following: list[Any] = []
-        for one in models:
+        for one in found:
             if isinstance(one, type) and issubclass(one, BaseModel):
                 for name, info in one.model_fields.items():
                     if part in (name, info.alias):
                         following += _unwrapped(info.annotation)
             elif get_origin(one) in (dict, Mapping, list, tuple) and get_args(one):
                 following += _unwrapped(get_args(one)[-1])
-        models = following
-    keys: list[str] = []
-    for one in models:
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            keys += [info.alias or name for name, info in one.model_fields.items()]
-    return list(dict.fromkeys(keys))
+        found = following
+    return found
 
 
 def _unwrapped(annotation: Any) -> list[Any]:
@@ -208,9 +240,22 @@ def _in_data(loc: tuple[int | str, ...], data: Any) -> Place:
     return tuple(kept)
 
 
+_PRIVATE = ("password", "secret", "token")
+
+
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = repr(_without_secrets(value))
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _without_secrets(value: object) -> object:
+    """``value`` without what stands under a key that speaks of a secret, at any depth."""
+    if isinstance(value, Mapping):
+        return {
+            key: MASK if any(word in str(key).lower() for word in _PRIVATE) else _without_secrets(inner)
+            for key, inner in value.items()
+        }
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _distinct(errors: list[InputError]) -> list[InputError]:

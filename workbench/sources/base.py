@@ -6,15 +6,19 @@ import abc
 import asyncio
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from workbench.model.errors import InputError, InputErrors, did_you_mean
+from workbench.model.errors import SourceError as SourceError  # its home is down there, its name is ours
+from workbench.model.keys import AssetTypeName, CadenceText, check_host, check_url
 from workbench.model.samples import Event, Sample, SeriesKey
+from workbench.model.secrets import masked
 from workbench.model.tags import TagMap
+from workbench.model.yamlfile import Complaint, complaint
 
 
 class Capability(StrEnum):
@@ -24,10 +28,6 @@ class Capability(StrEnum):
     SUBSCRIBE = "subscribe"
     WRITE = "write"
     DISCOVER = "discover"
-
-
-class SourceError(Exception):
-    """A source did not do what was asked: names the source, the device and what was seen."""
 
 
 class Sink(Protocol):
@@ -81,7 +81,8 @@ class DeviceHealth:
     def failed(self, error: BaseException | str, state: str = "degraded") -> None:
         """Count an error."""
         self.errors += 1
-        self.last_error = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
+        text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
+        self.last_error = masked(text)  # it goes into a file, onto pages and screens
         self.state = state
 
 
@@ -112,9 +113,13 @@ class SourceConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    asset_type: str = Field(description="type of the assets behind this entry, such as wind_turbine")
-    cadence: str = Field(description="how often each asset reports, such as 1s or 5s")
+    asset_type: AssetTypeName = Field(description="type of the assets behind this entry, such as wind_turbine")
+    cadence: CadenceText = Field(description="how often each asset reports, such as 1s or 5s")
     tags: str | None = Field(None, description="file of the tag map, relative to the catalogs folder")
+
+    # of those drivers that have such a key
+    _host = field_validator("host", check_fields=False)(lambda value: value if value is None else check_host(value))
+    _url = field_validator("url", check_fields=False)(lambda value: value if value is None else check_url(value))
 
 
 _Config = TypeVar("_Config", bound=BaseModel)
@@ -135,15 +140,14 @@ def check_config(name: str, model: type[_Config], config: Mapping[str, Any] | Ba
         return model.model_validate(keys)
     except ValidationError as error:
         allowed = [field.alias or key for key, field in model.model_fields.items()]
-        errors = [
-            InputError(
-                str(found["msg"]),
-                where=".".join([name, *map(str, found["loc"])]),
-                found=None if found["type"] == "missing" else repr(found["input"]),
-                hint=did_you_mean(str(found["loc"][-1]), allowed) if found["type"] == "extra_forbidden" else None,
-            )
-            for found in error.errors()
-        ]
+        errors = []
+        for found in error.errors():
+            told = complaint(found, found["loc"], model)
+            if found["type"] == "extra_forbidden":
+                told = Complaint(told.message, hint=did_you_mean(str(found["loc"][-1]), allowed))
+            elif found["type"] == "missing":
+                told = Complaint(told.message)
+            errors.append(InputError(where=".".join([name, *map(str, found["loc"])]), **asdict(told)))
         raise errors[0] if len(errors) == 1 else InputErrors(errors) from None
 
 

@@ -48,6 +48,7 @@ def fetch(url: str, sha256: str, *, entry: str, local: Sequence[Path] = ()) -> P
     import pooch
     import requests
 
+    pooch.get_logger().setLevel("ERROR")  # it would show the address with whatever secret is in it
     goal = cached(url)
     by_hand = " or ".join(str(path) for path in local) or str(goal)
     hint = f"download it by hand and put it at {by_hand}"
@@ -60,17 +61,18 @@ def fetch(url: str, sha256: str, *, entry: str, local: Sequence[Path] = ()) -> P
             downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
         )
     except (requests.RequestException, OSError) as error:
+        # "from None", here and below: their own text holds the address as it is
         raise InputError(
             f"cannot download {url}", where=entry, found=f"{type(error).__name__}: {_reason(error)}", hint=hint
-        ) from error
-    except ValueError as error:  # pooch's word for a wrong checksum
+        ) from None
+    except ValueError:  # pooch's word for a wrong checksum
         raise InputError(
             f"the download of {url} is not the expected file",
             where=entry,
             found="another checksum",
             expected=f"sha256 {sha256}",
             hint=hint,
-        ) from error
+        ) from None
     return Path(found)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from workbench.model.errors import InputError, did_you_mean
+from workbench.model.keys import AssetTypeName, CadenceText
 
 #: What stands for a missing value where the entry does not say.
 USUAL_NULLS = ("NaN", "nan", "NULL", "null", "NA", "N/A", "n/a")
@@ -87,8 +88,10 @@ class Column(_Model):
 class FileConfig(_Model):
     """Keys shared by all file drivers."""
 
-    asset_type: str = Field(description="kind of the assets: wind_turbine, inverter, …")
-    cadence: str | None = Field(None, description="length of a slot, such as 10min; the times as they are if left out")
+    asset_type: AssetTypeName = Field(description="kind of the assets: wind_turbine, inverter, …")
+    cadence: CadenceText | None = Field(
+        None, description="length of a slot, such as 10min; the times as they are if left out"
+    )
     path: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
         default_factory=list,
         description="files or glob patterns, relative to the catalog file; with url: places to look first",
@@ -106,18 +109,6 @@ class FileConfig(_Model):
     def _http(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("https://", "http://")):
             raise ValueError("not an http(s) address")
-        return value
-
-    @field_validator("cadence")
-    @classmethod
-    def _cadence(cls, value: str | None) -> str | None:
-        from workbench.model.time import Cadence
-
-        if value is not None:
-            try:
-                Cadence.parse(value)
-            except InputError as error:
-                raise ValueError(error.message) from error
         return value
 
     @model_validator(mode="after")

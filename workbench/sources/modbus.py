@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from workbench.model.errors import InputError
+from workbench.model.keys import HostText
 from workbench.model.samples import Sample, SeriesKey
 from workbench.model.tags import ModbusMap, TagMap
 from workbench.model.time import Cadence
@@ -42,8 +43,15 @@ class ModbusAddress(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     unit: int = Field(1, ge=0, le=255, description="unit id")
-    host: str | None = Field(None, description="host or host:port; the entry's if left out")
+    host: HostText | None = Field(None, description="host or host:port; the entry's if left out")
     port: int | None = Field(None, ge=1, le=65535)
+
+
+# told apart by their looks, so that a wrong one is told of once
+_Address = Annotated[
+    Annotated[int, Field(ge=0, le=255), Tag("unit")] | Annotated[ModbusAddress, Tag("address")],
+    Discriminator(lambda value: "address" if isinstance(value, (dict, ModbusAddress)) else "unit"),
+]
 
 
 class ModbusConfig(SourceConfig):
@@ -58,9 +66,7 @@ class ModbusConfig(SourceConfig):
     baudrate: int = Field(19200, gt=0, description="serial: bits per second")
     parity: Literal["N", "E", "O"] = Field("N", description="serial: none, even or odd")
     stopbits: Literal[1, 2] = Field(1, description="serial: stop bits")
-    assets: dict[str, int | ModbusAddress] = Field(
-        min_length=1, description="asset to unit id, or to {unit, host, port}"
-    )
+    assets: dict[str, _Address] = Field(min_length=1, description="asset to unit id, or to {unit, host, port}")
     connection: Literal["shared", "device"] = Field(
         "shared", description="shared: one TCP connection for all units of a host; device: one for each asset"
     )
