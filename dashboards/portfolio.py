@@ -23,6 +23,6 @@ else:
     )
     # A list stands on top of each other.
     page.row([parts.sites(span=7), charts.PowerTrend(view, hours=24)], parts.state_matrix(span=5))
-    page.row(parts.recent_records(view, span=7), parts.data_health(span=5))
+    page.row(parts.recent_records(view, span=7, limit=6), parts.data_health(span=5))
 
 page.show()

@@ -22,7 +22,7 @@ WELL = {
 }
 ILL = {
     "dropped": (12, "12 samples dropped", "fault"),
-    "clock": (1, "1 sample with a time that cannot be", "operating_reduced"),
+    "clock": (1, "1 sample with a suspect clock", "operating_reduced"),
     "keeper": (False, "keeper not running", "operating_reduced"),
     "journal_backlog_s": (30.0, "3 samples, for 30", "operating_reduced"),
     "journal_error": ("OSError: disk full", "journal refuses samples: OSError: disk full", "fault"),

@@ -38,7 +38,7 @@ def troubles(site: SiteNow) -> list[Trouble]:
     if site.running and _waits_too_long(site, collector):
         found.append(Trouble("waiting", f"{waiting_words(collector)} waiting for the journal", "operating_reduced"))
     if clock := int(collector.get("clock") or 0):
-        found.append(Trouble("clock", f"{_samples(clock)} with a time that cannot be", "operating_reduced"))
+        found.append(Trouble("clock", f"{_samples(clock)} with a suspect clock", "operating_reduced"))
     return found
 
 

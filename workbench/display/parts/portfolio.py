@@ -381,6 +381,11 @@ def recent_records(live: Live, *, site: str = "", asset: str = "", span: int = 7
     )
 
 
+def _when(time: int, now: int) -> str:
+    """Time of day, with the date where it was not today."""
+    return fmt.clock(time, date=fmt.clock(time, date=True)[:10] != fmt.clock(now, date=True)[:10])
+
+
 _SEVERITY = {"critical": "fault", "high": "fault", "medium": "operating_reduced", "low": "operating_reduced"}
 
 
@@ -403,12 +408,12 @@ def records_table(records: list[dict[str, object]], now: Now, *, site: str = "",
             fmt.words(str(record["text"]).replace(" → ", " to "))
             or f"{fmt.words(str(record['name']))}: {fmt.words(str(record['value'])).lower()}"
         )
-        cells = [f'<td title="{fmt.clock(time, date=True)} UTC">{h.age(time, now.time)}</td>', f"<td>{shown}</td>"]
+        cells = [f"<td>{_when(time, now.time)} {h.age(time, now.time)}</td>", f"<td>{shown}</td>"]
         if not asset:
             place = h.link("asset", str(record["asset"]), site=where.id, asset=str(record["asset"]))
             cells.append(f"<td>{place}</td>" if record["asset"] else f"<td>{h.esc(where.name)}</td>")
         cells.append(f'<td class="wide">{h.esc(what)}</td>')
         rows.append("<tr>" + "".join(cells) + "</tr>")
     place = "" if asset else "<th>Asset</th>"
-    head = f"<tr><th>Ago</th><th>Severity</th>{place}<th>What</th></tr>"
+    head = f"<tr><th>Time, UTC, and age</th><th>Severity</th>{place}<th>What</th></tr>"
     return f'<div class="table"><table>\n<thead>{head}</thead>\n<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>'

@@ -281,13 +281,13 @@ def _quiet_card(at: SiteNow, asset: str) -> str:
 
 def _beside_word(kind: str) -> str:
     return {
-        "wind_turbine": "Wind at the nacelle",
+        "wind_turbine": "Nacelle wind",
         "battery": "State of charge",
         "grid_meter": "Frequency",
         "met_mast": "Temperature",
         "weather_station": "Temperature",
         "irradiance_sensor": "Modules",
-        "inverter": "Inside the cabinet",
+        "inverter": "Cabinet",
     }.get(kind, "")
 
 

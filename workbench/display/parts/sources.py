@@ -88,7 +88,7 @@ def _collector(site: SiteNow, now: Now) -> str:
         ("Late samples", _count(collector, "late")),
         ("Waiting for the journal", _told(wrong.get("waiting"), waiting_words(collector))),
         ("Dropped", _told(wrong.get("dropped"), _count(collector, "dropped"))),
-        ("Time that cannot be", _told(wrong.get("clock"), _count(collector, "clock"))),
+        ("Suspect clock", _told(wrong.get("clock"), _count(collector, "clock"))),
         ("Keeper", _told(wrong.get("keeper"), keeper_words(collector) if site.running else fmt.NOTHING)),
     ]
     rows = "\n".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts)
