@@ -42,6 +42,37 @@ def test_a_chunk_is_committed_once_when_it_is_full(site, batch, key, clock, keep
     assert site.open(key).sizes["time"] == 3590
 
 
+def test_a_series_that_cannot_be_summed_up_holds_nothing_else_up(
+    site, batch, key, clock, keeper, t0, monkeypatch: pytest.MonkeyPatch
+):
+    from workbench.store import keeper as module
+
+    real = module.statistics_batches
+
+    def broken(store, series, periods, *, received):
+        if series == key:
+            raise ValueError("not this one")
+        return real(store, series, periods, received=received)
+
+    other = xr.Dataset(
+        {"wind_speed": (("time", "asset"), np.ones((1200, 1)))},
+        coords={
+            "time": (t0 + np.arange(1200) * NS).astype("datetime64[ns]"),
+            "asset": ["M"],
+        },
+    )
+    site.import_dataset("met_mast/1s", other)
+    put(site, batch, [10, 1199])
+    monkeypatch.setattr(module, "statistics_batches", broken)
+    clock[0] = t0 + 4_000 * NS
+    report = keeper.step()
+    assert report.trouble == [f"statistics of {site.site} {key} failed: ValueError: not this one"]
+    assert report.periods == 2
+    monkeypatch.undo()
+    assert keeper.step().trouble == []
+    assert site.open("wind_turbine/10min").sizes["time"] == 2
+
+
 def test_late_samples_are_committed_every_few_minutes(site, batch, key, clock, keeper, t0):
     put(site, batch, [10, 20])
     clock[0] = t0 + 4_000 * NS

@@ -7,6 +7,7 @@ killed at any instant; the next one goes on where it ended.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ class KeeperReport:
     collected: int = 0  #: bytes given back by collection
     seconds: float = 0.0
     committed: dict[str, list[int]] = field(default_factory=dict)  #: series -> chunks
+    trouble: list[str] = field(default_factory=list)  #: what failed while the rest went on
 
     @property
     def idle(self) -> bool:
@@ -97,6 +99,7 @@ class Keeper:
         self._lock = contextlib.ExitStack()
         self._file: IO[str] | None = None
         self._marks: list[tuple[int, int]] = []
+        self._told: set[str] = set()
 
     def __enter__(self) -> Keeper:
         self.lock()
@@ -146,7 +149,15 @@ class Keeper:
         with self.store.view() as view:
             keys = [key for key in view.known() if has_statistics(key)]
         for key in keys:
-            self._statistics_of(key, report)
+            try:
+                self._statistics_of(key, report)
+            except Exception as error:
+                # One series that cannot be summed up must not keep the others, and the store, waiting.
+                text = f"statistics of {self.store.site} {key} failed: {type(error).__name__}: {error}"
+                report.trouble.append(text)
+                if text not in self._told:
+                    logging.getLogger(__name__).exception("statistics of %s %s failed", self.store.site, key)
+                self._told.add(text)
 
     def _statistics_of(self, key: SeriesKey, report: KeeperReport) -> None:
         name = f"statistics {key}"
@@ -241,7 +252,6 @@ def keeper_main(
     InputError
         Another keeper serves one of the sites.
     """
-    import logging
     import signal
     import threading
 
@@ -283,7 +293,6 @@ def _be_quiet() -> None:
 
 
 if __name__ == "__main__":
-    import logging
     import sys
 
     from workbench.model.errors import InputError
