@@ -93,6 +93,43 @@ def test_check(run, tmp_path: Path) -> None:
     assert (well.returncode, well.stdout) == (0, f"{tmp_path}/c.yaml: 0 entries, all well\n")
 
 
+BRACKETS = """\
+entries:
+  odd:
+    driver: csv
+    description: "Speed in [furlong] per [bold]fortnight[/bold]"
+    asset_type: wind_turbine
+    path: "[red]x.csv"
+    time: t
+    asset: T1
+    columns: {v: {variable: speed, units: "1", own: true, long_name: x}}
+"""
+
+
+def test_brackets_are_shown_as_they_are(run, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(BRACKETS)
+    listed = run("catalog", "list", "--catalog", "c.yaml").stdout
+    assert "Speed in [furlong] per [bold]fortnight[/bold]" in listed
+    shown = run("catalog", "show", "c.odd", "--catalog", "c.yaml").stdout
+    assert "Speed in [furlong] per [bold]fortnight[/bold]" in shown
+    assert "[red]x.csv" in shown
+    (tmp_path / "m.json").write_text(
+        '{"turbine_id": "A", "farm_id": "F", "timestamp": "2025-01-01T00:00Z", "sag": 1, "sag_unit": "furlong"}'
+    )
+    assert "sag [furlong]" in run("ingest", "m.json", "--store", "s").stdout
+
+
+def test_run_replaces_a_file_only_when_told(run, tmp_path: Path, checkout: Path) -> None:
+    spec = checkout / "catalogs" / "pipelines" / "scada_quality.yaml"
+    words = ("run", spec, "--input", "files.csv", "--start", "2024-06-21")
+    done = run(*words, "--out", "x.nc")
+    assert done.returncode == 0, done.stderr
+    again = run(*words, "--output", "x.nc")
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr
+    assert run(*words, "--output", "x.nc", "--overwrite").returncode == 0
+
+
 def test_every_command_has_an_example(run) -> None:
     for words in (["catalog", "list"], ["catalog", "show"], ["catalog", "read"], ["catalog", "check"], ["ingest"]):
         done = run(*words, "--help")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -53,8 +54,62 @@ def test_every_command_has_help_with_an_example(command: str):
 def test_an_unknown_command_is_wrong_use():
     done = workbench("colect")
     assert done.returncode == 2
-    assert "colect" in done.stderr
+    assert "No such command 'colect', did you mean 'collect'?" in done.stderr
     assert "Traceback" not in done.stderr
+    below = workbench("catalog", "chek")
+    assert below.returncode == 2
+    assert "No such command 'chek', did you mean 'check'?" in below.stderr
+
+
+@pytest.mark.parametrize("group", ["catalog", "store", "vocabulary", "report"])
+def test_help_of_a_group_has_an_example_and_nothing_of_the_shell(group: str):
+    text = workbench(group, "--help").stdout
+    assert f"Example: workbench {group} " in text
+    assert "completion" not in text
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_paragraphs_of_help_fill_their_lines(command: str):
+    """A line ends where the next word would not fit, or the paragraph ends."""
+    text = workbench(command, "--help", COLUMNS="80").stdout.split("╭")[0]
+    lines = [line.rstrip() for line in text.splitlines()]
+    for line, after in itertools.pairwise(lines):
+        if line and after:
+            assert len(line) + 1 + len(after.split()[0]) > 78, line
+
+
+def test_help_keeps_what_stands_in_brackets():
+    text = " ".join(workbench("simulate", "--help").stdout.split())
+    assert "soiled_string [share lost], outage" in text
+    assert "{FILE}..." in workbench("ingest", "--help").stdout
+    assert "Name of the entry" in workbench("catalog", "show", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("init", "file/below"),
+        ("vocabulary", "page", "--out", "file/page.md"),
+        ("ingest", "message.json", "--store", "file"),
+        ("ingest", "message.json", "--store", "file/below"),
+        ("dashboards", "--port", "99999", "--no-browser"),
+        ("dashboards", "--port", "-1", "--no-browser"),
+    ],
+)
+def test_impossible_places_are_told_without_a_traceback(tmp_path: Path, words: tuple[str, ...]):
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "message.json").write_text('{"turbine_id": "A", "farm_id": "F", "timestamp": "2025-01-01T00:00Z"}')
+    done = workbench(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dead_device_is_told_without_a_traceback():
+    code = "import sys; from workbench.sources.base import SourceError; import workbench.cli as c\n"
+    code += "def fail(): raise SourceError('a.b: no device answers')\nc.app = fail; c.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: a.b: no device answers\n")
 
 
 def test_a_wrong_project_is_told_without_a_traceback(tmp_path: Path):

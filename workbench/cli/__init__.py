@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import workbench
-from workbench.model.errors import InputError
+from workbench.model.errors import InputError, SourceError, did_you_mean
 
 # name -> (module, attribute, panel, one line of help). The line stands here so that the list of commands
 # does not import their modules.
@@ -37,7 +37,27 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
-class _LazyGroup(TyperGroup):
+#: An example of each group; those of its commands stand with the commands.
+EXAMPLES = {
+    "catalog": "workbench catalog show north_ridge.scada",
+    "store": "workbench store info north_ridge",
+    "vocabulary": "workbench vocabulary show power_output",
+    "report": "workbench report run wind_farm --site la_haute_borne --period 2015",
+}
+
+
+class _Group(TyperGroup):
+    """Names the nearest command where there is none of a name."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        names = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in names:
+            near = did_you_mean(args[0], names)
+            ctx.fail(f"No such command {args[0]!r}" + (f", {near}" if near else "."))
+        return super().resolve_command(ctx, args)
+
+
+class _LazyGroup(_Group):
     """Imports a command's module when the command is named."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -51,11 +71,17 @@ class _LazyGroup(TyperGroup):
             return typer.core.TyperCommand(cmd_name, help=line, short_help=line, rich_help_panel=panel)
         found: Any = getattr(importlib.import_module(f"workbench.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
-            command: Any = get_command(found)
+            group = found
+            group.info.cls = _Group
+            group.info.epilog = f"Example: `{EXAMPLES[cmd_name]}`"
         else:
-            single = typer.Typer(add_completion=False)
-            single.command(cmd_name)(found)
-            command = get_command(single)
+            group = typer.Typer()
+            group.command(cmd_name)(found)
+        group.rich_markup_mode = (
+            "markdown"  # anything else takes [K] for markup and breaks paragraphs as the source does
+        )
+        group._add_completion = False
+        command: Any = get_command(group)
         command.name = cmd_name
         command.rich_help_panel = panel
         return command
@@ -107,9 +133,13 @@ def main() -> None:
     """Run the command line; an error in the input ends with its message and exit code 2."""
     try:
         app()
-    except InputError as error:
+    except (InputError, SourceError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone, as in `workbench … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # a folder that is a file, a disk that is full, a port that is taken
+        told = InputError(error.strerror or str(error), file=error.filename)
+        print(f"error: {told}", file=sys.stderr)
+        sys.exit(2)

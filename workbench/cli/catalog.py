@@ -7,9 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(
-    help="List, show, read and check the entries of the catalogs.", no_args_is_help=True, rich_markup_mode="markdown"
-)
+app = typer.Typer(help="List, show, read and check the entries of the catalogs.", no_args_is_help=True)
 
 CatalogOption = Annotated[
     Path | None,
@@ -17,6 +15,9 @@ CatalogOption = Annotated[
 ]
 StoreOption = Annotated[
     Path | None, typer.Option("--store", metavar="DIR", help="Root of the store; the project's if left out.")
+]
+EntryArgument = Annotated[
+    str, typer.Argument(metavar="ENTRY", help="Name of the entry, `<site>.<entry>`; see `workbench catalog list`.")
 ]
 
 
@@ -32,7 +33,7 @@ def list_entries(
     from rich.table import Table
 
     from workbench.catalog import open_catalog
-    from workbench.cli._console import console
+    from workbench.cli._console import cells, console
     from workbench.model.errors import InputError, did_you_mean
 
     kinds = ("live", "file", "store")
@@ -51,12 +52,12 @@ def list_entries(
         raw = entry.spec.raw
         series = "/".join(str(raw[key]) for key in ("asset_type", "cadence") if key in raw)
         count = len(raw["assets"]) if isinstance(raw.get("assets"), (dict, list)) else ""
-        table.add_row(name, entry.kind or "[red]?[/]", entry.driver, series, str(count), entry.description)
+        table.add_row(*cells(name, entry.kind or "?", entry.driver, series, count, entry.description))
     console().print(table)
 
 
 @app.command("show")
-def show_entry(entry: str, catalog: CatalogOption = None, store: StoreOption = None) -> None:
+def show_entry(entry: EntryArgument, catalog: CatalogOption = None, store: StoreOption = None) -> None:
     """Show what an entry is: where it comes from, variables with units, assets, span.
 
     Example: `workbench catalog show la_haute_borne.scada`
@@ -64,7 +65,7 @@ def show_entry(entry: str, catalog: CatalogOption = None, store: StoreOption = N
     from rich.table import Table
 
     from workbench.catalog import open_catalog
-    from workbench.cli._console import console
+    from workbench.cli._console import cells, console
 
     about: dict[str, Any] = open_catalog(catalog, store=store)[entry].describe()
     screen = console()
@@ -73,22 +74,22 @@ def show_entry(entry: str, catalog: CatalogOption = None, store: StoreOption = N
     table.add_column(overflow="fold")
     for key in ("name", "description", "driver", "kind", "site", "asset_type", "cadence", "licence"):
         if about[key]:
-            table.add_row(key, str(about[key]))
-    table.add_row("where", "\n".join(about["where"]))
+            table.add_row(*cells(key, about[key]))
+    table.add_row(*cells("where", "\n".join(about["where"])))
     if about["assets"]:
-        table.add_row("assets", ", ".join(about["assets"]))
+        table.add_row(*cells("assets", ", ".join(about["assets"])))
     if about["span"]:
         table.add_row("span", f"{_seconds(about['span'][0])} … {_seconds(about['span'][1])} UTC")
     screen.print(table)
     variables = Table("variable", "unit", box=None, header_style="bold", pad_edge=False)
     for name, unit in about["variables"].items():
-        variables.add_row(name, unit)
+        variables.add_row(*cells(name, unit))
     screen.print(variables)
 
 
 @app.command("read")
 def read_entry(
-    entry: str,
+    entry: EntryArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .nc, .parquet, .csv or .zarr.")],
     start: Annotated[str, typer.Option(help="First time, UTC, such as 2015-06-01 or 2015-06-01T10:20.")] = "",
     end: Annotated[str, typer.Option(help="Time to end before, UTC.")] = "",
@@ -104,16 +105,16 @@ def read_entry(
     """
     from workbench.catalog import open_catalog
     from workbench.catalog.export import check_goal, write
-    from workbench.cli._console import console
+    from workbench.cli._console import console, plain
 
     check_goal(out, overwrite=overwrite)
     screen = console(stderr=True)
-    with screen.status(f"reading {entry}"):
+    with screen.status(f"reading {plain(entry)}"):
         time = slice(start or None, end or None) if start or end else None
         data = open_catalog(catalog, store=store)[entry].read(
             time=time, assets=_words(assets), variables=_words(variables)
         )
-    with screen.status(f"writing {out}"):
+    with screen.status(f"writing {plain(out)}"):
         write(data, out, overwrite=overwrite)
     sizes = data.sizes
     assets_read = "1 asset" if sizes["asset"] == 1 else f"{sizes['asset']} assets"

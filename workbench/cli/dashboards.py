@@ -9,7 +9,9 @@ import typer
 
 
 def dashboards(
-    port: Annotated[int, typer.Option(help="Port on the loopback address; 0 takes a free one.")] = 5006,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on the loopback address; 0 takes a free one.")
+    ] = 5006,
     browser: Annotated[bool, typer.Option(help="Open the portfolio page in your browser.")] = True,
     store: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Root of the store; default: the project's.")
@@ -20,7 +22,7 @@ def dashboards(
     Serves every Panel app of the project's `dashboards` folder on 127.0.0.1, from this machine alone: fonts
     and scripts included. The pages show what `workbench collect` writes, as it arrives. Ctrl-C ends it.
 
-    Example: workbench dashboards --port 5010 --store data/demo/store
+    Example: `workbench dashboards --port 5010 --store data/demo/store`
     """
     import contextlib
     import webbrowser

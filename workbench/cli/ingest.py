@@ -9,7 +9,7 @@ import typer
 
 
 def ingest(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="JSON or NDJSON, also gzipped.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="JSON or NDJSON, also gzipped.")],
     store: Annotated[
         Path | None, typer.Option("--store", metavar="DIR", help="Root of the store; the project's if left out.")
     ] = None,
@@ -32,6 +32,7 @@ def ingest(
     from rich.table import Table
 
     from workbench.catalog import open_portfolio
+    from workbench.cli._console import cells
     from workbench.cli._console import console as screen
     from workbench.ingest import ingest as take_in
     from workbench.ingest.run import report_rows
@@ -44,7 +45,7 @@ def ingest(
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in report_rows(report):
-        table.add_row(name, value)
+        table.add_row(*cells(name, value))
     screen().print(table)
     if report.states:
         raise typer.Exit(1)

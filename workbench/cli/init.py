@@ -13,7 +13,7 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where; must
 
     It runs at once with the simulated sites; replace them by your own, one file at a time.
 
-    Example: workbench init my-portfolio && cd my-portfolio && workbench demo
+    Example: `workbench init my-portfolio && cd my-portfolio && workbench demo`
     """
     from collections import Counter
 

@@ -36,14 +36,14 @@ def simulate(
     name, so that any client can connect. Runs until Ctrl-C or SIGTERM.
 
     Where a port is taken, choose another through the environment variable in the catalog:
-    WORKBENCH_MODBUS_SUN_VALLEY=127.0.0.1:16022 workbench simulate
+    `WORKBENCH_MODBUS_SUN_VALLEY=127.0.0.1:16022 workbench simulate`
 
     A fault is kind:asset[:magnitude], with variable=…, ramp=10min, after=30s, for=5min where wanted. Kinds:
     hot_bearing [K], stuck_sensor, soiled_string [share lost], outage, curtailment [share left],
     pitch_offset [degree], yaw_misalignment [degree]. With --truth, faults.jsonl tells what was done.
     A line added to the file of --faults while it runs injects that fault at once; one taken out ends it.
 
-    Example: workbench simulate --site north_ridge --seed 7 --for 10min
+    Example: `workbench simulate --site north_ridge --seed 7 --for 10min`
     """
     import asyncio
     import sys

@@ -18,13 +18,13 @@ Store = Annotated[Path | None, typer.Option(metavar="DIR", help="Root of the sto
 
 @app.command()
 def info(
-    site: Annotated[list[str] | None, typer.Argument(help="Sites; all by default.")] = None,
+    site: Annotated[list[str] | None, typer.Argument(metavar="SITE", help="Sites; all by default.")] = None,
     store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for tools.")] = False,
 ) -> None:
     """Sites, series, their assets, variables and span, sizes, and what waits in the journal.
 
-    Example: workbench store info north_ridge
+    Example: `workbench store info north_ridge`
     """
     import dataclasses
 
@@ -41,14 +41,14 @@ def info(
 
 @app.command()
 def verify(
-    site: Annotated[list[str] | None, typer.Argument(help="Sites; all by default.")] = None,
+    site: Annotated[list[str] | None, typer.Argument(metavar="SITE", help="Sites; all by default.")] = None,
     store: Store = None,
 ) -> None:
     """Read everything and say what is wrong: damaged journal rows, unreadable chunks, irregular time.
 
     Ends with 1 where something is wrong. Trouble at one site does not keep the others from being read.
 
-    Example: workbench store verify
+    Example: `workbench store verify`
     """
     wrong = 0
     for one in _sites(store, site or []):
@@ -63,8 +63,8 @@ def verify(
 
 @app.command()
 def export(
-    site: Annotated[str, typer.Argument(help="Site.")],
-    series: Annotated[str, typer.Argument(help="Series, <asset type>/<cadence>.")],
+    site: Annotated[str, typer.Argument(metavar="SITE", help="Site.")],
+    series: Annotated[str, typer.Argument(metavar="SERIES", help="Series, `<asset type>/<cadence>`.")],
     out: Annotated[Path, typer.Option(help="File to write: .parquet or .nc (NetCDF).")],
     start: Annotated[str | None, typer.Option(help="First time, UTC, such as 2026-01-31T12:00.")] = None,
     end: Annotated[str | None, typer.Option(help="End, UTC, not included.")] = None,
@@ -75,17 +75,18 @@ def export(
 ) -> None:
     """Write a series to a Parquet or NetCDF file, in bounded memory; the file appears whole or not at all.
 
-    Example: workbench store export north_ridge wind_turbine/10min --out turbines.parquet --start 2026-01-01
+    Example: `workbench store export north_ridge wind_turbine/10min --out turbines.parquet --start 2026-01-01`
     """
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from workbench.cli._console import console as screen
+    from workbench.cli._console import plain
 
     (one,) = _sites(store, [site])
     console = screen(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"{site} {series}", total=None)
+        task = bar.add_task(plain(f"{site} {series}"), total=None)
         one.export(
             series,
             out,
@@ -130,6 +131,7 @@ def _show(infos: list[StoreInfo]) -> None:
     import numpy as np
     from rich.table import Table
 
+    from workbench.cli._console import cells, plain
     from workbench.cli._console import console as screen
 
     console = screen()
@@ -137,7 +139,7 @@ def _show(infos: list[StoreInfo]) -> None:
         size = f"{one.bytes / 1e6:,.1f} MB" + (f", {one.bytes_per_value:.2f} B/value" if one.values else "")
         waits = f"{one.journal_rows:,} rows ({one.journal_values:,} values) in the journal, {one.journal_bytes / 1e6:,.1f} MB"
         table = Table(
-            title=f"{one.site}: {one.values:,} values in the store, {size}; {waits}; {one.snapshots} snapshots",
+            title=f"{plain(one.site)}: {one.values:,} values in the store, {size}; {waits}; {one.snapshots} snapshots",
             title_justify="left", header_style="bold", box=None, pad_edge=False,
         )  # fmt: skip
         for column in ("series", "first (UTC)", "last (UTC)"):
@@ -149,9 +151,7 @@ def _show(infos: list[StoreInfo]) -> None:
                 "" if when is None else np.datetime_as_string(when, unit="s").replace("T", " ")
                 for when in (series.first, series.last)
             ]
-            table.add_row(
-                str(series.key), *stamps, f"{series.slots:,}", f"{len(series.assets)}", f"{len(series.variables)}",
-                f"{series.journal_rows:,}",
-            )  # fmt: skip
+            counts = (series.slots, len(series.assets), len(series.variables), series.journal_rows)
+            table.add_row(*cells(series.key, *stamps, *(f"{count:,}" for count in counts)))
         console.print(table)
         console.print()

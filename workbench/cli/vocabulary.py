@@ -12,14 +12,14 @@ app = typer.Typer(help="The names, units and states everything is written in.", 
 
 @app.command("list")
 def list_terms(
-    pattern: Annotated[str, typer.Argument(help="Only names that match, such as 'wind_*'.")] = "*",
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Only names that match, such as `wind_*`.")] = "*",
     asset_type: Annotated[str | None, typer.Option("--type", help="Only what this kind of asset has.")] = None,
     kind: Annotated[str | None, typer.Option(help="measurement, angle, counter, status or setpoint.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for tools.")] = False,
 ) -> None:
     """List names with their units and meanings.
 
-    Example: workbench vocabulary list 'irradiance_*' --type inverter
+    Example: `workbench vocabulary list 'irradiance_*' --type inverter`
     """
     from fnmatch import fnmatchcase
     from typing import get_args
@@ -46,13 +46,14 @@ def list_terms(
         return
     from rich.table import Table
 
+    from workbench.cli._console import cells
     from workbench.cli._console import console as screen
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("name", "unit", "kind", "meaning"):
         table.add_column(column, overflow="fold", no_wrap=column == "name")
     for term in terms:
-        table.add_row(term.name, "" if term.kind == "status" else term.units, term.kind, term.long_name)
+        table.add_row(*cells(term.name, "" if term.kind == "status" else term.units, term.kind, term.long_name))
     console = screen()
     console.print(table)
     console.print(f"{len(terms)} names", style="dim")
@@ -60,13 +61,13 @@ def list_terms(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A name of the vocabulary.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of the vocabulary.")],
     asset_type: Annotated[str | None, typer.Option("--type", help="As it is meant for this kind of asset.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for tools.")] = False,
 ) -> None:
     """Show all that is known about one name.
 
-    Example: workbench vocabulary show turbine_status
+    Example: `workbench vocabulary show turbine_status`
     """
     from workbench.model.vocabulary import vocabulary
 
@@ -78,6 +79,7 @@ def show(
         return
     from rich.table import Table
 
+    from workbench.cli._console import cells
     from workbench.cli._console import console as screen
 
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -100,7 +102,7 @@ def show(
         rows += [(f"for {kind}", ", ".join(map(str, changes.values()))) for kind, changes in term.per_type.items()]
     for key, value in rows:
         if value:
-            table.add_row(key, value)
+            table.add_row(*cells(key, value))
     screen().print(table)
 
 
@@ -110,12 +112,16 @@ def page(
 ) -> None:
     """Write the page of the docs that shows the vocabulary, in Markdown.
 
-    Example: workbench vocabulary page --out docs/vocabulary.md
+    Example: `workbench vocabulary page --out docs/vocabulary.md`
     """
     from workbench.model.vocabulary import vocabulary
     from workbench.model.vocabulary_page import page as markdown
 
-    text = markdown(vocabulary())
+    put_page(markdown(vocabulary()), out)
+
+
+def put_page(text: str, out: Path | None) -> None:
+    """A page of the docs into the file ``out``, or on screen."""
     if out is None:
         typer.echo(text, nl=False)
     else:
