@@ -24,6 +24,7 @@ class Sink:
         self.events: list[Event] = []
         self.arrived: list[float] = []
         self.pending: list[asyncio.Future[None]] = []
+        self.notes: dict[str, object] = {}
         self._durable = durable
 
     def put(self, samples: Sequence[Sample]):
@@ -38,6 +39,12 @@ class Sink:
 
     def event(self, event: Event) -> None:
         self.events.append(event)
+
+    def remember(self, key: str, value) -> None:
+        self.notes[key] = value
+
+    def recall(self, key: str):
+        return self.notes.get(key)
 
     def of(self, asset: str) -> list[Sample]:
         return [sample for sample in self.samples if sample.asset == asset]

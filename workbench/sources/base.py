@@ -45,6 +45,17 @@ class Sink(Protocol):
         """Take an event."""
         ...
 
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a note that is durable together with the samples put before it: both or neither.
+
+        ``value`` is what JSON can hold. A source that knows its place in what it reads notes it here.
+        """
+        ...
+
+    def recall(self, key: str) -> Any:
+        """The note last remembered under ``key``, also by an earlier collector; None where there is none."""
+        ...
+
 
 @dataclass
 class DeviceHealth:

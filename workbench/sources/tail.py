@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import orjson
+import structlog
 from pydantic import Field
 
 from workbench.model.errors import InputError
@@ -25,9 +26,12 @@ from workbench.model.time import Cadence
 from workbench.sources.base import Capability, FoundTag, Sink, Source, SourceConfig, SourceError, check_config
 from workbench.sources.mqtt_message import MessageDecoder, MessageError, leaves, parse_path, pick, state_numbers
 from workbench.sources.scaling import Variables
+from workbench.sources.tail_file import Follower, Position
 
-#: Most that is read of a file at once [bytes], so that a long file leaves room for the other sources.
-_CHUNK = 1 << 20
+log = structlog.get_logger("workbench.sources")
+
+#: Parts of a file that may be on their way to the disk; while it is full the file waits where it is.
+_UNDER_WAY = 4
 
 
 class TailConfig(SourceConfig):
@@ -42,7 +46,7 @@ class TailConfig(SourceConfig):
         None, description="column or JSON path that names the asset; needed where there are several"
     )
     delimiter: str = Field(",", min_length=1, max_length=1, description="csv: between two fields")
-    start: Literal["end", "beginning"] = Field("end", description="where to start in a file that is there already")
+    start: Literal["end", "beginning"] = Field("end", description="where to start in a file that has never been read")
     interval: float | None = Field(None, gt=0, description="seconds between two looks; a fifth of the cadence if none")
 
 
@@ -109,22 +113,41 @@ class TailSource(Source):
 
     async def run(self, sink: Sink) -> None:
         """Deliver each new line until cancelled."""
-        follower = Follower(Path(self.config.path), header=self._separator, at_end=self.config.start == "end")
+        note = f"tail {self.name}"
+        follower = Follower(
+            Path(self.config.path),
+            header=self._separator,
+            at_end=self.config.start == "end",
+            resume=self._resume(sink.recall(note)),
+        )
         for asset in self.assets:
             self.health.device(asset).state = "connecting"
+        noted: Position | None = None
+        under_way: deque[Awaitable[None]] = deque()
         try:
             while True:
                 try:
-                    # In a thread: a file on a network drive that hangs is a device that does not answer.
-                    lines = await asyncio.to_thread(follower.read)
+                    # In a thread: a file on a network drive that hangs is a device that does not answer, and
+                    # lines take their time to decode.
+                    samples, errors = await asyncio.to_thread(self._look, follower)
                 except OSError as error:
                     self._absent(error)
                 else:
-                    samples = self._samples(lines, follower.columns)
+                    if follower.gone:
+                        follower.gone = False
+                        errors.append("the file that was read last is gone: what was written to it since is not read")
+                        log.error("file is gone", source=self.name, path=self.config.path)
+                    self._blame(errors)
                     for sample in samples:
                         self.health.device(sample.asset).took(sample)
                     if samples:
-                        sink.put(samples)
+                        under_way.append(sink.put(samples))
+                    if follower.position not in (None, noted):
+                        # With the samples or not at all: no line is lost by a restart, none comes twice.
+                        noted = follower.position
+                        sink.remember(note, {"path": self.config.path, "position": noted})
+                    while len(under_way) > _UNDER_WAY:
+                        await under_way.popleft()
                 await asyncio.sleep(0 if follower.more else self._interval)
         finally:
             follower.close()
@@ -136,7 +159,9 @@ class TailSource(Source):
         wanted = self._known(assets)
         newest: dict[str, Sample] = {}
         for lines, columns in await asyncio.to_thread(self._whole_file):
-            for sample in self._samples(lines, columns):
+            samples, errors = self._samples(lines, columns)
+            self._blame(errors)
+            for sample in samples:
                 if sample.asset in wanted and sample.time >= newest.get(sample.asset, sample).time:
                     newest[sample.asset] = sample
         if not newest:
@@ -163,8 +188,13 @@ class TailSource(Source):
 
     # -- lines ----------------------------------------------------------------------------------------
 
-    def _samples(self, lines: Sequence[bytes], columns: Sequence[str]) -> list[Sample]:
-        samples = []
+    def _look(self, follower: Follower) -> tuple[list[Sample], list[str]]:
+        lines = follower.read()
+        return self._samples(lines, follower.columns)
+
+    def _samples(self, lines: Sequence[bytes], columns: Sequence[str]) -> tuple[list[Sample], list[str]]:
+        """Samples of lines, and what is wrong with those that are none."""
+        samples, errors = [], []
         received = time.time_ns()
         for line in lines:
             try:
@@ -174,8 +204,7 @@ class TailSource(Source):
                     continue  # a line of somebody else
                 decoded = self._decoder.take(message)
             except MessageError as error:
-                for name in self.assets:
-                    self.health.device(name).failed(f"{self.config.path}: {error}", self.health.device(name).state)
+                errors.append(str(error))
                 continue
             codes, texts = state_numbers(decoded.texts, self._variables.state_names)
             for i, code in codes.items():
@@ -186,7 +215,7 @@ class TailSource(Source):
                 sent[list(texts)] = False
             values, quality = self._variables.scale(decoded.raw, None, sent)
             samples.append(Sample(self._variables.shape, asset, decoded.time, values, quality, received))
-        return samples
+        return samples, errors
 
     def _message(self, line: bytes, columns: Sequence[str]) -> Any:
         if not self._is_csv:
@@ -221,104 +250,22 @@ class TailSource(Source):
         finally:
             follower.close()
 
+    def _resume(self, note: Any) -> Position | None:
+        if not note or note["path"] != self.config.path:
+            return None
+        return Position(*note["position"])
+
+    def _blame(self, errors: Sequence[str]) -> None:
+        for error in errors:
+            for name in self.assets:
+                health = self.health.device(name)
+                health.failed(f"{self.config.path}: {error}", health.state)
+
     def _absent(self, error: OSError) -> None:
         for asset in self.assets:
             health = self.health.device(asset)
             if health.state != "down":  # told once, not five times a second
                 health.failed(f"{self.config.path}: {error.strerror or error}", "down")
-
-
-class Follower:
-    """Whole new lines of a growing file.
-
-    Parameters
-    ----------
-    path
-        The file; it may come, go and be replaced.
-    header
-        The separator of the names in its first line; empty where there is no such line.
-    at_end
-        Whether to leave out what stands there at the first look. A file that comes later is read whole.
-    """
-
-    def __init__(self, path: Path, *, header: str, at_end: bool) -> None:
-        self.columns: list[str] = []
-        self.more = False  #: whether there is more to read at once
-        self._path = path
-        self._header = header
-        self._at_end = at_end
-        self._file: BinaryIO | None = None
-        self._rest = b""
-
-    def read(self) -> list[bytes]:
-        """Lines that have been completed since the last call, without their ends, empty ones left out.
-
-        Raises
-        ------
-        OSError
-            The file is not there or cannot be read.
-        """
-        file = self._file or self._open()
-        ours = os.fstat(file.fileno())
-        try:
-            now = self._path.stat()
-            replaced = (now.st_dev, now.st_ino) != (ours.st_dev, ours.st_ino)
-        except FileNotFoundError:
-            replaced = True
-        if ours.st_size < file.tell():  # cut short: what stands there now is new
-            file.seek(0)
-            self._rest, self.columns = b"", []
-        data = file.read(_CHUNK)
-        self.more = len(data) == _CHUNK
-        if replaced and not self.more:
-            # Nobody writes to the old file any more: its last line is as whole as it will ever be.
-            self.close()
-            self.more = self._path.exists()
-            data += b"\n"
-        whole, _, self._rest = (self._rest + data).rpartition(b"\n")
-        lines = [line for line in (raw.rstrip(b"\r") for raw in whole.split(b"\n")) if line]
-        if self._header and not self.columns and lines:
-            self.columns = _names(lines.pop(0), self._header)
-        return lines
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _open(self) -> BinaryIO:
-        at_end, self._at_end = self._at_end, False
-        file: BinaryIO = self._path.open("rb", buffering=0)
-        self._file, self._rest, self.columns = file, b"", []
-        if at_end:
-            first = file.readline()
-            if first.endswith(b"\n"):
-                if self._header:
-                    self.columns = _names(first.rstrip(b"\r\n"), self._header)
-                self._seek_last_line(file)
-            else:
-                file.seek(0)
-        return file
-
-    @staticmethod
-    def _seek_last_line(file: BinaryIO) -> None:
-        """Go behind the last line end: a line that is being written is new when it is done."""
-        at = file.seek(0, os.SEEK_END)
-        while at > 0:
-            start = max(0, at - 65536)
-            file.seek(start)
-            found = file.read(at - start).rfind(b"\n")
-            if found >= 0:
-                file.seek(start + found + 1)
-                return
-            at = start
-        file.seek(0)
-
-
-def _names(line: bytes, delimiter: str) -> list[str]:
-    text = line.decode("utf-8-sig", "replace")
-    return [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
 
 
 def _number(text: str) -> float | str:
