@@ -46,7 +46,7 @@ def test_unknown_key_deep_inside(write: Write) -> None:
         write("time: when", "time: {column: when, zome: Europe/Paris}"),
         """
         hill.yaml:10: entries.scada.time.zome: unknown key 'zome'
-          expected: one of column, format, zone, ambiguous, label
+          expected: one of column, format, zone, ambiguous, nonexistent, label
           hint:     did you mean 'zone'?
         """,
     )

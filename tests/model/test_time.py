@@ -178,10 +178,10 @@ def test_the_hour_that_is_there_twice():
     late = localize(twice, "Europe/Paris", ambiguous="later")
     assert early.equals(utc("2015-10-24 23:30", "2015-10-25 00:30", "2015-10-25 02:30"))
     assert late.equals(utc("2015-10-24 23:30", "2015-10-25 01:30", "2015-10-25 02:30"))
-    assert localize(twice, "Europe/Paris", ambiguous="NaT").isna().tolist() == [False, True, False]
+    assert localize(twice, "Europe/Paris", ambiguous="missing").isna().tolist() == [False, True, False]
     with pytest.raises(InputError, match="the clock shows it twice") as error:
         localize(twice, "Europe/Paris")
-    assert "ambiguous = earlier, later, infer, NaT" in str(error.value)
+    assert "ambiguous = earlier, later, infer, missing" in str(error.value)
 
 
 def test_earlier_is_earlier_where_winter_is_the_exception():
@@ -211,7 +211,7 @@ def test_the_hour_that_is_not_there():
     clock = ["2015-03-29 01:30", "2015-03-29 02:30", "2015-03-29 03:30"]
     moved = localize(clock, "Europe/Paris", nonexistent="shift_forward")
     assert moved.equals(utc("2015-03-29 00:30", "2015-03-29 01:00", "2015-03-29 01:30"))
-    assert localize(clock, "Europe/Paris", nonexistent="NaT").isna().tolist() == [False, True, False]
+    assert localize(clock, "Europe/Paris", nonexistent="missing").isna().tolist() == [False, True, False]
     with pytest.raises(InputError, match="the clock skips it") as error:
         localize(clock, "Europe/Paris")
     assert error.value.where == "nonexistent"

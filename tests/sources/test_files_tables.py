@@ -92,8 +92,8 @@ def test_the_double_hour_needs_a_decision(tmp_path: Path) -> None:
     assert "x.csv:3: column t: the time does not exist, or exists twice, on the clock of Europe/Paris" in str(
         caught.value
     )
-    earliest = read_csv(tmp_path, text, time={"column": "t", "zone": "Europe/Paris", "ambiguous": "earliest"})
-    latest = read_csv(tmp_path, text, time={"column": "t", "zone": "Europe/Paris", "ambiguous": "latest"})
+    earliest = read_csv(tmp_path, text, time={"column": "t", "zone": "Europe/Paris", "ambiguous": "earlier"})
+    latest = read_csv(tmp_path, text, time={"column": "t", "zone": "Europe/Paris", "ambiguous": "later"})
     assert times(earliest)[-1] == "2024-10-27T00:30"
     assert times(latest)[-1] == "2024-10-27T01:30"
 
@@ -104,6 +104,83 @@ def test_the_missing_hour_is_an_error(tmp_path: Path) -> None:
     # the same on a clock without daylight saving is well
     data = read_csv(tmp_path, "t,p\n2024-03-31T02:30:00,1\n", time={"column": "t", "zone": "Etc/GMT-1"})
     assert times(data) == ["2024-03-31T01:30"]
+
+
+AUTUMN = """\
+a,t,p
+T1,2024-10-27T01:30,1
+T2,2024-10-27T01:30,11
+T1,2024-10-27T02:00,2
+T2,2024-10-27T02:00,12
+T1,2024-10-27T02:30,3
+T1,2024-10-27T02:00,4
+T1,2024-10-27T02:30,5
+T2,2024-10-27T02:30,13
+T2,2024-10-27T02:00,14
+T2,2024-10-27T02:30,15
+T1,2024-10-27T03:00,6
+T2,2024-10-27T03:00,16
+"""
+SPRING = "t,p\n2024-03-31T01:30,1\n2024-03-31T02:00,2\n2024-03-31T02:30,3\n2024-03-31T03:00,4\n"
+
+
+def local(**policies: str) -> dict[str, str]:
+    return {"column": "t", "zone": "Europe/Paris", **policies}
+
+
+@pytest.mark.parametrize("select", [{}, {"assets": "T2"}, {"time": slice("2024-10-26T23:30", "2024-10-27T03:00")}])
+def test_the_order_of_the_rows_of_each_asset_tells_the_double_hour(tmp_path: Path, select: dict[str, Any]) -> None:
+    data = read_csv(
+        tmp_path, AUTUMN, asset={"column": "a"}, time=local(ambiguous="infer"), cadence="30min", select=select
+    )
+    assert times(data) == [f"2024-10-{day}T{clock}" for day, clock in
+                           ((26, "23:30"), (27, "00:00"), (27, "00:30"), (27, "01:00"), (27, "01:30"), (27, "02:00"))]  # fmt: skip
+    expected = {"T1": [1, 2, 3, 4, 5, 6], "T2": [11, 12, 13, 14, 15, 16]}
+    for asset in data["asset"].values:
+        np.testing.assert_array_equal(data["power_output"].sel(asset=asset), expected[asset])
+    assert "untimed_rows" not in data.attrs
+
+
+def test_an_order_that_does_not_tell_is_an_error(tmp_path: Path) -> None:
+    text = "".join(AUTUMN.splitlines(keepends=True)[:5])
+    with pytest.raises(InputError) as caught:
+        read_csv(tmp_path, text, asset={"column": "a"}, time=local(ambiguous="infer"))
+    assert "x.csv: test.entry.time.ambiguous: T1: the order of the rows does not tell" in str(caught.value)
+    assert "ambiguous: earlier, later or missing" in str(caught.value)
+
+
+def test_rows_of_the_double_hour_may_be_left_out(tmp_path: Path) -> None:
+    data = read_csv(tmp_path, AUTUMN, asset={"column": "a"}, time=local(ambiguous="missing"))
+    assert data.attrs["untimed_rows"] == 8
+    assert int(data["sample_count"].sum()) == 4
+
+
+@pytest.mark.parametrize("ambiguous", ["raise", "infer", "missing"])
+def test_the_skipped_hour_may_be_shifted_or_left_out(tmp_path: Path, ambiguous: str) -> None:
+    moved = read_csv(tmp_path, SPRING, time=local(ambiguous=ambiguous, nonexistent="shift_forward"), cadence="30min")
+    assert times(moved) == ["2024-03-31T00:30", "2024-03-31T01:00"]
+    assert moved["sample_count"].values[:, 0].tolist() == [1, 3]
+    left = read_csv(tmp_path, SPRING, time=local(ambiguous=ambiguous, nonexistent="missing"), cadence="30min")
+    assert times(left) == ["2024-03-31T00:30", "2024-03-31T01:00"]
+    assert left["power_output"].values[:, 0].tolist() == [1, 4]
+    assert left.attrs["untimed_rows"] == 2
+    with pytest.raises(InputError, match=r"x.csv:3: column t: the time does not exist") as caught:
+        read_csv(tmp_path, SPRING, time=local(ambiguous=ambiguous))
+    assert "nonexistent: shift_forward or missing" in str(caught.value)
+
+
+def test_a_time_that_cannot_be_read_is_never_left_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x.csv:6: column t: the time cannot be read"):
+        read_csv(tmp_path, SPRING + "soon,5\n", time=local(ambiguous="missing", nonexistent="missing"))
+
+
+def test_local_times_in_parquet(tmp_path: Path) -> None:
+    """Typed times, in a file of which polars reads no more than it must."""
+    table = pl.read_csv(AUTUMN.encode()).with_columns(pl.col("t").str.to_datetime("%Y-%m-%dT%H:%M"))
+    table.write_parquet(tmp_path / "x.parquet")
+    keys = {"path": "x.parquet", "asset": {"column": "a"}, "columns": {"p": "power_output"}, "cadence": "30min"}
+    data = make("parquet", tmp_path, **keys, time=local(ambiguous="infer")).read(selection(assets="T2"))
+    assert data["power_output"].values[:, 0].tolist() == [11, 12, 13, 14, 15, 16]
 
 
 @pytest.mark.parametrize("span", [{}, {"time": slice("2024-01-01", "2024-01-02")}])

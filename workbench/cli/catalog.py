@@ -121,6 +121,8 @@ def read_entry(
     typer.echo(f"{out}: {sizes['time']:,} times × {assets_read}, {out_size(out)}")
     if data.attrs.get("duplicate_rows"):
         typer.echo(f"note: {data.attrs['duplicate_rows']} rows had a time stamp that came before; the last was kept")
+    if data.attrs.get("untimed_rows"):
+        typer.echo(f"note: {data.attrs['untimed_rows']} rows had a local time that is no instant; they were left out")
 
 
 @app.command("check")

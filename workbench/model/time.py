@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
 
-Ambiguous = Literal["raise", "infer", "earlier", "later", "NaT"]
-Nonexistent = Literal["raise", "shift_forward", "NaT"]
+Ambiguous = Literal["raise", "infer", "earlier", "later", "missing"]
+Nonexistent = Literal["raise", "shift_forward", "missing"]
 
 _ISO = re.compile(
     r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
@@ -242,10 +242,11 @@ def localize(
         IANA name of the zone.
     ambiguous
         What to do with a time that the clock shows twice, in autumn: take the ``earlier`` or the ``later``,
-        ``infer`` from the order of the times (they must be in order and hold both), ``NaT``, or ``raise``.
+        ``infer`` from the order of the times (they must be in order and hold both), ``missing`` (NaT), or
+        ``raise``.
     nonexistent
         What to do with a time that the clock skips, in spring: ``shift_forward`` to the end of the gap,
-        ``NaT``, or ``raise``.
+        ``missing`` (NaT), or ``raise``.
 
     Returns
     -------
@@ -260,8 +261,8 @@ def localize(
     import pandas as pd
 
     for value, allowed, where in (
-        (ambiguous, ("raise", "infer", "earlier", "later", "NaT"), "ambiguous"),
-        (nonexistent, ("raise", "shift_forward", "NaT"), "nonexistent"),
+        (ambiguous, get_args(Ambiguous), "ambiguous"),
+        (nonexistent, get_args(Nonexistent), "nonexistent"),
     ):
         if value not in allowed:
             raise InputError("unknown policy", where=where, found=value, expected=", ".join(allowed))
@@ -269,9 +270,10 @@ def localize(
     if local.tz is not None:
         raise InputError("the times have a zone already", found=str(local.tz), expected="local times without a zone")
     where_zone = zone(tz)
+    skipped: Any = "NaT" if nonexistent == "missing" else nonexistent
 
     def utc(policy: Any) -> pd.DatetimeIndex:
-        aware = local.tz_localize(where_zone, ambiguous=policy, nonexistent=nonexistent)
+        aware = local.tz_localize(where_zone, ambiguous=policy, nonexistent=skipped)
         return aware.tz_convert("UTC").tz_localize(None)
 
     try:
@@ -281,11 +283,11 @@ def localize(
             first, second = utc(np.ones(len(local), bool)), utc(np.zeros(len(local), bool))
             pick = np.minimum if ambiguous == "earlier" else np.maximum
             return pd.DatetimeIndex(pick(first.to_numpy(), second.to_numpy()))
-        return utc(ambiguous)
+        return utc("NaT" if ambiguous == "missing" else ambiguous)
     except ValueError as error:  # pandas' error for both edges
         text = str(error)
         edge = "nonexistent" if "nonexistent" in text.lower() else "ambiguous"
-        options = "shift_forward, NaT" if edge == "nonexistent" else "earlier, later, infer, NaT"
+        options = "shift_forward, missing" if edge == "nonexistent" else "earlier, later, infer, missing"
         why = "the clock skips it" if edge == "nonexistent" else "the clock shows it twice"
         raise InputError(
             f"a local time of {tz} cannot be told: {why}",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.keys import AssetTypeName, CadenceText
+from workbench.model.time import Ambiguous, Nonexistent
 
 #: What stands for a missing value where the entry does not say.
 USUAL_NULLS = ("NaN", "nan", "NULL", "null", "NA", "N/A", "n/a")
@@ -37,8 +38,15 @@ class TimeColumn(_Model):
     zone: str | None = Field(
         None, description="time zone of times that carry no offset; UTC if left out (IANA name, e.g. Europe/Paris)"
     )
-    ambiguous: Literal["raise", "earliest", "latest"] = Field(
-        "raise", description="the hour that occurs twice when daylight saving ends"
+    ambiguous: Ambiguous = Field(
+        "raise",
+        description="the hour that the clock shows twice when daylight saving ends: earlier, later, infer (from the "
+        "order of the rows of each asset), missing (rows without a time are left out and counted) or raise",
+    )
+    nonexistent: Nonexistent = Field(
+        "raise",
+        description="the hour that the clock skips when daylight saving begins: shift_forward (to its end), missing "
+        "or raise",
     )
     label: Literal["start", "end"] = Field("start", description="whether the time names the start or end of the period")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _UNIX = {"unix_s": 1_000_000_000, "unix_ms": 1_000_000, "unix_us": 1_000, "unix_ns": 1}
 _ISO = re.compile(r"^\d{4}-\d\d-\d\d(?P<t>[T ])\d\d:\d\d(?P<s>:\d\d)?(?P<f>[.]\d+)?(?P<z>Z|[+-]\d\d:?\d\d)?$", re.ASCII)
-_TIME, _ASSET = "__time__", "__asset__"
+_TIME, _ASSET, _LOST = "__time__", "__asset__", "__lost__"
 
 
 def read_tables(reader: TableReader, paths: list[Path], names: list[str], selection: Selection) -> xr.Dataset:
@@ -40,6 +40,8 @@ def read_tables(reader: TableReader, paths: list[Path], names: list[str], select
     config = reader.config
     needed = {column: meaning for column, meaning in config.columns.items() if reader.needs(meaning.variable, names)}
     frames = [_load(reader, path, needed, selection) for path in paths]
+    untimed = sum(int(frame[_LOST].sum()) for frame in frames if _LOST in frame.columns)
+    frames = [frame.filter(~pl.col(_LOST)).drop(_LOST) if _LOST in frame.columns else frame for frame in frames]
     data = pl.concat(frames, how="vertical") if len(frames) > 1 else frames[0]
     del frames
     codes, assets = _assets(data, reader, paths, selection)
@@ -52,6 +54,8 @@ def read_tables(reader: TableReader, paths: list[Path], names: list[str], select
     time = data[_TIME].to_physical().to_numpy()
     table = reader.derive(Table(time, codes, assets, columns, quality), names)
     dataset = to_grid(table, cadence_ns(config.cadence), _attributes(reader, names))
+    if untimed:
+        dataset.attrs["untimed_rows"] = untimed  # of local times that are no instant, and were to be left out
     return dataset.assign_attrs(files=[path.name for path in paths])
 
 
@@ -77,7 +81,7 @@ def _load(reader: TableReader, path: Path, needed: dict[str, Column], selection:
         kinds[column] = pl.String if _is_text(meaning) else _width(meaning)
     frame = reader.scan(path, kinds)
     slot = cadence_ns(config.cadence)
-    frame = frame.with_columns(_utc(frame, reader, path, slot).alias(_TIME))
+    frame = _with_utc(frame, reader, path, slot)
     every = frame
     start_of_slot = pl.col(_TIME).to_physical() // (slot or 1) * (slot or 1)
     # a time that could not be read passes the filter, to be told of below
@@ -88,8 +92,9 @@ def _load(reader: TableReader, path: Path, needed: dict[str, Column], selection:
     if selection.assets is not None and asset is not None:
         theirs = {ours: name for name, ours in config.asset.names.items()}
         frame = frame.filter(pl.col(asset).is_in([theirs.get(ours, ours) for ours in selection.assets]))
-    data = frame.select(_TIME, *([asset] if asset else []), *needed).collect()
-    if data[_TIME].null_count():
+    lost = [_LOST] if _LOST in every.collect_schema() else []
+    data = frame.select(_TIME, *lost, *([asset] if asset else []), *needed).collect()
+    if data[_TIME].null_count() > (int(data[_LOST].sum()) if lost else 0):
         raise _bad_time(every, reader, path)
     return data
 
@@ -109,8 +114,68 @@ def _width(meaning: Column) -> type[pl.DataType]:
     return pl.Float64 if meaning.own or vocabulary().dtype(meaning.variable) == "f8" else pl.Float32
 
 
-def _utc(frame: pl.LazyFrame, reader: TableReader, path: Path, slot: int | None) -> pl.Expr:
-    """Expression for the start of each row's period, Datetime[ns] without zone, in UTC."""
+def _with_utc(frame: pl.LazyFrame, reader: TableReader, path: Path, slot: int | None) -> pl.LazyFrame:
+    """``frame`` with the start of each row's period, Datetime[ns] without zone, in UTC.
+
+    Null where it cannot be read or is no instant; of local times, those that may be none are marked.
+    """
+    import polars as pl
+
+    time = reader.config.time
+    stamp, local = _stamp(frame, reader, path)
+    if not local:
+        return frame.with_columns(_label(stamp, time, slot).alias(_TIME))
+    assert time.zone is not None  # noqa: S101  # local times have one
+    early = stamp.dt.replace_time_zone(time.zone, ambiguous="earliest", non_existent="null")
+    if time.ambiguous == "infer" or time.nonexistent == "shift_forward":
+        utc = _localized(frame, stamp, reader, path)
+        # polars must not cut the rows down before the column of times stands beside them
+        frame = frame.collect().with_columns(utc).lazy()
+        utc_time = pl.col(_TIME)
+    else:
+        which: Any = {"earlier": "earliest", "later": "latest"}.get(time.ambiguous, "null")
+        there = stamp.dt.replace_time_zone(time.zone, ambiguous=which, non_existent="null")
+        utc_time = there.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    columns = [_label(utc_time, time, slot).alias(_TIME)]
+    if "missing" in (time.ambiguous, time.nonexistent):
+        may = pl.when(early.is_null()).then(time.nonexistent == "missing").otherwise(time.ambiguous == "missing")
+        columns.append((stamp.is_not_null() & utc_time.is_null() & may).alias(_LOST))
+    return frame.with_columns(columns)
+
+
+def _localized(frame: pl.LazyFrame, stamp: pl.Expr, reader: TableReader, path: Path) -> pl.Series:
+    """The local times as UTC by what the order of the rows tells, or shifted out of the hour that is not there."""
+    import polars as pl
+
+    from workbench.model.time import localize
+
+    time, asset = reader.config.time, reader.config.asset.column
+    rows = frame.select(stamp.alias(_TIME), (pl.lit("") if asset is None else pl.col(asset)).alias(_ASSET)).collect()
+    local, found = rows[_TIME].to_numpy(), np.full(len(rows), np.datetime64("NaT", "ns"))
+    names, owner = np.unique(rows[_ASSET].fill_null("").to_numpy().astype(str), return_inverse=True)
+    for number, name in enumerate(names):
+        mine = np.flatnonzero(owner == number)
+        try:
+            # what must not be is left missing here, to be told of with its row
+            found[mine] = localize(
+                local[mine],
+                str(time.zone),
+                ambiguous="missing" if time.ambiguous == "raise" else time.ambiguous,
+                nonexistent="missing" if time.nonexistent == "raise" else time.nonexistent,
+            ).to_numpy()
+        except InputError as error:
+            raise InputError(
+                f"the order of the rows does not tell which of two hours a time of {time.zone} belongs to",
+                file=path,
+                where=f"{reader.name}.time.ambiguous" + (f": {name}" if name else ""),
+                found=error.found,
+                hint="ambiguous: earlier, later or missing; times without daylight saving: zone: Etc/GMT-1 (for UTC+1)",
+            ) from error
+    return pl.Series(_TIME, found)
+
+
+def _stamp(frame: pl.LazyFrame, reader: TableReader, path: Path) -> tuple[pl.Expr, bool]:
+    """Expression for the time of each row, Datetime[ns] without zone, and whether that is local and not UTC."""
     import polars as pl
 
     time = reader.config.time
@@ -127,7 +192,7 @@ def _utc(frame: pl.LazyFrame, reader: TableReader, path: Path, slot: int | None)
         if not kind.is_integer():  # keep the fraction of a second without losing digits of the whole
             number = column.cast(pl.Float64)
             whole = number.floor().cast(pl.Int64) * factor + ((number - number.floor()) * factor).round().cast(pl.Int64)
-        return _label(whole.cast(pl.Datetime("ns")), time, slot)
+        return whole.cast(pl.Datetime("ns")), False
     elif kind != pl.String:
         raise InputError(
             f"column {time.column!r} holds {kind}, not times",
@@ -139,12 +204,8 @@ def _utc(frame: pl.LazyFrame, reader: TableReader, path: Path, slot: int | None)
         pattern, zoned = _pattern(frame, time, path)
         stamp = column.str.to_datetime(pattern, time_unit="ns", strict=False)
     if zoned:
-        stamp = stamp.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    elif time.zone is not None and time.zone != "UTC":
-        ambiguous = "null" if time.ambiguous == "raise" else time.ambiguous
-        local = stamp.dt.replace_time_zone(time.zone, ambiguous=ambiguous, non_existent="null")
-        stamp = local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return _label(stamp, time, slot)
+        return stamp.dt.convert_time_zone("UTC").dt.replace_time_zone(None), False
+    return stamp, time.zone not in (None, "UTC")
 
 
 def _label(stamp: pl.Expr, time: TimeColumn, slot: int | None) -> pl.Expr:
@@ -185,9 +246,10 @@ def _bad_time(frame: pl.LazyFrame, reader: TableReader, path: Path) -> InputErro
     import polars as pl
 
     time = reader.config.time
+    allowed = pl.col(_LOST) if _LOST in frame.collect_schema() else pl.lit(value=False)
     first = (
-        frame.select(pl.int_range(pl.len()).alias("row"), pl.col(time.column), pl.col(_TIME))
-        .filter(pl.col(_TIME).is_null())
+        frame.select(pl.int_range(pl.len()).alias("row"), pl.col(time.column), pl.col(_TIME), allowed.alias(_LOST))
+        .filter(pl.col(_TIME).is_null() & ~pl.col(_LOST))
         .head(1)
         .collect()
     )
@@ -202,7 +264,8 @@ def _bad_time(frame: pl.LazyFrame, reader: TableReader, path: Path) -> InputErro
                 **place,
                 found=str(found),
                 hint="times without daylight saving: zone: Etc/GMT-1 (for UTC+1); "
-                "the double hour: ambiguous: earliest or latest",
+                "the hour that occurs twice: ambiguous: infer, earlier, later or missing; "
+                "the hour that is skipped: nonexistent: shift_forward or missing",
             )
     return InputError(
         "the time cannot be read",
