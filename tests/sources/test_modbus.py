@@ -122,6 +122,54 @@ async def test_a_torn_read_is_done_again(server, sink, running, eventually):
             assert sample.values[0] == sample.values[1] == (sample.time - start) / step
 
 
+async def test_an_update_that_gives_way_to_the_next_while_it_is_read_is_counted(server, sink, running, eventually):
+    unit = server.units[1]
+    unit.registers = dict.fromkeys(range(300), 0)
+    tags = {
+        "clock": {"register": 0},
+        "max_registers": 20,
+        "tags": {"wind_speed": {"register": 10}, "power_output": {"register": 200}},
+    }
+    step = 200_000_000
+    told: list[int] = []
+
+    def update(tick: int) -> None:
+        told.append(tick)
+        unit.put(0, "Q", tick // 1_000_000)
+
+    class Reads(list):
+        """The device goes on to its next update right after the second block of its eighth was read."""
+
+        def append(self, read) -> None:
+            super().append(read)
+            if read[0] == 200 and len(told) == 8:
+                update(told[-1] + step)
+
+    unit.reads = Reads()
+
+    async def tick():
+        while True:
+            now = time.time_ns() // step * step
+            if not told or now > told[-1]:
+                update(now)
+            await asyncio.sleep((now + step - time.time_ns()) / 1e9)
+
+    ticking = asyncio.create_task(tick())
+    source = source_of(server, tags)
+    try:
+        async with running(source, sink):
+            await eventually(lambda: len(told) >= 14, 15)
+            await eventually(lambda: sink.samples[-1].time >= told[13])
+    finally:
+        ticking.cancel()
+    came = [sample.time for sample in sink.samples]
+    lost = [each for each in told if came[0] < each < came[-1] and each not in came]
+    assert lost == [told[7]]
+    health = source.health.device("T1")
+    assert health.missed == 1
+    assert "1 updates of the device were not read" in health.last_error
+
+
 async def test_faster_updates_than_reads_are_flagged_not_lost(server):
     unit = server.units[1]
     unit.registers = dict.fromkeys(range(300), 0)

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
@@ -15,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from workbench.model.errors import InputError, InputErrors, did_you_mean
 from workbench.model.errors import SourceError as SourceError  # its home is down there, its name is ours
 from workbench.model.keys import AssetTypeName, CadenceText, check_host, check_url
-from workbench.model.samples import Event, Sample, SeriesKey
+from workbench.model.samples import NS, Event, Sample, SeriesKey
 from workbench.model.secrets import masked
 from workbench.model.tags import TagMap
+from workbench.model.time import Cadence
 from workbench.model.yamlfile import Complaint, complaint
 
 
@@ -57,6 +59,17 @@ class Sink(Protocol):
         ...
 
 
+#: A source time further ahead of our clock than this [ns] is not believed.
+_MOST_AHEAD = 60 * NS
+#: Cadences, and at least so many ns, for which a device may be silent.
+_SILENT_CADENCES, _SILENT_LEAST = 5, 5 * NS
+
+
+def silence_limit(cadence: str) -> int:
+    """For how long a device that reports at ``cadence`` may be silent [ns] before it is not well."""
+    return max(_SILENT_CADENCES * Cadence.parse(cadence).ns, _SILENT_LEAST)
+
+
 @dataclass
 class DeviceHealth:
     """Health of one device (asset) behind a source. Times are ns since 1970 UTC, 0 for never."""
@@ -82,8 +95,10 @@ class DeviceHealth:
     def took(self, sample: Sample, state: str = "ok") -> None:
         """Count a sample that arrived, and note the state that the device is in with it."""
         self.state = state
-        self.last_time = max(self.last_time, sample.time)
         self.last_received = sample.received or time.time_ns()
+        # One stamp from the future must not look fresh for ever.
+        believed = self.last_time <= self.last_received + _MOST_AHEAD
+        self.last_time = max(self.last_time, sample.time) if believed else sample.time
         self.samples += sample.count
         self.values += len(sample.values)
         if sample.quality is not None:
@@ -234,6 +249,19 @@ class Source(abc.ABC):
     async def discover(self, pattern: str = "*", asset: str | None = None) -> list[FoundTag]:
         """Tags whose path matches the glob ``pattern``."""
         raise SourceError(f"{self.name}: {self.protocol} sources cannot discover")
+
+    def watch_silence(self, now: int) -> None:
+        """Call devices degraded that say they are well and have not been heard for longer than is usual.
+
+        The collector asks for this each second; ``now`` in ns since 1970 UTC.
+        """
+        limit = silence_limit(self.series.cadence)
+        for asset in self.assets:
+            health = self.health.device(asset)
+            heard = max(health.last_received, health.since)  # one that never spoke is silent since it was reached
+            if health.state == "ok" and now - heard > limit:
+                since = datetime.fromtimestamp(heard // NS, UTC).strftime("%Y-%m-%d %H:%M:%S")
+                health.failed(f"silent since {since} UTC: no message for {(now - heard) / 1e9:.0f} s")
 
     def _known(self, assets: Sequence[str] | None) -> tuple[str, ...]:
         """``assets``, or all; raises SourceError for one that is not behind this source."""

@@ -95,20 +95,21 @@ class ModbusDevice:
         """
         began = time.time_ns()
         clock = self.codec.clock
-        torn, tick = False, 0
-        for _ in range(_TORN_TRIES):
+        torn, tick, passed = False, 0, 0
+        for turn in range(_TORN_TRIES):
             self._failing.clear()
             planned = self._reads
             good: list[Read] = []
             for place, read in enumerate(planned):
                 sent = time.monotonic_ns()
                 good += await self._fetch(read)
-                if place == 0 and not self._is_news(sent, fresh):
+                if place == 0 and not self._is_news(sent, fresh or turn > 0):
                     self._reads = good + planned[1:]
                     return None
             if good != planned:
                 self._reads = sorted(good, key=lambda read: clock not in read.spans)
-            tick = self._tick()
+            before, tick = tick, self._tick()
+            passed += turn > 0 and tick != before
             torn = clock is not None and tick != 0 and len(good) > 1 and await self._read_clock(clock) != tick
             if not torn:
                 break
@@ -128,9 +129,15 @@ class ModbusDevice:
         values, quality = self.variables.scale(raw, flags, self.codec.sent)
         when = tick or (began + received) // 2
         sample = Sample(self.variables.shape, self.asset, when, values, quality, received)
-        self.health.took(sample)
+        if passed and not self._lock.free:  # torn, and given way to the next when asked for again
+            self._missed(passed)
+        self.health.took(sample, "degraded" if torn or self._failing or self.refused else "ok")
         self._tell(torn)
         return sample
+
+    def _missed(self, updates: int) -> None:
+        self.health.missed += updates
+        self.health.failed(f"{updates} updates of the device were not read", self.health.state)
 
     def _tick(self) -> int:
         """The device's clock as last read [ns]; 0 where it has none."""
@@ -146,7 +153,7 @@ class ModbusDevice:
         missed = self._lock.missed
         news = self._lock.observe(tick, sent, time.monotonic_ns())
         if self._lock.missed > missed:
-            self.health.failed(f"{self._lock.missed - missed} updates of the device were not read", self.health.state)
+            self._missed(self._lock.missed - missed)
         return news or fresh
 
     async def _fetch(self, read: Read) -> list[Read]:
@@ -189,8 +196,6 @@ class ModbusDevice:
             self.health.failed("updates faster than it can be read: values of one poll are of different times")
         elif self._failing:
             self.health.failed(next(iter(self._failing.values())))
-        elif self.refused:
-            self.health.state = "degraded"
 
     # -- for ever -------------------------------------------------------------------------------------
 

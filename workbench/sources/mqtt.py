@@ -38,8 +38,6 @@ from workbench.sources.scaling import Variables
 
 #: Messages of a topic that are remembered, so that a second delivery is known as such.
 _REMEMBERED = 1024
-#: A device that is silent for so many cadences is told of in the health.
-_SILENT_AFTER = 10
 
 
 class MqttTls(BaseModel):
@@ -345,12 +343,7 @@ class MqttSource(Source):
         """Tell of devices that have fallen silent though the broker is there."""
         while True:
             await asyncio.sleep(1.0)
-            now = time.time_ns()
-            for asset in self.assets:
-                health = self.health.device(asset)
-                silent = now - health.last_received
-                if health.state == "ok" and silent > _SILENT_AFTER * self._period:
-                    health.failed(f"no message for {silent / 1e9:.0f} s")
+            self.watch_silence(time.time_ns())
 
     # -- names ----------------------------------------------------------------------------------------
 

@@ -121,6 +121,7 @@ class OpcUaSource(Source):
         self._period = Cadence.parse(config.cadence).ns
         self._variables = Variables(self._series, tagmap.tags, name)
         self._set_back: dict[str, float] = {}
+        self._incomplete: set[str] = set()  #: assets of which nodes are absent or refused
 
     @classmethod
     def from_config(
@@ -250,7 +251,9 @@ class OpcUaSource(Source):
             gatherer.absent(missing, asset)
             health = self.health.device(asset)
             health.state = "ok" if not missing else "degraded"
+            self._incomplete.discard(asset)
             if missing:
+                self._incomplete.add(asset)
                 first = next(iter(missing.values()))
                 health.failed(f"{len(missing)} of {len(self._map.tags)} nodes are not on the server: {first}, …")
             if len(missing) == len(self._map.tags):
@@ -273,6 +276,7 @@ class OpcUaSource(Source):
         )
         for handle, reason in refused.items():
             asset, variable = gatherer.names(handle)
+            self._incomplete.add(asset)
             self.health.device(asset).failed(f"{variable} cannot be subscribed to: {reason}")
         async for publication in session.publications():
             if len(publication.values):
@@ -311,10 +315,8 @@ class OpcUaSource(Source):
     def _deliver(self, gathered: Gathered, sink: Sink) -> None:
         for sample in gathered.samples:
             health = self.health.device(sample.asset)
-            state = health.state
-            health.took(sample)
-            if state == "degraded":  # nodes are missing: a sample does not mend that
-                health.state = state
+            # Nodes that are missing: a sample does not mend that.
+            health.took(sample, "degraded" if sample.asset in self._incomplete else "ok")
         for asset, ns in gathered.set_back.items():
             # The nodes of an asset may follow one by one: that is still one clock, set once.
             told, self._set_back[asset] = self._set_back.get(asset, -math.inf), time.monotonic()
