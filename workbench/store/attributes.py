@@ -50,16 +50,16 @@ def variable_attrs(name: str, key: SeriesKey) -> dict[str, Any]:
 
     words = vocabulary()
     base, statistic = base_of(name)
-    attrs = dict(words.attrs(base))
+    attrs = words.attrs(base, key.asset_type)
     if key.cadence != STATISTICS_CADENCE:
-        return attrs if statistic is None else dict(words.attrs(name))
+        return attrs if statistic is None else words.attrs(name, key.asset_type)
     if statistic is None:
         term = words.get(base)
         held = term is not None and term.kind in {"status", "counter"}
         attrs["cell_methods"] = "time: point" if held else "time: mean"
         return attrs
     if base not in words:
-        return dict(words.attrs(name))
+        return words.attrs(name, key.asset_type)
     attrs["long_name"] = f"{statistic.words} {attrs.get('long_name', base)}"
     attrs["cell_methods"] = f"time: {statistic.cell_method}"
     for gone in ("iec61400_25", "valid_min", "valid_max", "valid_range", "flag_values", "flag_meanings"):

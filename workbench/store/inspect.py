@@ -111,7 +111,7 @@ def verify(site: SiteStore) -> Iterator[str]:
             else:
                 yield from _group(snapshot, group)
     except (TelemetryError, icechunk.IcechunkError, OSError, KeyError, ValueError) as error:
-        yield f"store: {_line(error)}"
+        yield f"store: {line_of(error)}"
 
 
 def _applied(view: SiteView) -> Iterator[str]:
@@ -152,13 +152,13 @@ def _times(snapshot: Snapshot, group: Group) -> Iterator[str]:
     try:
         times = np.asarray(snapshot.array(key, "time")[:])
     except Exception as error:
-        yield f"store: {key} time cannot be read: {_line(error)}"
+        yield f"store: {key} time cannot be read: {line_of(error)}"
         return
     if len(times) != group.size or times[0] != group.origin:
         yield f"store: {key} time: {len(times)} slots from {times[:1]}, expected {group.size} from {group.origin}"
     off = np.flatnonzero(np.diff(times) != group.step)
     if len(off):
-        yield f"store: {key} time: not regular at {len(off)} places, first after {_when(int(times[off[0]]))}"
+        yield f"store: {key} time: not regular at {len(off)} places, first after {when_of(int(times[off[0]]))}"
 
 
 def _array(snapshot: Snapshot, group: Group, name: str) -> Iterator[str]:
@@ -168,15 +168,15 @@ def _array(snapshot: Snapshot, group: Group, name: str) -> Iterator[str]:
         if array.shape != shape:
             yield f"store: {group.key} {name}: shape {array.shape}, expected {shape}"
     except Exception as error:
-        yield f"store: {group.key} {name}: {_line(error)}"
+        yield f"store: {group.key} {name}: {line_of(error)}"
         return
     for start in range(0, group.size, group.slots):
         stop = min(start + group.slots, group.size)
         try:
             array[start:stop]
         except Exception as error:
-            when = _when(group.origin + start * group.step)
-            yield f"store: {group.key} {name}: the chunk from {when} cannot be read: {_line(error)}"
+            when = when_of(group.origin + start * group.step)
+            yield f"store: {group.key} {name}: the chunk from {when} cannot be read: {line_of(error)}"
 
 
 def _size(path: Path) -> int:
@@ -192,10 +192,12 @@ def _size(path: Path) -> int:
     return total
 
 
-def _when(ns: int) -> str:
+def when_of(ns: int) -> str:
+    """A time [ns since 1970 UTC] as text."""
     return str(np.datetime_as_string(np.datetime64(ns, "ns"), unit="s")) + "Z"
 
 
-def _line(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
+    """The first line of an error, with its kind."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"

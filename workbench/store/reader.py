@@ -148,6 +148,12 @@ class _Cache:
                 self._held.move_to_end(key)
             return found
 
+    def clear(self) -> None:
+        """Forget all, where what they were made from was changed underneath."""
+        with self._lock:
+            self._held.clear()
+            self._size = 0
+
     def put(self, key: tuple[object, ...], piece: Piece) -> None:
         with self._lock:
             if key not in self._held:
@@ -158,7 +164,7 @@ class _Cache:
                 self._size -= gone.fold.nbytes
 
 
-_CACHE = _Cache(CACHE_BYTES)
+PIECES = _Cache(CACHE_BYTES)
 
 
 class SeriesSource:
@@ -304,10 +310,10 @@ class SeriesSource:
         with self._lock:
             lock = self._locks.setdefault(chunk, threading.Lock())
         with lock:
-            found = _CACHE.get(key)
+            found = PIECES.get(key)
             if found is None:
                 found = self._load(chunk, group)
-                _CACHE.put(key, found)
+                PIECES.put(key, found)
             return found
 
     def _load(self, chunk: int, group: Sequence[str]) -> Piece:

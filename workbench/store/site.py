@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workbench.store.importing import ImportReport
     from workbench.store.inspect import SnapshotInfo, StoreInfo
     from workbench.store.reader import SeriesSource, SeriesView, SiteView
+    from workbench.store.repair import RepairReport
     from workbench.store.telemetry import Snapshot, Telemetry
 
 
@@ -186,7 +187,7 @@ class SiteStore:
                 view = SiteView(JournalView(Names()), held)
             series = view.series(key)
             if series.first is None or series.last is None:
-                self._unknown(key, view)
+                self.unknown(key, view)
         within = f"{self.site} {key}"
         names = chosen("variable", variables, list(series.variables), within=within)
         places = chosen("asset", assets, series.assets, within=within)
@@ -299,6 +300,49 @@ class SiteStore:
 
         return list(verify(self))
 
+    def repair(self) -> RepairReport:
+        """Mend what can be mended: damaged journal rows, a broken journal, unreadable chunks and commits.
+
+        Nothing is thrown away; what cannot be used is moved aside. The collector must not run.
+
+        Raises
+        ------
+        InputError
+            A collector or keeper serves the site.
+        """
+        from workbench.store.repair import repair
+
+        return repair(self)
+
+    def tidy(self, *, now: int | None = None) -> tuple[int, int]:
+        """Expire old snapshots and collect their files now; returns snapshots expired and bytes freed.
+
+        What keeps a snapshot of each day for 60 days, and all of the last 24 hours, happens each night by
+        itself. Readers may read meanwhile.
+        """
+        import time
+
+        from workbench.store.retention import Retention, retain
+
+        found = retain(self, Retention(), now=time.time_ns() if now is None else now, force=True)
+        if self.journal_path.exists():
+            self.journal.tidy()
+        return found
+
+    def trim(self, *, older_than: int, series: SeriesKey | str | None = None) -> dict[SeriesKey, int]:
+        """Forget telemetry of whole chunks that end before ``older_than`` [ns]; returns values forgotten by series.
+
+        Files go when the snapshots that know them expire. Records stay.
+
+        Raises
+        ------
+        InputError
+            Another process commits, or the series is not known.
+        """
+        from workbench.store.trimming import trim
+
+        return trim(self, older_than=older_than, series=None if series is None else series_key(series))
+
     def snapshots(self) -> list[SnapshotInfo]:
         """States of the store that can be opened again, the newest first."""
         from workbench.store.inspect import snapshots
@@ -323,7 +367,8 @@ class SiteStore:
             self._snapshots[snapshot] = found
         return found
 
-    def _unknown(self, key: SeriesKey, view: SiteView) -> None:
+    def unknown(self, key: SeriesKey, view: SiteView) -> None:
+        """Raise the InputError for a series that is not there."""
         known = [str(found) for found in view.known() if view.series(found).first is not None]
         raise InputError(
             f"{self.site} has no series {str(key)!r}",

@@ -38,6 +38,9 @@ COUNT = "sample_count"
 #: Time chunks whose references share a manifest.
 _MANIFEST_CHUNKS = 48
 
+#: Id that Icechunk gives the state of a new repository, before the first commit.
+_AS_CREATED = "1CECHNKREP0F1RSTCMT0"
+
 # The one warning is that local storage wants a single committing process: the lock sees to that.
 icechunk.set_logs_filter("error")
 
@@ -136,9 +139,12 @@ class Snapshot:
         self._arrays: dict[tuple[SeriesKey, str], zarr.Array[Any]] = {}
         self._groups: dict[SeriesKey, Group | None] = {}
         self._root: zarr.Group | None = None
-        if session is not None:
-            with contextlib.suppress(zarr.errors.GroupNotFoundError):  # as created, before the first commit
+        if session is not None and self.id != _AS_CREATED:
+            try:
                 self._root = zarr.open_group(session.store, mode="r")
+            except zarr.errors.GroupNotFoundError as error:
+                # So Icechunk tells of a commit whose file is damaged. It must not be taken for an empty store.
+                raise TelemetryError(f"the commit {self.id} cannot be read") from error
         about: dict[str, Any] = (
             {} if self._root is None else cast(dict[str, Any], self._root.attrs.get("workbench", {}))
         )

@@ -116,6 +116,29 @@ class Transaction:
         number = before[-1][0] + 1 if before else 1
         self._put(key, imports=(*before[1 - _IMPORTS :], (number, first, last)))
 
+    @property
+    def store(self) -> icechunk.IcechunkStore:
+        """The keys and bytes underneath, for those who mend or move chunks as they are."""
+        return self._session.store
+
+    def recount(self, key: SeriesKey, values: int) -> None:
+        """Say how many values a series holds, after chunks of it went."""
+        self.changed = True
+        self._groups.setdefault(key, self._held(key))
+        self._put(key, values=values)
+
+    def rewrite_axes(self, key: SeriesKey) -> None:
+        """Write time and assets of a series anew; both follow from its attributes."""
+        self.changed = True
+        self._groups.setdefault(key, self._held(key))
+        self._write_axes(None, self._groups[key])
+
+    def forget_before(self, key: SeriesKey, first: int, values: int) -> None:
+        """Say that a series begins with the slot ``first`` [ns] from now on and holds ``values``."""
+        self.changed = True
+        self._groups.setdefault(key, self._held(key))
+        self._put(key, first=first, values=values)
+
     def applied(self, journal: str, floor: Mapping[str, int], chunks: Mapping[str, Mapping[int, int]]) -> None:
         """Note which journal rows the store holds after this commit."""
         self.changed = True
@@ -139,6 +162,12 @@ class Transaction:
 
     # -- inside ---------------------------------------------------------------------------------------
 
+    def _held(self, key: SeriesKey) -> Group:
+        held = self.before.group(key)
+        if held is None:
+            raise KeyError(str(key))
+        return held
+
     def _put(self, key: SeriesKey, **changes: Any) -> Group:
         self._groups[key] = replace(self._groups[key], **changes)
         return self._groups[key]
@@ -149,7 +178,7 @@ class Transaction:
         return self._arrays[key, name]
 
     def _create(self, group: Group, name: str, dtype: str, fill: float, attrs: Mapping[str, Any]) -> None:
-        from zarr.codecs import BloscCodec, TransposeCodec
+        from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec
 
         self._arrays[group.key, name] = self._root.create_array(
             f"{group.key}/{name}",
@@ -158,7 +187,8 @@ class Transaction:
             dtype=dtype,
             fill_value=fill,
             filters=[TransposeCodec(order=(1, 0))],
-            compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+            # Blosc has no checksum: a flipped bit would come back as another value.
+            compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()),
             dimension_names=("time", "asset"),
             attributes=_plain(attrs),
             config={"write_empty_chunks": False},
@@ -205,7 +235,7 @@ class Transaction:
             sync(_move_chunks(self.before.array(old.key, name), self._array(new.key, name), chunks))
 
     def _write_axes(self, old: Group | None, new: Group) -> None:
-        from zarr.codecs import BloscCodec
+        from zarr.codecs import BloscCodec, Crc32cCodec
 
         moved = old is None or old.origin != new.origin
         if moved:
@@ -215,7 +245,7 @@ class Transaction:
                 chunks=(new.slots,),
                 dtype="i8",
                 fill_value=0,
-                compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+                compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()),
                 dimension_names=("time",),
                 attributes={
                     "units": "nanoseconds since 1970-01-01T00:00:00",
