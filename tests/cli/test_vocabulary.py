@@ -34,7 +34,7 @@ def test_show():
     assert "WTUR.TurSt" in result.output
     assert "2 generating" in result.output
     shown = json.loads(run.invoke(app, ["show", "active_power", "--type", "wind_turbine", "--json"]).output)
-    assert shown["iec61400_25"] == "WTUR.W"
+    assert shown["iec61400_25"] == "WGEN.W"
 
 
 @pytest.mark.parametrize(

@@ -238,10 +238,33 @@ def test_codes_of_states():
 def test_a_name_is_meant_a_little_differently_for_each_kind_of_asset():
     assert WORDS.term("active_power").iec61400_25 == "MMXU.TotW"
     turbine = WORDS.term("active_power", "wind_turbine")
-    assert (turbine.iec61400_25, turbine.valid_max, turbine.units) == ("WTUR.W", 20000, "kW")
+    assert (turbine.iec61400_25, turbine.valid_max, turbine.units) == ("WGEN.W", 20000, "kW")
     assert WORDS.term("voltage", "string").long_name == "string voltage"
     assert WORDS.term("power_output", "market") == WORDS["power_output"]
     assert {term.name for term in WORDS.of_type("string")} >= {"voltage", "current", "power", "status"}
+
+
+def test_attributes_as_they_are_meant_for_a_kind_of_asset():
+    assert WORDS.attrs("active_power")["iec61400_25"] == "MMXU.TotW"
+    assert WORDS.attrs("active_power", "wind_turbine")["iec61400_25"] == "WGEN.W"
+    assert WORDS.attrs("reactive_power", "wind_turbine")["iec61400_25"] == "WGEN.VAr"
+    assert WORDS.attrs("voltage", "string")["long_name"] == "string voltage"
+    assert WORDS.attrs("voltage", "market") == WORDS.attrs("voltage")
+    assert WORDS.attrs("my_own", "string") == {"long_name": "my_own", "units": ""}
+    assert WORDS.attrs("total_ac_power", "inverter")["iec61400_25"] == "MMXU.TotW"
+    assert WORDS.attrs("frequency", "inverter")["iec61400_25"] == "MMXU.Hz"
+
+
+def test_no_two_variables_of_an_asset_claim_one_iec_name():
+    """But for those that the standard itself does not tell apart."""
+    same = {"MMTR.SupWh": {"energy_export", "net_energy"}}  # a counter, and what it counted in a period
+    for kind in ASSET_TYPES:
+        claims: dict[str, set[str]] = {}
+        for term in WORDS.of_type(kind):
+            if term.iec61400_25:
+                claims.setdefault(term.iec61400_25, set()).add(term.name)
+        twice = {iec: names for iec, names in claims.items() if len(names) > 1 and same.get(iec) != names}
+        assert not twice, kind
 
 
 def test_an_unknown_name_says_what_is_near():
@@ -283,6 +306,7 @@ terms:
   my_power:
     units: kW
     name: my power
+    description: Power of mine.
     valid: [0, 10]
     types: [inverter]
 """
@@ -300,7 +324,7 @@ def test_a_vocabulary_of_ones_own(write):
     ("change", "line", "message"),
     [
         (("    units: kW", "    unit: kW"), 4, "did you mean 'units'"),
-        (("types: [inverter]", "types: [invertor]"), 7, "invertor"),
+        (("types: [inverter]", "types: [invertor]"), 8, "invertor"),
         (("valid: [0, 10]", "valid: [10, 0]"), 3, "the valid range is empty"),
         (("valid: [0, 10]", "kind: angle\n    valid: [0, 10]"), 3, "an angle wraps"),
         (("valid: [0, 10]", "states: {a: 1}"), 3, "only a status has states"),
@@ -308,8 +332,10 @@ def test_a_vocabulary_of_ones_own(write):
         (("valid: [0, 10]", "kind: status\n    states: {a b: 1}"), 3, "one word"),
         (("valid: [0, 10]", "kind: status\n    states: {a: 16777216}"), 3, "need dtype f8"),
         (("valid: [0, 10]", "kind: status"), 3, "a status needs states"),
-        (("valid: [0, 10]", "iec: wtur.w"), 6, "pattern"),
+        (("valid: [0, 10]", "iec: wtur.w"), 7, "pattern"),
         (("    name: my power\n", ""), 3, "'name' is missing"),
+        (("    description: Power of mine.\n", ""), 3, "'description' is missing"),
+        (("Power of mine.", "''"), 6, "at least 1 character"),
         (("my_power:", "MyPower:"), 3, "pattern"),
         (("[inverter]", "[inverter]\n    per_type: {string: {name: x}}"), 3, "not among its types"),
         (("title: Mine\n", ""), 1, "'title' is missing"),

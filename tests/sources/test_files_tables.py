@@ -428,3 +428,15 @@ def test_config_says_what_is_wrong(tmp_path: Path) -> None:
         make("csv", tmp_path, columns={"p": "power_output"})
     with pytest.raises(ValidationError, match="exactly one of column and id"):
         make("csv", tmp_path, path="x", asset={"column": "a", "id": "b"}, columns={"p": "power_output"})
+
+
+def test_attributes_are_those_of_the_kind_of_asset(tmp_path: Path) -> None:
+    columns = {"p": "active_power"}
+    assert (
+        read_csv(tmp_path, f"t,p\n{TEN_MINUTES},1\n", columns=columns)["active_power"].attrs["iec61400_25"] == "WGEN.W"
+    )
+    meter = read_csv(tmp_path, f"t,p\n{TEN_MINUTES},1\n", columns=columns, asset_type="grid_meter")
+    assert meter["active_power"].attrs["iec61400_25"] == "MMXU.TotW"
+    meter.to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    keys = {"path": "x.nc", "time": "time", "asset": "asset", "columns": {"active_power": "active_power"}}
+    assert make("netcdf", tmp_path, **keys).read(selection())["active_power"].attrs["iec61400_25"] == "WGEN.W"

@@ -80,7 +80,8 @@ def samples_to_dataset(samples: Sequence[Sample], assets: Sequence[str]) -> xr.D
 
     from workbench.model.vocabulary import vocabulary
 
-    variables = list(dict.fromkeys(name for sample in samples for name in sample.shape.variables))
+    # variable to the kind of asset that has it
+    variables = {name: sample.shape.key.asset_type for sample in samples for name in sample.shape.variables}
     row = {asset: index for index, asset in enumerate(assets)}
     values = np.full((len(variables), len(assets)), np.nan)
     times = np.full((len(variables), len(assets)), np.datetime64("NaT", "ns"))
@@ -99,7 +100,7 @@ def samples_to_dataset(samples: Sequence[Sample], assets: Sequence[str]) -> xr.D
             flags[place[name], at] = 0 if sample.quality is None else sample.quality[position]
     data: dict[str, xr.Variable] = {}
     for name, index in place.items():
-        data[name] = xr.Variable("asset", values[index], dict(vocabulary().attrs(name)))
+        data[name] = xr.Variable("asset", values[index], vocabulary().attrs(name, variables[name]))
         data[f"{name}_time"] = xr.Variable("asset", times[index], {"long_name": f"source time of {name}"})
         data[quality_name(name)] = xr.Variable("asset", flags[index], quality_attrs(name))
     return xr.Dataset(data, coords={"asset": np.asarray(assets, dtype=object)})

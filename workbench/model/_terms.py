@@ -37,7 +37,7 @@ class _PerType(_Strict):
 class _TermSpec(_Strict):
     name: str
     units: str = "1"
-    description: str = ""
+    description: str = Field(min_length=1)
     cf: Annotated[str, Field(pattern=_NAME)] | None = None
     iec: Annotated[str, Field(pattern=_IEC)] | None = None
     valid: Range | None = None

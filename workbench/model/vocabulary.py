@@ -25,6 +25,7 @@ AssetType = Literal[
     "met_mast",
     "irradiance_sensor",
     "battery",
+    "battery_cell",
     "grid_meter",
     "tracker",
     "substation",
@@ -49,7 +50,7 @@ class Term:
     name: str
     units: str
     long_name: str
-    description: str = ""
+    description: str
     standard_name: str | None = None  #: of the CF standard name table
     iec61400_25: str | None = None  #: logical node and data name, such as ``WTUR.W``
     valid_min: float | None = None
@@ -145,7 +146,7 @@ class Vocabulary(Mapping[str, Term]):
         self._terms = dict(terms)
         self.topics = dict(topics or {})
         self.structure = structure or Structure()
-        self._attrs: dict[str, dict[str, Any]] = {}
+        self._attrs: dict[tuple[str, str | None], dict[str, Any]] = {}
 
     def __getitem__(self, name: str) -> Term:
         return self._terms[name]
@@ -177,12 +178,17 @@ class Vocabulary(Mapping[str, Term]):
             )
         return found if asset_type is None else found.for_type(asset_type)
 
-    def attrs(self, name: str) -> dict[str, Any]:
-        """CF attributes of a variable; for a name that is not in the vocabulary its name and no unit."""
-        if name not in self._attrs:
+    def attrs(self, name: str, asset_type: str | None = None) -> dict[str, Any]:
+        """CF attributes of a variable, as it is meant for assets of ``asset_type`` where that is given.
+
+        For a name that is not in the vocabulary its name and no unit.
+        """
+        if (name, asset_type) not in self._attrs:
             term = self._terms.get(name)
-            self._attrs[name] = {"long_name": name, "units": ""} if term is None else term.attrs()
-        return dict(self._attrs[name])
+            if term is not None and asset_type is not None:
+                term = term.for_type(asset_type)
+            self._attrs[name, asset_type] = {"long_name": name, "units": ""} if term is None else term.attrs()
+        return dict(self._attrs[name, asset_type])
 
     def dtype(self, name: str) -> Literal["f4", "f8"]:
         """The width a variable is kept in; ``f8`` for a name that is not in the vocabulary: nothing is lost."""

@@ -142,7 +142,7 @@ class _Series:
             assets = site.keys[key][0]
             data: dict[str, Any] = {}
             for name, parts in self._values[kind].items():
-                data[name] = (("time", "asset"), np.concatenate(parts), _attrs(name))
+                data[name] = (("time", "asset"), np.concatenate(parts), _attrs(name, kind))
             for name, marks in self._flags.get(kind, {}).items():
                 whole = np.zeros((self._length[kind], len(assets)), dtype=DTYPE)
                 for begin, part in marks:
@@ -206,7 +206,7 @@ class _Statistics:
                 base, suffix = _split(name, kind)
                 width = np.float64 if _wide(base) and suffix != "_count" else np.float32
                 values = np.concatenate(parts).astype(width)
-                data[name] = (("time", "asset"), values, _statistic_attrs(base, suffix))
+                data[name] = (("time", "asset"), values, _statistic_attrs(base, suffix, kind))
             made[SeriesKey(kind, STATISTICS)] = _dataset(
                 np.concatenate(times), assets, data, np.concatenate(self._counts[kind])
             )
@@ -300,14 +300,14 @@ def _split(name: str, asset_type: str) -> tuple[str, str]:
     return name, ""
 
 
-def _attrs(name: str) -> dict[str, Any]:
+def _attrs(name: str, asset_type: str) -> dict[str, Any]:
     from workbench.model.vocabulary import vocabulary
 
-    return dict(vocabulary().attrs(name))
+    return vocabulary().attrs(name, asset_type)
 
 
-def _statistic_attrs(base: str, suffix: str) -> dict[str, Any]:
-    attrs = _attrs(base)
+def _statistic_attrs(base: str, suffix: str, asset_type: str) -> dict[str, Any]:
+    attrs = _attrs(base, asset_type)
     words, method = _STATISTIC[suffix]
     if not suffix:
         attrs["cell_methods"] = "time: point" if kind_of(base) == "held" else "time: mean"

@@ -132,7 +132,7 @@ class ArrayReader(FileReader):
         from workbench.model.units import convert
         from workbench.model.vocabulary import vocabulary
 
-        attrs = dict(vocabulary().attrs(column.variable))
+        attrs = vocabulary().attrs(column.variable, self.config.asset_type)
         array = (
             data[theirs] * column.scale + column.offset if (column.scale, column.offset) != (1.0, 0.0) else data[theirs]
         )

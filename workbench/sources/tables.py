@@ -352,7 +352,7 @@ def _attributes(reader: TableReader, names: list[str]) -> dict[str, dict[str, ob
     made_of = reader.outcome(reader.config.columns)
     for name in names:
         column = made_of[name]
-        attributes[name] = dict(vocabulary().attrs(name))
+        attributes[name] = dict(vocabulary().attrs(name, reader.config.asset_type))
         if column.own:
             attributes[name]["units"] = column.units
         if column.long_name is not None:
