@@ -8,7 +8,9 @@ import sqlite3
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from workbench.cli.store import app
 from workbench.model.errors import InputError
 from workbench.model.samples import NS
 from workbench.store import Keeper, SiteStore
@@ -177,3 +179,27 @@ def test_tidy_gives_back_what_only_old_snapshots_know(filled, key, t0):
     assert freed > 0
     assert filled.info().bytes < size
     assert filled.verify() == []
+
+
+def run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+
+
+def test_the_commands(filled, key):
+    filled.close()
+    with sqlite3.connect(filled.journal_path) as raw:
+        raw.execute("UPDATE rows SET crc = crc + 1 WHERE seq = 15")
+    raw.close()
+    store = ("--store", filled.root)
+    assert run("verify", *store).exit_code == 1
+    mended = run("repair", *store)
+    assert mended.exit_code == 1
+    assert "lost: journal: row 15 of wind_turbine/1s" in mended.output
+    assert run("verify", *store).exit_code == 0
+    assert run("repair", *store).output == "ridge: nothing to mend\n"
+    dry = run("trim", "--older-than", "P1Y", *store)
+    assert "would be forgotten: wind_turbine/1s 10,800 values" in dry.output
+    assert filled.info().values == 10_800
+    assert "forgotten: wind_turbine/1s 10,800 values" in run("trim", "--older-than", "P1Y", "--yes", *store).output
+    assert filled.info().values == 0
+    assert run("tidy", *store).output.startswith("ridge: 0 snapshots expired")

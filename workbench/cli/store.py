@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from workbench.store import SiteStore
     from workbench.store.inspect import StoreInfo
 
-app = typer.Typer(help="Look into the telemetry store, verify it, export from it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look into the telemetry store, verify and mend it, export from it, forget what is too old.",
+    no_args_is_help=True,
+)
 
 Store = Annotated[Path | None, typer.Option(metavar="DIR", help="Root of the store; default: the project's.")]
 
@@ -59,6 +62,78 @@ def verify(
             print(f"  {line}")
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def repair(
+    site: Annotated[list[str] | None, typer.Argument(help="Sites; all by default.")] = None,
+    store: Store = None,
+) -> None:
+    """Mend what can be mended: damaged journal rows, a broken journal, unreadable chunks and commits.
+
+    Nothing is thrown away: what cannot be used is moved aside, and each line says what was lost and from
+    when. The collector of the site must not run. Ends with 1 where something was lost.
+
+    Example: `workbench store repair north_ridge`
+    """
+    lost = False
+    for one in _sites(store, site or []):
+        report = one.repair()
+        lost = lost or bool(report.lost)
+        print(f"{one.site}: {'nothing to mend' if report.idle else 'mended'}")
+        for line in report.mended:
+            print(f"  {line}")
+        for line in report.lost:
+            print(f"  lost: {line}")
+    if lost:
+        raise typer.Exit(1)
+
+
+@app.command()
+def tidy(
+    site: Annotated[list[str] | None, typer.Argument(help="Sites; all by default.")] = None,
+    store: Store = None,
+) -> None:
+    """Expire old snapshots and collect their files now, as happens each night by itself.
+
+    All snapshots of the last 24 hours and one of each day for 60 days stay. Readers may read meanwhile.
+
+    Example: `workbench store tidy`
+    """
+    for one in _sites(store, site or []):
+        expired, freed = one.tidy()
+        print(f"{one.site}: {expired} snapshots expired, {freed / 1e6:,.1f} MB freed")
+
+
+@app.command()
+def trim(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="DURATION", help="Age, such as P400D or P5Y; counted from now.")
+    ],
+    site: Annotated[list[str] | None, typer.Argument(help="Sites; all by default.")] = None,
+    series: Annotated[str | None, typer.Option(help="Only this series, <asset type>/<cadence>.")] = None,
+    store: Store = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it only says what would go.")] = False,
+) -> None:
+    """Forget telemetry older than wanted: whole chunks of time, never part of one. Records stay.
+
+    The files go when the last snapshot that knows them has expired (`workbench store tidy`).
+
+    Example: `workbench store trim --older-than P400D --series wind_turbine/1s --yes`
+    """
+    import numpy as np
+    import pandas as pd
+
+    from workbench.model.time import parse_duration
+
+    cut = pd.Timestamp.now("UTC").tz_localize(None) - parse_duration(older_than).offset
+    for one in _sites(store, site or []):
+        found = one.trim(older_than=cut.value, series=series, dry=not yes)
+        said = ", ".join(f"{key} {values:,} values" for key, values in found.items()) or "nothing is that old"
+        verb = "" if not found else "forgotten: " if yes else "would be forgotten: "
+        print(f"{one.site}, before {np.datetime_as_string(cut.to_datetime64(), unit='s')}Z: {verb}{said}")
+    if not yes:
+        print("Nothing was touched; give --yes to do it.")
 
 
 @app.command()

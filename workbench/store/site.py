@@ -329,10 +329,12 @@ class SiteStore:
             self.journal.tidy()
         return found
 
-    def trim(self, *, older_than: int, series: SeriesKey | str | None = None) -> dict[SeriesKey, int]:
+    def trim(
+        self, *, older_than: int, series: SeriesKey | str | None = None, dry: bool = False
+    ) -> dict[SeriesKey, int]:
         """Forget telemetry of whole chunks that end before ``older_than`` [ns]; returns values forgotten by series.
 
-        Files go when the snapshots that know them expire. Records stay.
+        Files go when the snapshots that know them expire. Records stay. ``dry``: only say what would go.
 
         Raises
         ------
@@ -341,7 +343,7 @@ class SiteStore:
         """
         from workbench.store.trimming import trim
 
-        return trim(self, older_than=older_than, series=None if series is None else series_key(series))
+        return trim(self, older_than=older_than, series=None if series is None else series_key(series), dry=dry)
 
     def snapshots(self) -> list[SnapshotInfo]:
         """States of the store that can be opened again, the newest first."""

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from workbench.store.site import SiteStore
 
 
-def trim(site: SiteStore, *, older_than: int, series: SeriesKey | None = None) -> dict[SeriesKey, int]:
+def trim(
+    site: SiteStore, *, older_than: int, series: SeriesKey | None = None, dry: bool = False
+) -> dict[SeriesKey, int]:
     """See ``SiteStore.trim``."""
     from zarr.core.sync import sync
 
@@ -27,7 +29,11 @@ def trim(site: SiteStore, *, older_than: int, series: SeriesKey | None = None) -
     }
     wanted = {key: count for key, count in wanted.items() if count}
     found: dict[SeriesKey, int] = {}
-    if not wanted:
+    if not wanted or dry:
+        for key, count in wanted.items():
+            group = snapshot.group(key)
+            if group is not None:
+                found[key] = sum(_values(snapshot, group, chunk) for chunk in range(_first_chunk(group), count))
         return found
     with site.telemetry.transaction(f"trim before {np.datetime64(older_than, 'ns')}", wait=120.0) as change:
         for key, count in wanted.items():
@@ -57,7 +63,7 @@ def _chunks_before(group: Group | None, older_than: int) -> int:
     """Number of the first chunk that is kept; 0 where there is nothing to forget."""
     if group is None:
         return 0
-    count = max(0, (older_than - group.origin) // group.grid.span)
+    count = min(max(0, (older_than - group.origin) // group.grid.span), -(-group.size // group.slots))
     return count if count > _first_chunk(group) else 0
 
 
