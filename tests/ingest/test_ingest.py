@@ -97,6 +97,17 @@ def test_an_asset_of_the_portfolio_goes_to_its_site(take_in: TakeIn, store: Path
     ]
 
 
+def test_farm_id_is_that_of_the_message(take_in: TakeIn, store: Path) -> None:
+    take_in(
+        message(wind_speed=5, mppt_data=[{"mppt_id": "M1", "input_power": 3}]),
+        message(1, turbine_id="T8", rotor_speed=1),
+    )
+    view = open_site("my_farm", store, portfolio=Portfolio({}))
+    assert view.telemetry("wind_turbine")["farm_id"].values.tolist() == ["My Farm", "My Farm"]
+    assert view.telemetry("mppt")["farm_id"].values.tolist() == ["My Farm"]  # that of the asset above it
+    assert {asset.site for asset in view.assets} == {"my_farm"}
+
+
 def test_the_site_of_all_messages(take_in: TakeIn) -> None:
     assert take_in(message(wind_speed=5), site="hill").sites == {"hill"}
     with pytest.raises(

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from workbench.model.assets import Asset, PowerCurve, asset_coords, load_portfolio, with_assets
+from workbench.model.assets import Asset, PowerCurve, asset_coords, fact_names, load_portfolio, with_assets
 from workbench.model.errors import InputError
 from workbench.model.time import zone
+from workbench.model.vocabulary import vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,39 @@ def test_facts_are_coordinates_on_asset(portfolio):
     assert not (known.power_output > known.rated_capacity * 1.05).any()
     assert "energy_capacity" not in known.coords
     assert "rated_capacity" not in data.coords
+
+
+def test_all_scalar_facts_are_coordinates(portfolio):
+    ids = ["NR-T01", "SV-INV03", "SV-BESS", "R80711"]
+    known = with_assets(xr.Dataset(coords={"asset": ids}), portfolio)
+    facts = {asset: {str(name): array.sel(asset=asset).item() for name, array in known.coords.items()} for asset in ids}
+    assert {"cut_in_wind_speed": 3, "rated_wind_speed": 12.5, "cut_out_wind_speed": 25}.items() <= facts[
+        "NR-T01"
+    ].items()
+    assert facts["NR-T01"]["iec_class"] == "IIA"
+    inverter = {
+        "module_model": "generic_mono_405", "module_count": 2700, "string_count": 100, "modules_per_string": 27,
+        "module_power_stc": 405, "module_temp_coeff_power": -0.35, "dc_capacity": 1093.5, "rated_capacity": 875,
+        "inverter_efficiency": 0.985, "inverter_ac_voltage": 547, "mppt_count": 2,
+    }  # fmt: skip
+    assert inverter.items() <= facts["SV-INV03"].items()
+    assert (facts["SV-BESS"]["chemistry"], facts["SV-BESS"]["round_trip_efficiency"]) == ("LFP", 0.86)
+    assert np.isnan(facts["SV-BESS"]["module_count"])
+    assert facts["R80711"]["module_model"] == ""
+    # of the asset, else of its site
+    assert {facts[asset]["eia_plant_code"] for asset in ids} == {"SIM-60001", "SIM-60002", ""}
+    assert facts["SV-INV03"]["caiso_resource_id"] == "SIM_SUNVLY_2_PV1"
+
+
+def test_no_fact_has_the_name_of_a_variable_or_a_statistic(portfolio):
+    words = vocabulary()
+    names = asset_coords(portfolio.assets())
+    assert set(names) <= fact_names() | {name for asset in portfolio.assets() for name in asset.registrations}
+    for name in fact_names() | set(names):
+        assert name not in words
+        for suffix in ("_min", "_max", "_std", "_count"):
+            base = words.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+            assert base is None, name
 
 
 def test_what_is_not_known_is_missing(portfolio):

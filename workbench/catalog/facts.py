@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FILE = "ingested.yaml"
 _HEAD = "# Kept by `workbench ingest`: what messages said of assets, and units of variables outside the vocabulary.\n"
-_ASSET_FIELDS = ("latitude", "longitude", "elevation", "model", "manufacturer", "parent")
+_ASSET_FIELDS = ("latitude", "longitude", "elevation", "model", "manufacturer", "parent", "farm_id")
 
 
 class SiteFacts:
@@ -80,6 +80,8 @@ class SiteFacts:
         made = []
         for name, facts in self.assets.items():
             known = {key: facts[key] for key in _ASSET_FIELDS if key in facts}
+            if "farm_id" not in known and (farm := self.assets.get(str(facts.get("parent")), {}).get("farm_id")):
+                known["farm_id"] = farm
             more = {key: value for key, value in facts.items() if key not in known and key != "type"}
             made.append(Asset(id=name, site=site, type=facts["type"], attributes=more, **known))
         return made

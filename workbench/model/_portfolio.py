@@ -7,16 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from workbench.model._site_file import AssetSpec, SiteSpec
 from workbench.model.assets import (
     MODELS,
     Asset,
-    AssetSpec,
     BatteryModel,
     InverterModel,
     Model,
     ModuleModel,
     Site,
-    SiteSpec,
     TurbineModel,
 )
 from workbench.model.errors import InputError, did_you_mean
@@ -246,7 +245,7 @@ def _asset(spec: AssetSpec, site: SiteSpec, sheet: Model | None, module: ModuleM
         module_model=spec.module,
         layout=spec.layout or (site.layout if spec.type in ("inverter", "tracker", "irradiance_sensor") else None),
         parent=spec.parent,
-        registrations={key: str(value) for key, value in spec.registrations.items()},
+        registrations={key: str(value) for key, value in {**site.registrations, **spec.registrations}.items()},
         attributes=dict(spec.attributes),
         data_sheet=sheet,
         module=module,

@@ -7,7 +7,7 @@ inverter and battery models) stand in its subfolder ``models``.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.model.errors import InputError, InputErrors, did_you_mean
-from workbench.model.vocabulary import AssetType
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,11 +26,13 @@ SiteKind = Literal["wind", "solar", "storage", "solar_storage", "wind_storage", 
 Scalar = str | float | int | bool
 
 
-class _Strict(BaseModel):
+class StrictModel(BaseModel):
+    """Takes no key that it does not know."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
-class PowerCurve(_Strict):
+class PowerCurve(StrictModel):
     """Power of a turbine by wind speed, at a reference air density.
 
     Zero below the first and above the last wind speed, linear in between.
@@ -63,7 +64,7 @@ class PowerCurve(_Strict):
         return np.interp(speed, self.wind_speed, self.power, left=0.0, right=0.0)
 
 
-class TurbineModel(_Strict):
+class TurbineModel(StrictModel):
     """Data sheet of a wind turbine."""
 
     kind: Literal["turbine"]
@@ -83,7 +84,7 @@ class TurbineModel(_Strict):
     attributes: dict[str, Scalar] = Field(default_factory=dict)
 
 
-class ModuleModel(_Strict):
+class ModuleModel(StrictModel):
     """Data sheet of a photovoltaic module, at standard test conditions."""
 
     kind: Literal["module"]
@@ -105,7 +106,7 @@ class ModuleModel(_Strict):
     attributes: dict[str, Scalar] = Field(default_factory=dict)
 
 
-class InverterModel(_Strict):
+class InverterModel(StrictModel):
     """Data sheet of an inverter."""
 
     kind: Literal["inverter"]
@@ -123,7 +124,7 @@ class InverterModel(_Strict):
     attributes: dict[str, Scalar] = Field(default_factory=dict)
 
 
-class BatteryModel(_Strict):
+class BatteryModel(StrictModel):
     """Data sheet of a battery system."""
 
     kind: Literal["battery"]
@@ -150,7 +151,7 @@ MODELS: dict[str, type[BaseModel]] = {
 }
 
 
-class Layout(_Strict):
+class Layout(StrictModel):
     """How the modules of a plant stand."""
 
     mounting: Literal["fixed", "single_axis", "dual_axis"] = "fixed"
@@ -162,7 +163,7 @@ class Layout(_Strict):
     albedo: float = Field(0.2, ge=0, le=1)
 
 
-class Strings(_Strict):
+class Strings(StrictModel):
     """The strings of one inverter."""
 
     count: int = Field(ge=1, description="strings in parallel")
@@ -195,7 +196,8 @@ class Asset:
     module_model: str | None = None
     layout: Layout | None = None
     parent: str | None = None  #: the asset it belongs to
-    registrations: dict[str, str] = field(default_factory=dict)
+    farm_id: str | None = None  #: the farm's own name for itself, where it is not the site's id
+    registrations: dict[str, str] = field(default_factory=dict)  #: its own, and the site's where it has none
     attributes: dict[str, Scalar] = field(default_factory=dict)
     data_sheet: Model | None = field(default=None, repr=False)
     module: ModuleModel | None = field(default=None, repr=False)
@@ -284,25 +286,94 @@ def load_portfolio(folder: str | Path) -> Portfolio:
     return Portfolio(sites)
 
 
-#: Coordinates on ``asset``: name, fact, attributes. Numbers are float64 (NaN where unknown), text is str.
-_NUMBERS: dict[str, tuple[str, str]] = {
-    "rated_capacity": ("kW", "rated active power"),
-    "dc_capacity": ("kW", "rated DC power of the modules"),
-    "energy_capacity": ("kWh", "energy capacity"),
-    "hub_height": ("m", "hub height above ground"),
-    "rotor_diameter": ("m", "rotor diameter"),
-    "height": ("m", "height of the sensor above ground"),
-    "latitude": ("degrees_north", "latitude"),
-    "longitude": ("degrees_east", "longitude"),
-    "elevation": ("m", "elevation of the ground"),
+def fact_names() -> frozenset[str]:
+    """Names of the coordinates that :func:`asset_coords` makes of all facts but registration numbers."""
+    return frozenset({*_NUMBERS, *_TEXTS, "in_service"})
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A fact that is a number, as a coordinate on ``asset``."""
+
+    units: str
+    long_name: str
+    of: Callable[[Asset], float | None]
+
+
+def _own(name: str) -> Callable[[Asset], float | None]:
+    return lambda asset: getattr(asset, name)
+
+
+def _sheet(name: str, kind: type[BaseModel] | None = None) -> Callable[[Asset], Any]:
+    """A fact of the data sheet, of those of one kind only."""
+    return lambda asset: (
+        getattr(asset.data_sheet, name, None) if isinstance(asset.data_sheet, kind or BaseModel) else None
+    )
+
+
+def _module(name: str) -> Callable[[Asset], Any]:
+    return lambda asset: getattr(asset.module, name, None)
+
+
+def _strings(name: str) -> Callable[[Asset], Any]:
+    return lambda asset: getattr(asset.strings, name, None)
+
+
+def _modules(asset: Asset) -> int | None:
+    return None if asset.strings is None else asset.strings.count * asset.strings.modules
+
+
+# None of these is the name of a variable, or of a statistic of one (such as rotor_speed_min): a Dataset can
+# hold only one of a name.
+_NUMBERS: dict[str, _Number] = {
+    "rated_capacity": _Number("kW", "rated active power", _own("rated_capacity")),
+    "dc_capacity": _Number("kW", "rated DC power of the modules", _own("dc_capacity")),
+    "energy_capacity": _Number("kWh", "energy capacity", _own("energy_capacity")),
+    "hub_height": _Number("m", "hub height above ground", _own("hub_height")),
+    "rotor_diameter": _Number("m", "rotor diameter", _own("rotor_diameter")),
+    "cut_in_wind_speed": _Number("m/s", "cut-in wind speed", _sheet("cut_in_wind_speed")),
+    "rated_wind_speed": _Number("m/s", "rated wind speed", _sheet("rated_wind_speed")),
+    "cut_out_wind_speed": _Number("m/s", "cut-out wind speed", _sheet("cut_out_wind_speed")),
+    "gearbox_ratio": _Number("1", "gearbox ratio", _sheet("gearbox_ratio")),
+    "string_count": _Number("1", "strings in parallel", _strings("count")),
+    "modules_per_string": _Number("1", "modules in series", _strings("modules")),
+    "module_count": _Number("1", "modules", _modules),
+    "module_power_stc": _Number("W", "power of a module, STC", _module("power_stc")),
+    "module_efficiency": _Number("1", "efficiency of a module, STC", _module("efficiency")),
+    "module_temp_coeff_power": _Number(
+        "%/K", "temperature coefficient of a module's power", _module("temp_coeff_power")
+    ),
+    "module_noct": _Number("degC", "nominal operating cell temperature", _module("noct")),
+    "module_bifaciality": _Number("1", "bifaciality of a module", _module("bifaciality")),
+    "inverter_efficiency": _Number("1", "highest efficiency of the inverter", _sheet("efficiency_max", InverterModel)),
+    "inverter_efficiency_euro": _Number(
+        "1", "European weighted efficiency of the inverter", _sheet("efficiency_euro", InverterModel)
+    ),
+    "inverter_ac_voltage": _Number("V", "AC voltage, phase to phase", _sheet("ac_voltage", InverterModel)),
+    "inverter_dc_voltage_limit": _Number("V", "highest DC voltage", _sheet("dc_voltage_max", InverterModel)),
+    "mppt_count": _Number("1", "maximum power point trackers", _sheet("mppt_count")),
+    "mppt_voltage_min": _Number("V", "lowest MPP voltage", _sheet("mppt_voltage_min")),
+    "mppt_voltage_max": _Number("V", "highest MPP voltage", _sheet("mppt_voltage_max")),
+    "round_trip_efficiency": _Number("1", "AC round-trip efficiency", _sheet("round_trip_efficiency")),
+    "soc_min": _Number("%", "lowest state of charge", _sheet("soc_min")),
+    "soc_max": _Number("%", "highest state of charge", _sheet("soc_max")),
+    "height": _Number("m", "height of the sensor above ground", _own("height")),
+    "latitude": _Number("degrees_north", "latitude", _own("latitude")),
+    "longitude": _Number("degrees_east", "longitude", _own("longitude")),
+    "elevation": _Number("m", "elevation of the ground", _own("elevation")),
 }
 _STANDARD = {"latitude": "latitude", "longitude": "longitude", "elevation": "surface_altitude", "height": "height"}
-_TEXTS: dict[str, str] = {
-    "asset_type": "type",
-    "farm_id": "site",
-    "model": "model",
-    "manufacturer": "manufacturer",
-    "parent": "parent",
+_TEXTS: dict[str, Callable[[Asset], str | None]] = {
+    "asset_type": lambda asset: asset.type,
+    "farm_id": lambda asset: asset.farm_id or asset.site,
+    "model": lambda asset: asset.model,
+    "manufacturer": lambda asset: asset.manufacturer,
+    "parent": lambda asset: asset.parent,
+    "iec_class": _sheet("iec_class"),
+    "module_model": lambda asset: asset.module_model,
+    "module_manufacturer": _module("manufacturer"),
+    "module_technology": _module("technology"),
+    "chemistry": _sheet("chemistry"),
 }
 
 
@@ -314,20 +385,21 @@ def asset_coords(assets: Sequence[Asset]) -> dict[str, tuple[str, npt.NDArray[An
     ``{name: ("asset", values [len(assets)], attributes)}``, as ``Dataset.assign_coords`` takes it. Numbers
     are float64, NaN where unknown, and left out where none of the assets has them (but for
     ``rated_capacity``, latitude and longitude); texts are str, empty where unknown. ``in_service`` is
-    datetime64[ns], NaT where unknown.
+    datetime64[ns], NaT where unknown. Registration numbers are texts, each under its own name
+    (``eia_plant_code``).
     """
     coords: dict[str, tuple[str, npt.NDArray[Any], dict[str, str]]] = {}
-    for name, (units, long_name) in _NUMBERS.items():
-        given = [getattr(asset, name) for asset in assets]
+    for name, number in _NUMBERS.items():
+        given = [number.of(asset) for asset in assets]
         if all(value is None for value in given) and name not in ("rated_capacity", "latitude", "longitude"):
             continue
         numbers = np.array([np.nan if value is None else value for value in given], dtype=np.float64)
-        attrs = {"units": units, "long_name": long_name}
+        attrs = {"units": number.units, "long_name": number.long_name}
         if name in _STANDARD:
             attrs["standard_name"] = _STANDARD[name]
         coords[name] = ("asset", numbers, attrs)
-    for name, fact in _TEXTS.items():
-        texts = [getattr(asset, fact) or "" for asset in assets]
+    for name, text in _TEXTS.items():
+        texts = [text(asset) or "" for asset in assets]
         if any(texts) or name in ("asset_type", "farm_id"):
             coords[name] = ("asset", np.array(texts, dtype=object), {"long_name": name.replace("_", " ")})
     days = [
@@ -335,6 +407,9 @@ def asset_coords(assets: Sequence[Asset]) -> dict[str, tuple[str, npt.NDArray[An
     ]
     if not all(np.isnat(day) for day in days):
         coords["in_service"] = ("asset", np.array(days, dtype="datetime64[ns]"), {"long_name": "in service since"})
+    for name in dict.fromkeys(name for asset in assets for name in asset.registrations):
+        numbers_as_text = np.array([asset.registrations.get(name, "") for asset in assets], dtype=object)
+        coords.setdefault(name, ("asset", numbers_as_text, {"long_name": name.replace("_", " ")}))
     return coords
 
 
@@ -349,69 +424,3 @@ def with_assets(data: xr.Dataset, portfolio: Portfolio, *, site: str | None = No
     ids = [str(one) for one in data["asset"].values]
     known = [portfolio.get(one) or Asset(one, "", site or "") for one in ids]
     return data.assign_coords(asset_coords(known))
-
-
-def check_timezone(name: str) -> str:
-    """``name`` if it is a time zone of the IANA database; a ValueError otherwise."""
-    from workbench.model.time import zone
-
-    try:
-        zone(name)
-    except InputError as error:
-        raise ValueError(f"{error.message}" + (f", {error.hint}" if error.hint else "")) from None
-    return name
-
-
-class AssetSpec(_Strict):
-    """An asset as it is written in a site's file."""
-
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
-    type: AssetType
-    name: str = ""
-    model: str | None = Field(None, description="name of a data sheet in models/")
-    module: str | None = Field(None, description="name of a module's data sheet in models/")
-    manufacturer: str | None = None
-    rated_capacity: float | None = Field(None, gt=0, description="[kW]")
-    dc_capacity: float | None = Field(None, gt=0, description="[kW]")
-    energy_capacity: float | None = Field(None, gt=0, description="[kWh]")
-    hub_height: float | None = Field(None, gt=0, description="[m]")
-    rotor_diameter: float | None = Field(None, gt=0, description="[m]")
-    height: float | None = Field(None, gt=0, description="[m]")
-    latitude: float | None = Field(None, ge=-90, le=90)
-    longitude: float | None = Field(None, ge=-180, le=180)
-    elevation: float | None = Field(None, ge=-450, le=9000, description="[m]")
-    in_service: date | None = None
-    strings: Strings | None = None
-    layout: Layout | None = None
-    parent: str | None = None
-    power_curve: PowerCurve | None = None
-    registrations: dict[str, str | int] = Field(default_factory=dict)
-    attributes: dict[str, Scalar] = Field(default_factory=dict)
-
-
-class SiteSpec(_Strict):
-    """A site's file."""
-
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    name: str
-    kind: SiteKind
-    description: str = ""
-    country: str = ""
-    simulated: bool = False
-    timezone: str
-    latitude: float = Field(ge=-90, le=90)
-    longitude: float = Field(ge=-180, le=180)
-    elevation: float = Field(ge=-450, le=9000, description="[m]")
-    grid_frequency_nominal: Literal[50, 60] = Field(description="[Hz]")
-    capacity: float = Field(gt=0, description="at the point of connection [kW]")
-    market: str | None = None
-    grid_operator: str | None = None
-    layout: Layout | None = None
-    registrations: dict[str, str | int] = Field(default_factory=dict)
-    attributes: dict[str, Scalar] = Field(default_factory=dict)
-    defaults: dict[AssetType, dict[str, Any]] = Field(
-        default_factory=dict, description="keys that all assets of a kind share unless they say otherwise"
-    )
-    assets: list[AssetSpec]
-
-    _timezone = field_validator("timezone")(check_timezone)
