@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -70,8 +71,9 @@ class _Past:
 
 
 def _write(store: Path, pasts: Mapping[str, _Past]) -> int:
-    """Make the past of one site while another process writes that of the one before."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as writer:
+    """Make the past of one site while other processes write those of the ones before."""
+    # Writing takes twice as long as making; more writers than processors would only be in each other's way.
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), multiprocessing.get_context("spawn")) as writer:
         written = [writer.submit(_import, store, site, past.make()) for site, past in pasts.items()]
         return sum(job.result() for job in written)
 
