@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from workbench.display.expectation import Performance, module_temperature, site_density, solar_power, wind_power
+from workbench.display.expectation import (
+    Performance,
+    expected_now,
+    module_temperature,
+    site_density,
+    solar_power,
+    wind_power,
+)
 
 
 def test_power_by_the_curve_in_thin_air(portfolio):
@@ -17,6 +24,28 @@ def test_power_by_the_curve_in_thin_air(portfolio):
     assert wind_power(turbine, [6.0], math.nan) == pytest.approx(at_reference[:1])
     assert wind_power(turbine, 50.0) == 0.0
     assert np.isnan(wind_power(None, [6.0])).all()
+
+
+def test_cut_out_is_at_a_speed_whatever_the_air(portfolio):
+    turbine = next(asset for asset in portfolio.sites["coastal_flats"].assets if asset.type == "wind_turbine")
+    assert turbine.power_curve is not None
+    top = turbine.power_curve.wind_speed[-1]
+    for density in (1.0, 1.225, 1.35):
+        assert wind_power(turbine, top - 0.1, density) == turbine.power_curve.power[-1]
+        assert wind_power(turbine, top + 0.1, density) == 0.0
+
+
+def test_expected_now_is_of_this_instant(make_site, portfolio):
+    site = make_site("north_ridge", {"wind_turbine": {"NR-T01": {"wind_speed": 8.0, "air_density": 1.1}}})
+    assert expected_now(site, "NR-T01") == pytest.approx(float(wind_power(site.fact("NR-T01"), 8.0, 1.1)))
+    assert math.isnan(expected_now(site, "NR-T02"))
+    values = {
+        "inverter": {"SV-INV01": {"irradiance_poa": 400.0}, "SV-INV02": {"total_ac_power": 1.0}},
+        "irradiance_sensor": {"SV-PYR01": {"irradiance_poa": 800.0, "module_temperature": 40.0}},
+    }
+    sun = make_site("sun_valley", values)
+    assert expected_now(sun, "SV-INV01") == pytest.approx(float(solar_power(sun.fact("SV-INV01"), 400.0, 40.0)))
+    assert expected_now(sun, "SV-INV02") == pytest.approx(float(solar_power(sun.fact("SV-INV02"), 800.0, 40.0)))
 
 
 def test_density_is_the_turbines_own_or_the_masts(make_site):

@@ -14,6 +14,7 @@ from bokeh.models import (
     HoverTool,
     Legend,
     LegendItem,
+    NoOverlap,
     NumeralTickFormatter,
     Range1d,
 )
@@ -79,6 +80,7 @@ def blank(
     plot.yaxis.axis_label = y_label or None
     if time:
         plot.xaxis.formatter = time_axis()
+        plot.xaxis.major_label_policy = NoOverlap(min_distance=8)  # on a phone there is no room for all of them
     elif isinstance(plot.x_range, DataRange1d | Range1d):
         plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
     if isinstance(plot.y_range, DataRange1d | Range1d):

@@ -41,7 +41,10 @@ def wind_power(
     if curve is None:
         return np.full(speed.shape, np.nan)
     heavy = np.nan_to_num(np.asarray(density, dtype=float), nan=curve.air_density)
-    return np.asarray(curve.at(speed * np.cbrt(heavy / curve.air_density)), dtype=float)
+    dense = speed * np.cbrt(heavy / curve.air_density)
+    # Cut-out is at a speed, whatever the air.
+    cut_out = curve.wind_speed[-1]
+    return np.asarray(curve.at(np.where(speed <= cut_out, np.minimum(dense, cut_out), speed)), dtype=float)
 
 
 def solar_power(
@@ -116,6 +119,22 @@ class Performance:
     def low(self) -> bool:
         """Whether clearly less came than should have."""
         return self.ratio < 0.85 and self.expected > 0.15 * self.rated
+
+
+def expected_now(site: SiteNow, asset: str) -> float:
+    """What the asset should deliver at this instant [kW]; NaN where wind or irradiance is not known."""
+    fact = site.fact(asset)
+    if site.assets.get(asset) == "wind_turbine":
+        speed = site.reading(asset, "wind_speed")
+        return float(wind_power(fact, speed.value, site_density(site, asset))) if speed.fresh(site.now) else math.nan
+    light = site.reading(asset, "irradiance_poa")
+    sensor, name = site_irradiance(site)
+    light = light if light.fresh(site.now) else site.reading(sensor, name or POA[0])
+    if not light.fresh(site.now):
+        return math.nan
+    warmth = site.reading(sensor, "module_temperature")
+    warm = warmth.value if warmth.fresh(site.now) else float(module_temperature(site, light.value))
+    return float(solar_power(fact, light.value, warm))
 
 
 def performance(live: Live, site: str, *, minutes: float = 10.0) -> dict[str, Performance]:

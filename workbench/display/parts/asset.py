@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 #: Groups of tags in the order of the page; the first pattern that fits a name decides.
 GROUPS: tuple[tuple[str, str], ...] = (
-    ("State", r"status|_mode$|_state$|alarm|fault_code|warning_code|curtail|grid_connection|regulation|support"),
+    (
+        "State",
+        r"status|_mode$|_state$|alarm|fault_code|warning_code|curtail|grid_connection|regulation|support|ancillary",
+    ),
     (
         "Energy and counters",
         r"^energy|reactive_energy|_energy$|lifetime|_today$|operating_hours|cycle_count|specific_yield",

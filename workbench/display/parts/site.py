@@ -11,7 +11,7 @@ import numpy as np
 from workbench.display import format as fmt
 from workbench.display import markup as h
 from workbench.display.drawing import Place, rose, site_layout
-from workbench.display.expectation import Performance, performance, site_irradiance
+from workbench.display.expectation import Performance, expected_now, performance, site_irradiance
 from workbench.display.history import RANGES, course
 from workbench.display.page import Part
 from workbench.display.parts.portfolio import FREQUENCY_LIMIT, resource_reading, verdict_line
@@ -228,7 +228,7 @@ def asset_cards(live: Live, site: str, *, span: int = 7) -> Part:
         cards = [_card(at, asset, found.get(asset), now) for asset in order]
         return f'<div class="assets{" many" if len(cards) > 9 else ""}">\n{chr(10).join(cards)}\n</div>'
 
-    note = "abnormal first; bar: power, tick: expected" if live.now.site(site).live else "select an asset"
+    note = "abnormal first; bar: power now, tick: expected now" if live.now.site(site).live else "select an asset"
     return Part("assets", render, title="Assets", note=note, span=span, about=(site,))
 
 
@@ -251,7 +251,7 @@ def _card(at: SiteNow, asset: str, measured: Performance | None, now: Now) -> st
         side = at.reading(asset, "internal_temperature", "heatsink_temperature")
     rated = at.rated(asset)
     if kind in ("wind_turbine", "inverter"):
-        expected = measured.expected / rated if measured is not None else None
+        expected = expected_now(at, asset) / rated
         css = "low" if measured is not None and measured.low else ("solar" if kind == "inverter" else "wind")
         drawn = h.bar(reading.value / rated if reading.fresh(now.time) else math.nan, mark_at=expected, css=css)
     elif kind == "battery":
