@@ -26,12 +26,13 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "init": ("init", "init", START, "Lay out a project of your own: catalogs, portfolio, reports, pages."),
     "catalog": ("catalog", "app", DATA, "List, show, read and check the entries of the catalogs."),
     "ingest": ("ingest", "ingest", DATA, "Take nested JSON or NDJSON messages into the store."),
-    "store": ("store", "app", DATA, "Look into the telemetry store, verify it, export from it."),
+    "store": ("store", "app", DATA, "Look into the telemetry store, verify and mend it, export from it."),
     "run": ("run", "run", DATA, "Run a pipeline on an entry of the catalogs."),
     "vocabulary": ("vocabulary", "app", DATA, "The names, units and states everything is written in."),
     "collect": ("collect", "collect", LIVE, "Read every live source of the catalogs into the store."),
     "status": ("status", "status", LIVE, "Health of the collector and of each source."),
     "simulate": ("simulate", "simulate", LIVE, "Run the simulated plants and their protocol servers alone."),
+    "certificates": ("certificates", "app", LIVE, "Certificates for encrypted connections; trust a server's."),
     "dashboards": ("dashboards", "dashboards", FACES, "Serve the live pages."),
     "report": ("report", "app", FACES, "List reports and run them for a period."),
 }
@@ -42,6 +43,7 @@ EXAMPLES = {
     "catalog": "workbench catalog show north_ridge.scada",
     "store": "workbench store info north_ridge",
     "vocabulary": "workbench vocabulary show power_output",
+    "certificates": "workbench certificates application --out certificates",
     "report": "workbench report run wind_farm --site la_haute_borne --period 2015",
 }
 

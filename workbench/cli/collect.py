@@ -16,7 +16,7 @@ def collect(
     """Read every live source of the catalogs into the store.
 
     Runs until Ctrl-C or SIGTERM; stopping loses nothing, and the next start goes on where this one ended.
-    Logs one JSON line per happening.
+    Logs one JSON line per happening. Ends with 1 where something could not be written, and says how much.
 
     Example: workbench collect --site north_ridge
     """

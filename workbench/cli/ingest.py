@@ -27,7 +27,7 @@ def ingest(
 
     Example: `workbench ingest messages.ndjson --store data/store`
 
-    Exit codes: 0 done, 1 done but some states are not in the vocabulary, 2 a file is wrong.
+    Exit codes: 0 done, 1 done but some states, numbers or names in the messages are wrong, 2 a file is wrong.
     """
     from rich.table import Table
 
@@ -47,5 +47,5 @@ def ingest(
     for name, value in report_rows(report):
         table.add_row(*cells(name, value))
     screen().print(table)
-    if report.states:
+    if report.wrong:
         raise typer.Exit(1)
