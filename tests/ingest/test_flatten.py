@@ -156,7 +156,7 @@ def test_what_the_vocabulary_does_not_have_is_kept() -> None:
     assert found.renamed == {"air_quality": "air_quality_value", "nested.deep.wind_speed": "deep_wind_speed"}
     assert [(e.kind, e.name, e.value) for e in found.events] == [("field", "mood", "sunny"), ("shifts", "shifts", "")]
     assert found.events[1].attributes == {"who": "A", "hours": 8}
-    assert found.records == {"mood"}
+    assert found.records == {"mood", "shifts[]"}
     assert found.facts["T1"]["model"] == "X-100"
     assert found.leaves["null"] == 1
 
@@ -167,6 +167,74 @@ def test_an_unknown_state_is_kept_as_a_record_and_flagged() -> None:
     assert found.readings[0].quality == {"turbine_status": int(Quality.INVALID)}
     assert found.states == {"turbine_status=dancing"}
     assert [(e.name, e.value) for e in found.events] == [("turbine_status", "dancing")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "kept", "said"),
+    [
+        ({"turbine_status": 99}, "turbine_status", 99, "turbine_status=99"),
+        ({"turbine_status": "99"}, "turbine_status", 99, "turbine_status=99"),
+        ({"turbine_status": 2.5}, "turbine_status", 2.5, "turbine_status=2.5"),
+        ({"breaker": {"breaker_status": True}}, "breaker_status", 1, None),  # a code that it has
+        ({"turbine_status": "2"}, "turbine_status", 2, None),
+    ],
+)
+def test_codes_outside_the_vocabulary_are_kept_flagged_and_reported(
+    fields: dict[str, Any], name: str, kept: float, said: str | None
+) -> None:
+    found = flat(message(**fields))
+    reading = found.readings[0]
+    assert reading.values[name] == kept
+    assert reading.quality == ({} if said is None else {name: int(Quality.INVALID)})
+    assert found.states == (set() if said is None else {said})
+
+
+@pytest.mark.parametrize("text", ["n/a", "", "null", "NaN", "sensor broken"])
+def test_a_text_where_a_number_belongs_is_a_flagged_gap(text: str) -> None:
+    found = flat(message(power_output=text, wind_speed=5))
+    reading = found.readings[0]
+    assert np.isnan(reading.values["power_output"])
+    assert reading.quality == {"power_output": int(Quality.INVALID)}
+    assert found.gaps == {f"power_output={text}"}
+    assert [(event.name, event.value) for event in found.events] == [("power_output", text)]
+
+
+def test_what_structure_yaml_says_is_obeyed() -> None:
+    """Times, identities, places, facts, and lists of assets: not one of their names stands in the code."""
+    found = flatten(
+        RawMessage(Path("m"), 1, 1, {
+            "device_id": "D7", "asset_type": "battery", "node_id": "N1", "timestamp": "2025-01-15T11:30:15", "timestamp_utc": TIME,
+            "park_id": "P", "meta": {"serial_number": 4711, "timezone": "Europe/Paris", "elevation": 12},
+            "cells": [{"cell_id": "C1", "voltage": 3.3}, {"cell_id": "C2", "voltage": 3.4, "state_of_charge": 50}, {"voltage": 3.5}],
+            "faults": ["F1"],
+        })
+    )  # fmt: skip
+    assert [(r.asset, r.asset_type) for r in found.readings] == [
+        ("D7", "battery"), ("D7/C1", "battery_cell"), ("D7/C2", "battery_cell"), ("D7/cells-3", "battery_cell")
+    ]  # fmt: skip
+    assert [r.values.get("voltage") for r in found.readings] == [None, 3.3, 3.4, 3.5]
+    assert found.readings[0].time == np.datetime64(TIME[:-1], "ns").astype("int64")
+    facts = {
+        "type": "battery",
+        "node_id": "N1",
+        "park_id": "P",
+        "serial_number": 4711,
+        "timezone": "Europe/Paris",
+        "elevation": 12,
+    }
+    assert found.facts["D7"] == facts
+    assert found.site == "P"
+    assert ("alarm", "F1") in [(event.kind, event.name) for event in found.events]
+    with pytest.raises(InputError, match="did you mean 'battery'"):
+        flat({"asset_id": "A", "asset_type": "batery", "timestamp": TIME})
+
+
+def test_two_of_one_name_in_a_message_are_both_kept() -> None:
+    strings = [{"string_id": "S", "power": 1}, {"string_id": "S", "power": 2}]
+    found = flat(message(strings=strings, mppt_data=[{"mppt_id": "S", "input_power": 3}]))
+    parts = {reading.asset: reading.values for reading in found.readings[1:]}
+    assert parts == {"T1/S": {"power": 1}, "T1/S_2": {"power": 2}, "T1/mppt-S": {"input_power": 3}}
+    assert found.twice == {"T1/S"}
 
 
 @pytest.mark.parametrize(

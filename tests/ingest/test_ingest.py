@@ -163,6 +163,32 @@ def test_several_in_one_slot_are_counted(take_in: TakeIn, store: Path) -> None:
     assert data["sample_count"].item() == 2
 
 
+def test_what_a_later_one_replaced_is_reported(take_in: TakeIn) -> None:
+    messages = [
+        message(0, wind_speed=1),
+        message(1, wind_speed=2),
+        message(2, rotor_speed=3),
+        message(12, wind_speed=4),
+    ]
+    report = take_in(*messages, cadence="10s")
+    assert report.overwritten == 1  # the second replaced the first; the third said something else
+    assert dict(report_rows(report))["replaced by a later one in their slot"].startswith("1 samples")
+    assert take_in(*messages, message(13, wind_speed=5), cadence="1s", name="n").overwritten == 0
+
+
+def test_gaps_and_doubles_are_reported(take_in: TakeIn, store: Path) -> None:
+    double = [{"string_id": "S", "power": 1}, {"string_id": "S", "power": 2}]
+    report = take_in(message(power_output="n/a", wind_speed=5), message(1, strings=double))
+    assert report.wrong
+    rows = dict(report_rows(report))
+    assert rows["texts where numbers belong, flagged"] == "power_output=n/a"
+    assert rows["names twice in a message, numbered"] == "T9/S"
+    view = open_site("my_farm", store, portfolio=Portfolio({}))
+    data = view.telemetry("wind_turbine").compute()
+    assert data["power_output_quality"].values[0, 0] == int(Quality.INVALID)
+    assert view.telemetry("string").sizes["asset"] == 2
+
+
 @pytest.mark.parametrize("form", ["list", "ndjson", "gzip", "bom"])
 def test_forms_of_files(tmp_path: Path, store: Path, portfolio: Portfolio, form: str) -> None:
     messages = [message(second, wind_speed=second) for second in range(3)]
@@ -190,6 +216,17 @@ def test_forms_of_files(tmp_path: Path, store: Path, portfolio: Portfolio, form:
             ["{", '"turbine_id": "A", "farm_id": "F",', '"timestamp": "x"', "}"],
             ":3: timestamp: the time cannot be read",
         ),
+        (  # a line is told only where it is sure
+            [
+                "{",
+                '"turbine_id": "A", "farm_id": "F", "timestamp": "2025-01-01T00:00Z",',
+                '"a": {"wind_speed": 1}, "b": {',
+                '"wind_speed": 2, "wind_speed_unit": "kW"}',
+                "}",
+            ],
+            ": b.wind_speed: the unit of wind_speed does not fit",
+        ),
+        (["", "{", '"farm_id": "F"', "}"], ":2: the message names no asset"),
         (['"text"'], ":1: not a message"),
         ([""], ": the file is empty"),
     ],

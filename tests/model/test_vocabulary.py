@@ -363,7 +363,18 @@ def test_all_errors_are_told_at_once(write):
     write("structure.yaml", "roles: {}")
     with pytest.raises(InputErrors) as error:
         load_vocabulary(path.parent)
-    assert len(error.value.errors) == 5
+    assert len(error.value.errors) == 7
+
+
+def test_the_structure_is_of_one_mind(write, checkout):
+    write("mine.yaml", GOOD)
+    text = (checkout / "workbench" / "model" / "terms" / "structure.yaml").read_text()
+    path = write("structure.yaml", text.replace("cell_id,", ""))
+    with pytest.raises(InputError, match="'cell_id' is not among the roles as an identity"):
+        load_vocabulary(path.parent)
+    path = write("structure.yaml", text.replace("[alarms, warnings", "[alarms, alerts"))
+    with pytest.raises(InputError, match="lists of records are not those among the roles"):
+        load_vocabulary(path.parent)
 
 
 def test_an_empty_folder_is_no_vocabulary(tmp_path):

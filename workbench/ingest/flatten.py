@@ -5,7 +5,8 @@ unit of values, the identity or place of an asset (a fact), a time, a part of an
 has no number. :class:`Flat` counts them, so that the sum can be checked.
 
 Lists of objects with an id of their own (``strings``, ``mppt_data``) are assets below the one that reports:
-``<inverter>/<string>``. ``alarms`` and ``warnings`` are events.
+``<inverter>/<string>``. ``alarms`` and ``warnings`` are events. Which keys are which stands in the vocabulary's
+``structure.yaml``, and nowhere else.
 """
 
 from __future__ import annotations
@@ -23,14 +24,8 @@ from workbench.ingest.units import Units
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.quality import Quality, is_quality
 from workbench.model.samples import Event
-from workbench.model.vocabulary import Term, vocabulary
+from workbench.model.vocabulary import ASSET_TYPES, Term, vocabulary
 
-SITE_KEYS = ("farm_id", "site_id", "plant_id", "park_id")
-TIME_KEYS = ("timestamp", "time", "ts", "datetime")
-PLACE_KEYS = ("latitude", "longitude", "elevation")
-#: Texts that say what an asset is, not how it is doing.
-FACT_KEYS = frozenset({"name", "model", "manufacturer", "serial_number", "firmware", "firmware_version", "vendor"})
-EVENT_LISTS = {"alarms": "alarm", "warnings": "warning", "events": "event", "faults": "alarm"}
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 _SEVERITY_WORDS = {
     "minor": "low",
@@ -67,6 +62,8 @@ class Flat:
     records: set[str] = field(default_factory=set)  #: paths of texts and lists kept as records
     renamed: dict[str, str] = field(default_factory=dict)  #: path to the variable it was stored as
     states: set[str] = field(default_factory=set)  #: ``variable=text`` of states the vocabulary does not have
+    gaps: set[str] = field(default_factory=set)  #: ``variable=text`` where a number was expected
+    twice: set[str] = field(default_factory=set)  #: assets whose name another part of the message had already
     leaves: Counter[str] = field(default_factory=Counter)  #: what became of how many leaves
 
 
@@ -85,47 +82,47 @@ def flatten(message: RawMessage, types: Mapping[str, str] | None = None) -> Flat
     InputError
         No asset id, no time or one that cannot be read, a unit that does not fit its field.
     """
-    data = message.data
+    data, structure = message.data, vocabulary().structure
     asset, kind, used = _identity(message, types or {})
-    site = next((str(data[key]) for key in SITE_KEYS if data.get(key)), None)
+    site = next((str(data[key]) for key in structure.sites if data.get(key)), None)
     flat = Flat(site)
-    time_key = next((key for key in TIME_KEYS if key in data), None)
+    times = structure.roles["time"]
+    time_key = next((key for key in times if key in data), None)
     if time_key is None:
-        raise message.error(
-            "the message has no time", expected="a key " + " or ".join(TIME_KEYS), hint=_near(data, TIME_KEYS)
-        )
+        raise message.error("the message has no time", expected="a key " + " or ".join(times), hint=_near(data, times))
     walk = _Walk(message, flat)
     reading = walk.reading(asset, kind, walk.time(data[time_key], time_key))
     flat.leaves["time"] += 1
     flat.leaves["identity"] += len(used)
-    for key in SITE_KEYS:
-        if key in data and not isinstance(data[key], (dict, list)):
-            walk.fact(asset, key, data[key])
-            used.add(key)
     rest = {key: value for key, value in data.items() if key not in used and key != time_key}
     walk.section(reading, rest, "", Units(walk.words))
     return flat
 
 
-def id_keys() -> Mapping[str, str]:
-    """Key of an id (``turbine_id``) to the type of asset it names."""
-    return vocabulary().structure.asset_types
-
-
 def _identity(message: RawMessage, types: Mapping[str, str]) -> tuple[str, str, set[str]]:
     """Asset, its type, and the keys that said so."""
-    data = message.data
-    for key, kind in id_keys().items():
+    data, structure = message.data, vocabulary().structure
+    for key, kind in structure.asset_types.items():
         if key in data:
             return _name(message, key, data[key]), kind, {key}
-    if "asset_id" in data:
-        asset = _name(message, "asset_id", data["asset_id"])
+    # those that name an asset of any type, the plainest first
+    plain = [key for key in structure.roles["identity"] if key not in structure.asset_types]
+    plain = sorted((key for key in plain if key not in structure.sites), key=lambda key: key != "asset_id")
+    for key in plain:
+        if key not in data:
+            continue
+        asset = _name(message, key, data[key])
         said = data.get("asset_type")
+        if said is not None and said not in ASSET_TYPES:
+            hint = did_you_mean(str(said), ASSET_TYPES)
+            raise message.error(
+                "no such type of asset", "asset_type", found=said, expected=", ".join(ASSET_TYPES), hint=hint
+            )
         kind = str(said) if said is not None else types.get(asset, "")
         if kind:
-            return asset, kind, {"asset_id"} | ({"asset_type"} if said is not None else set())
-        raise message.error("the type of the asset is not known", "asset_id", found=asset, expected="a key asset_type")
-    known = [*id_keys(), "asset_id"]
+            return asset, kind, {key} | ({"asset_type"} if said is not None else set())
+        raise message.error("the type of the asset is not known", key, found=asset, expected="a key asset_type")
+    known = [*structure.asset_types, *plain]
     raise message.error("the message names no asset", expected="a key " + ", ".join(known), hint=_near(data, known))
 
 
@@ -149,7 +146,8 @@ class _Walk:
         self.message = message
         self.flat = flat
         self.words = vocabulary()
-        self.ids = id_keys()
+        self.structure = self.words.structure
+        self.children: dict[str, str] = {}  # asset below the one that reports, to its type
 
     def reading(self, asset: str, kind: str, time: int) -> Reading:
         found = Reading(asset, kind, time)
@@ -191,7 +189,7 @@ class _Walk:
             if units.is_unit(key):
                 continue
             if isinstance(value, dict):
-                if key == "location" or (value and set(value) <= set(PLACE_KEYS)):
+                if key == "location" or (value and set(value) <= set(self.structure.roles["location"])):
                     self.location(reading, value, where)
                 else:
                     self.section(reading, value, f"{where}.", units)
@@ -201,43 +199,83 @@ class _Walk:
                 self.leaf(reading, key, value, where, units)
 
     def location(self, reading: Reading, data: Mapping[str, Any], where: str) -> None:
-        rest = {}
-        for key, value in data.items():
-            if key in PLACE_KEYS and isinstance(value, (int, float)) and not isinstance(value, bool):
-                self.fact(reading.asset, key, float(value))
-            else:
-                rest[key] = value
+        places = self.structure.roles["location"]
+        here = {key: value for key, value in data.items() if key in places and not isinstance(value, (dict, list))}
+        for key, value in here.items():
+            self.place(reading, key, value, f"{where}.{key}")
+        rest = {key: value for key, value in data.items() if key not in here}
         if rest:
             self.section(reading, rest, f"{where}.", Units(self.words))
 
+    def place(self, reading: Reading, key: str, value: object, where: str) -> None:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            self.fact(reading.asset, key, float(value))
+        elif key == "timezone" and isinstance(value, str):
+            self.fact(reading.asset, key, value)
+        elif value is None:
+            self.flat.leaves["null"] += 1
+        else:
+            self.record(reading, where, value)
+
     def items(self, reading: Reading, key: str, values: list[Any], where: str, units: Units) -> None:
         """A list: assets below this one, events, numbers, or a record."""
+        child, kind = self.structure.children.get(key), self.structure.records.get(key)
         for index, item in enumerate(values):
             at = f"{where}[{index}]"
-            if isinstance(item, dict) and (id_key := next((k for k in self.ids if k in item), None)):
-                self.child(reading, id_key, item, at, units)
-            elif key in EVENT_LISTS or isinstance(item, dict):
-                self.event(reading, EVENT_LISTS.get(key, key), item, at)
+            if isinstance(item, dict) and child is not None:
+                self.child(reading, child.identity, child.asset_type, item, at, units, f"{key}-{index + 1}")
+            elif isinstance(item, dict) and kind is None and (id_key := self.known_id(item)) is not None:
+                self.child(reading, id_key, self.structure.asset_types[id_key], item, at, units)
+            elif kind is not None:
+                self.event(reading, kind, item, at)
+            elif isinstance(item, dict):
+                self.flat.records.add(re.sub(r"\[\d+\]", "[]", at))
+                self.event(reading, key, item, at)
             elif isinstance(item, list):
                 self.record(reading, at, item)
             else:
                 self.leaf(reading, f"{key}_{index + 1}", item, at, units, unit_of=key)
 
-    def child(self, reading: Reading, id_key: str, item: Mapping[str, Any], where: str, units: Units) -> None:
-        name = f"{reading.asset}/{_name(self.message, f'{where}.{id_key}', item[id_key])}"
-        time_key = next((key for key in TIME_KEYS if key in item), None)
+    def known_id(self, item: Mapping[str, Any]) -> str | None:
+        return next((key for key in self.structure.asset_types if key in item), None)
+
+    def child(
+        self,
+        reading: Reading,
+        id_key: str,
+        kind: str,
+        item: Mapping[str, Any],
+        where: str,
+        units: Units,
+        unnamed: str | None = None,
+    ) -> None:
+        """An asset below the one that reports; ``unnamed`` is its name where it does not say one."""
+        if unnamed is not None and item.get(id_key) is None:
+            own = unnamed
+            self.flat.renamed[re.sub(r"\[\d+\]", "[]", f"{where}.{id_key}")] = "its place in the list"
+        else:
+            own = _name(self.message, f"{where}.{id_key}", item[id_key])
+            self.flat.leaves["identity"] += 1
+        name = f"{reading.asset}/{own}"
+        if self.children.get(name, kind) != kind:  # a string and an MPPT may both be number 1
+            name = f"{reading.asset}/{kind}-{own}"
+        if name in self.children:
+            self.flat.twice.add(name)
+            number = next(n for n in range(2, len(self.children) + 3) if f"{name}_{n}" not in self.children)
+            name = f"{name}_{number}"
+        self.children[name] = kind
+        time_key = next((key for key in self.structure.roles["time"] if key in item), None)
         time = reading.time if time_key is None else self.time(item[time_key], f"{where}.{time_key}")
-        child = self.reading(name, self.ids[id_key], time)
+        child = self.reading(name, kind, time)
         self.flat.facts[name]["parent"] = reading.asset
-        self.flat.leaves["identity"] += 1
         self.flat.leaves["time"] += time_key is not None
-        rest = {key: value for key, value in item.items() if key not in (id_key, time_key)}
-        self.section(child, rest, f"{where}.", units)
+        said = {id_key, time_key} if item.get(id_key) is not None else {time_key}
+        self.section(child, {key: value for key, value in item.items() if key not in said}, f"{where}.", units)
 
     def event(self, reading: Reading, kind: str, item: object, where: str) -> None:
         data = dict(item) if isinstance(item, dict) else {"code": item}
         self.flat.leaves["event"] += count_leaves(data)
-        time_key = next((key for key in TIME_KEYS if key in data), None)
+        time_key = next((key for key in self.structure.roles["time"] if key in data), None)
         time = reading.time if time_key is None else self.time(data.pop(time_key), f"{where}.{time_key}")
         name = _first(data, ("code", "id", "name", "alarm_code", "warning_code"))
         text = _first(data, ("description", "message", "text"))
@@ -268,8 +306,12 @@ class _Walk:
         if value is None:
             self.flat.leaves["null"] += 1
             return
-        if key in FACT_KEYS and isinstance(value, str):
+        role = self.words.role(key)
+        if role in ("fact", "identity"):
             self.fact(reading.asset, key, value)
+            return
+        if role == "location":
+            self.place(reading, key, value, where)
             return
         term = self.words.get(key)
         if isinstance(value, str):
@@ -278,6 +320,7 @@ class _Walk:
                 return
         else:
             number = float(value)  # type: ignore[arg-type]  # bool, int or float: JSON has no other leaf
+        unknown = term is not None and term.states is not None and math.isfinite(number) and term.code(number) is None
         name = self.variable(reading, key, where, term)
         unit = units.of(unit_of or key, term)
         if term is not None and unit is not None and unit != term.units:
@@ -285,7 +328,9 @@ class _Walk:
         if name != key or term is None:
             self.flat.own[name] = (term.units if term is not None else unit) or ""
         reading.values[name] = number
-        if not math.isfinite(number):
+        if unknown:
+            self.flat.states.add(f"{key}={value}")
+        if unknown or not math.isfinite(number):
             reading.quality[name] = int(Quality.INVALID)
         self.flat.leaves["value"] += 1
 
@@ -310,17 +355,23 @@ class _Walk:
             code = codes.get(_state(value))
             if code is not None:
                 return float(code)
-            self.flat.states.add(f"{key}={value}")
-            name = self.variable(reading, key, where, term)
-            reading.values[name] = math.nan
-            reading.quality[name] = int(Quality.INVALID)
-        else:
+            try:
+                return float(int(value))  # a code written as text
+            except ValueError:
+                self.flat.states.add(f"{key}={value}")
+        elif term is not None:
             try:
                 number = float(value)
             except ValueError:
                 number = math.nan
-            if term is not None and math.isfinite(number):
+            if math.isfinite(number):
                 return number
+            self.flat.gaps.add(f"{key}={value}")
+        if term is not None:
+            # nothing was measured, and that is told: a gap without a flag would say that nothing was sent
+            name = self.variable(reading, key, where, term)
+            reading.values[name] = math.nan
+            reading.quality[name] = int(Quality.INVALID)
         self.record(reading, where, value)
         return None
 

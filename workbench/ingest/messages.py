@@ -27,17 +27,20 @@ class RawMessage:
     def error(self, message: str, where: str | None = None, **more: Any) -> InputError:
         """An error at ``where`` (a dotted path) in this message."""
         line = self.line if self.line is not None else self.line_of(where)
-        if line is None and where is not None:
+        if line is None and where is not None and not self.text:  # one of several, and only its number tells which
             where = f"message {self.number}: {where}"
         return InputError(message, file=self.file, line=line, where=where, **more)
 
     def line_of(self, where: str | None) -> int | None:
-        """Line of the last key of ``where`` in a file of one object, where only one key has that name."""
-        key = json.dumps((where or "").rsplit(".", 1)[-1].partition("[")[0])
-        found = [
-            number for number, line in enumerate(self.text.splitlines(), 1) if f"{key}:" in line.replace(" :", ":")
-        ]
-        return found[0] if len(found) == 1 else (1 if self.text else None)
+        """Line of the last key of ``where`` in a file of one object; None where several keys have that name."""
+        if not self.text:
+            return None
+        lines = self.text.splitlines()
+        if where is None:  # the message itself
+            return next(number for number, line in enumerate(lines, 1) if line.strip())
+        key = json.dumps(where.rsplit(".", 1)[-1].partition("[")[0])
+        found = [number for number, line in enumerate(lines, 1) if f"{key}:" in line.replace(" :", ":")]
+        return found[0] if len(found) == 1 else None
 
 
 def read_messages(path: Path) -> list[RawMessage]:

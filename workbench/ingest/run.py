@@ -43,7 +43,16 @@ class IngestReport:
     records: set[str] = field(default_factory=set)  #: paths of texts kept as records
     renamed: dict[str, str] = field(default_factory=dict)  #: path to the variable it was stored as
     states: set[str] = field(default_factory=set)  #: states that the vocabulary does not have
+    gaps: set[str] = field(default_factory=set)  #: texts where numbers were expected
+    twice: set[str] = field(default_factory=set)  #: assets whose name occurred twice in a message
+    overwritten: int = 0  #: samples of which a later one in the same slot replaced values
     facts: int = 0
+    _slots: dict[tuple[str, str, str, int], tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something is wrong with the data, that was taken in all the same."""
+        return bool(self.states or self.gaps or self.twice)
 
     def add(self, flat: Flat) -> None:
         """Count a message that was taken in."""
@@ -57,6 +66,16 @@ class IngestReport:
         self.records |= flat.records
         self.renamed.update(flat.renamed)
         self.states |= flat.states
+        self.gaps |= flat.gaps
+        self.twice |= flat.twice
+
+    def count_overwritten(self, site: str, readings: Iterable[Reading], step: int) -> None:
+        """Count the samples whose slot [``step`` ns] held values of the same variables already."""
+        for reading in readings:
+            place = (site, reading.asset_type, reading.asset, reading.time // step)
+            before = self._slots.get(place, ())
+            self.overwritten += any(name in reading.values for name in before)
+            self._slots[place] = tuple({*before, *reading.values}) if before else tuple(reading.values)
 
 
 def ingest(
@@ -164,7 +183,8 @@ def _into_site(
         if not new:
             return
         now = time.time_ns()
-        batches = make_batches([reading for flat in new.values() for reading in flat.readings], cadence, step, now)
+        readings = [reading for flat in new.values() for reading in flat.readings]
+        batches = make_batches(readings, cadence, step, now)
         facts = SiteFacts(folder)
         own: dict[str, str] = {}
         for flat in new.values():
@@ -188,6 +208,7 @@ def _into_site(
         seen.add(new)
     finally:
         seen.close()
+    report.count_overwritten(site, readings, step)
     for flat in new.values():
         report.add(flat)
     report.events.update(event.kind for event in events)
@@ -289,4 +310,12 @@ def report_rows(report: IngestReport) -> list[tuple[str, str]]:
         rows.append(("texts kept as records", ", ".join(sorted(report.records))))
     if report.states:
         rows.append(("states not in the vocabulary", ", ".join(sorted(report.states))))
+    if report.gaps:
+        rows.append(("texts where numbers belong, flagged", ", ".join(sorted(report.gaps))))
+    if report.twice:
+        rows.append(("names twice in a message, numbered", ", ".join(sorted(report.twice))))
+    if report.overwritten:
+        rows.append(
+            ("replaced by a later one in their slot", f"{report.overwritten:,} samples; a finer cadence keeps them")
+        )
     return [(name, str(value)) for name, value in rows]

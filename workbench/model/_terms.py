@@ -103,10 +103,22 @@ class _ChildSpec(_Strict):
 
 
 class _StructureFile(_Strict):
-    roles: dict[Literal["identity", "time", "location", "record"], list[str]]
+    roles: dict[Literal["identity", "time", "location", "record", "fact"], list[str]]
+    sites: list[str]
+    records: dict[str, str]
     children: dict[str, _ChildSpec]
     asset_types: dict[str, AssetType]
     unit_leaves: dict[str, list[str]]
+
+    @model_validator(mode="after")
+    def _of_one_mind(self) -> _StructureFile:
+        identities = self.roles.get("identity", [])
+        for leaf in (*self.sites, *self.asset_types, *(child.identity for child in self.children.values())):
+            if leaf not in identities:
+                raise ValueError(f"{leaf!r} is not among the roles as an identity")
+        if set(self.records) != set(self.roles.get("record", [])):
+            raise ValueError("the lists of records are not those among the roles")
+        return self
 
 
 @dataclass
@@ -163,7 +175,9 @@ def _structure(file: YamlFile, errors: list[InputError]) -> Structure | None:
         errors += validation_errors(error, file, model=_StructureFile)
         return None
     return Structure(
-        roles={role: frozenset(leaves) for role, leaves in spec.roles.items()},
+        roles={role: tuple(leaves) for role, leaves in spec.roles.items()},
+        sites=tuple(spec.sites),
+        records=dict(spec.records),
         children={key: Child(child.asset_type, child.identity) for key, child in spec.children.items()},
         asset_types=dict(spec.asset_types),
         unit_leaves={leaf: tuple(patterns) for leaf, patterns in spec.unit_leaves.items()},

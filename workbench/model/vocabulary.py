@@ -36,7 +36,7 @@ AssetType = Literal[
 ASSET_TYPES: tuple[str, ...] = get_args(AssetType)
 
 Kind = Literal["measurement", "angle", "counter", "status", "setpoint"]
-Role = Literal["variable", "identity", "unit", "time", "location", "record", "unknown"]
+Role = Literal["variable", "identity", "unit", "time", "location", "record", "fact", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,9 @@ class Vocabulary(Mapping[str, Term]):
 class Structure:
     """The leaves of a message that are no variables, and how a message is put together."""
 
-    roles: Mapping[Role, frozenset[str]] = field(default_factory=dict)
+    roles: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
+    sites: tuple[str, ...] = ()  #: identities that name the site
+    records: Mapping[str, str] = field(default_factory=dict)  #: key of a list to the kind of record of each item
     children: Mapping[str, Child] = field(default_factory=dict)  #: key of a list to what its objects are
     asset_types: Mapping[str, str] = field(default_factory=dict)  #: identity leaf to kind of asset
     unit_leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -125,6 +125,7 @@ def _structure(words: Vocabulary) -> str:
         "time": "say when",
         "location": "say where; kept with the asset",
         "record": "hold what happened; each becomes a record",
+        "fact": "say what the asset is; kept with it",
     }
     for role, leaves in structure.roles.items():
         lines.append(f"- *{role}*: {', '.join(f'`{leaf}`' for leaf in sorted(leaves))}: they {said[role]}.")
