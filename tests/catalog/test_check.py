@@ -192,8 +192,9 @@ def test_missing_file(write: Write) -> None:
           hint:     paths start from the folder of the catalog file
         """,
     )
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError) as caught:
         open_catalog(folder)["hill.scada"].read()
+    assert str(caught.value).replace(f"{folder}/", "").startswith("hill.yaml:9: entries.scada.path: no such file\n")
 
 
 def test_pattern_without_a_file(write: Write) -> None:
@@ -360,6 +361,7 @@ def test_tag_map_with_an_unknown_variable(write: Write) -> None:
         """
         tags/wtg.yaml:4: tags.wind_speeed: 'wind_speeed' is not in the vocabulary
           hint:     did you mean 'wind_speed'?
+          used by:  hill.live
         """,
     )
 
@@ -388,6 +390,7 @@ def test_a_tag_map_used_twice_is_told_of_once(write: Write) -> None:
     folder = write(text=LIVE + LIVE.split("entries:\n")[1].replace("live:", "more:"))
     (folder / "tags" / "wtg.yaml").write_text(TAGS.replace("wind_speed", "wind_speeed"))
     assert told(folder).count("wind_speeed' is not in the vocabulary") == 1
+    assert told(folder).endswith("used by:  hill.live, hill.more")
 
 
 def test_all_errors_at_once(write: Write) -> None:
@@ -411,6 +414,32 @@ def test_unknown_entry(folder: Path) -> None:
     assert (
         str(caught.value) == f"{folder}: no entry 'hill.skada' in the catalog\n  hint:     did you mean 'hill.scada'?"
     )
+
+
+def test_get_gives_the_default_where_there_is_no_entry(write: Write) -> None:
+    catalog = open_catalog(write())
+    assert catalog.get("nope") is None
+    assert catalog.get("nope", 5) == 5
+    found = catalog.get("hill.scada")
+    assert found is not None
+    assert found.name == "hill.scada"
+    with pytest.raises(InputError, match="unknown driver"):
+        open_catalog(write("driver: csv", "driver: cvs")).get("hill.scada")
+
+
+def test_an_unknown_parameter_names_the_nearest(folder: Path) -> None:
+    entry = open_catalog(folder)["hill.scada"]
+    with pytest.raises(InputError, match=r"hill\.scada: unknown parameter 'tme'") as caught:
+        entry.read(tme="2024")
+    assert "did you mean 'time'?" in str(caught.value)
+    with pytest.raises(InputError, match="did you mean 'direct'"):
+        entry.live(dirct=True)
+
+
+def test_a_message_keeps_the_name_it_begins_with(write: Write) -> None:
+    """An asset's name is not a sentence."""
+    text = "site: hill\nentries:\n  opc: {driver: opcua, asset_type: wind_turbine, cadence: 1s, tags: t, assets: {T1: A}}\n"
+    assert ": T1 needs a url" in told(write(text=text))
 
 
 def test_no_such_catalog(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from workbench.catalog.entry import Entry
 from workbench.catalog.spec import load_specs
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from workbench.model.assets import Portfolio
     from workbench.sources.base import Source
     from workbench.store import SiteStore
+
+_T = TypeVar("_T")
 
 
 class Catalog(Mapping[str, Entry]):
@@ -104,6 +106,16 @@ class Catalog(Mapping[str, Entry]):
         entry.require()
         return entry
 
+    @overload
+    def get(self, name: str, /) -> Entry | None: ...
+    @overload
+    def get(self, name: str, /, default: Entry | _T) -> Entry | _T: ...
+    @overload
+    def get(self, name: str, /, default: _T = ...) -> Entry | _T: ...
+    def get(self, name: str, /, default: Any = None) -> Any:
+        """The entry ``name``, or ``default`` where there is none; raises InputError where it is wrong."""
+        return self[name] if name in self._entries else default
+
     def __contains__(self, name: object) -> bool:
         return name in self._entries
 
@@ -121,8 +133,12 @@ class Catalog(Mapping[str, Entry]):
         found = list(self._errors)
         for entry in self._entries.values():
             found += entry.problems()
-        # a tag map used by several entries is told of once
-        distinct = {str(error): error for error in found}
+        # a tag map used by several entries is told of once, with all of them
+        distinct: dict[str, InputError] = {}
+        for error in found:
+            bare = str(error.at(used_by=()))
+            before = distinct[bare].used_by if bare in distinct else ()
+            distinct[bare] = error.at(used_by=dict.fromkeys((*before, *error.used_by)))
         return sorted(distinct.values(), key=lambda error: (error.file or "", error.line or 0))
 
     def sources(self, site: str | None = None) -> list[Source]:

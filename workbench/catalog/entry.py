@@ -84,6 +84,7 @@ class Entry:
         time: Any = None,
         assets: str | Sequence[str] | None = None,
         variables: str | Sequence[str] | None = None,
+        **unknown: Any,
     ) -> xr.Dataset:
         """The data of the entry: a file's contents, or what was collected from a live source.
 
@@ -102,10 +103,12 @@ class Entry:
         Raises
         ------
         InputError
-            The entry is wrong, its file is missing, or it has no such asset or variable.
+            The entry is wrong, its file is missing, it has no such asset or variable, or there is no parameter
+            of that name.
         """
-        from workbench.catalog.bridge import entry_reader
+        from workbench.catalog.bridge import PARAMETERS, check_parameters, entry_reader
 
+        check_parameters(self.name, unknown, PARAMETERS)
         data: xr.Dataset = entry_reader(self).read(time=time, assets=assets, variables=variables)
         return data
 
@@ -113,7 +116,10 @@ class Entry:
         """What :meth:`read` gives, without Intake between."""
         chosen = selection(time, assets, variables)
         self.require()
-        data = self.reader().read(chosen) if self.kind == "file" else self._collected(chosen)
+        try:
+            data = self.reader().read(chosen) if self.kind == "file" else self._collected(chosen)
+        except InputError as error:
+            raise self._placed(error) from error.__cause__
         about = {"site": self.site, "licence": self.spec.raw.get("licence")}
         about |= {key: getattr(self._config, key, None) for key in ("asset_type", "cadence")}
         data = data.assign_attrs(entry=self.name, **{key: str(value) for key, value in about.items() if value})
@@ -143,7 +149,7 @@ class Entry:
             variables=chosen.variables,
         )
 
-    def live(self, *, direct: bool = False) -> xr.Dataset:
+    def live(self, *, direct: bool = False, **unknown: Any) -> xr.Dataset:
         """The newest value of each variable and asset with its time.
 
         Parameters
@@ -163,8 +169,10 @@ class Entry:
         SourceError
             ``direct``, and no device answers.
         """
+        from workbench.catalog.bridge import check_parameters
         from workbench.catalog.live import newest, newest_direct
 
+        check_parameters(self.name, unknown, ("direct",))
         self.require()
         if self.kind == "file":
             raise InputError(f"{self.name} is read from files; it has no live values", hint="read() gives its contents")
@@ -187,14 +195,17 @@ class Entry:
         """Everything that is wrong with the entry, missing files included."""
         found = list(self.spec.errors)
         if not found and self.kind == "file":
-            for problem in self.reader().problems():
-                keys = (problem.where or "").split(".")
-                found.append(
-                    self.spec.error(
-                        problem.message, *keys, found=problem.found, expected=problem.expected, hint=problem.hint
-                    )
-                )
+            found += map(self._placed, self.reader().problems())
         return found
+
+    def _placed(self, error: InputError) -> InputError:
+        """``error`` with its place in the catalog, where a key of the entry is to blame."""
+        keys = tuple((error.where or "").removeprefix(self.name).strip(".").split("."))
+        if error.file is not None or not (keys[0] in self.spec.raw or error.where == self.name):
+            return error
+        return self.spec.error(
+            error.message, *filter(None, keys), found=error.found, expected=error.expected, hint=error.hint
+        )
 
     def reader(self) -> DatasetReader:
         """The reader of a file entry."""

@@ -110,9 +110,15 @@ class SiteView:
         data = self.store.open(key, time=as_slice(chosen), assets=chosen.assets, variables=chosen.variables)
         return self._with_facts(data)
 
-    def latest(self, series: str | SeriesKey | None = None, **parts: str) -> xr.Dataset:
+    def latest(
+        self,
+        series: str | SeriesKey | None = None,
+        *,
+        asset_type: str | None = None,
+        cadence: str | None = None,
+    ) -> xr.Dataset:
         """Newest value per asset and variable, with ``<variable>_time``; dims (asset)."""
-        key = self._key(series, parts.get("asset_type"), parts.get("cadence"))
+        key = self._key(series, asset_type, cadence)
         return self._with_facts(self.store.latest(key))
 
     def tree(self) -> xr.DataTree:

@@ -231,14 +231,7 @@ def _with_common_keys(error: InputError, spec: EntrySpec) -> InputError:
     if error.message.startswith("unknown key") and error.hint is None and error.where is not None:
         parts = error.where.split(".")
         if len(parts) == 3:
-            error = InputError(
-                error.message,
-                file=error.file,
-                line=error.line,
-                where=error.where,
-                expected=error.expected,
-                hint=did_you_mean(parts[-1], COMMON_KEYS),
-            )
+            error = error.at(hint=did_you_mean(parts[-1], COMMON_KEYS))
     return error
 
 
@@ -328,9 +321,9 @@ def _check_tags(spec: EntrySpec, tags: object) -> None:
     try:
         spec._tagmap = load_tagmap(path, spec.driver)
     except InputErrors as error:
-        spec._errors += error.errors
+        spec._errors += [one.at(used_by=[spec.name]) for one in error.errors]
     except InputError as error:
-        spec._errors.append(error)
+        spec._errors.append(error.at(used_by=[spec.name]))
 
 
 def load_tagmap(path: Path, protocol: str | None = None) -> TagMap:

@@ -93,17 +93,7 @@ def _text(text: str, source: YamlFile, place: Place, errors: list[InputError]) -
     try:
         result = _REFERENCE.sub(one, text)
     except InputError as error:
-        errors.append(
-            InputError(
-                error.message,
-                file=source.path,
-                line=source.line(place),
-                where=".".join(map(str, place)),
-                found=error.found,
-                expected=error.expected,
-                hint=error.hint,
-            )
-        )
+        errors.append(error.at(file=source.path, line=source.line(place), where=".".join(map(str, place))))
         return text
     return Secret(result) if secret else result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from workbench.model.secrets import masked
 
@@ -24,6 +25,8 @@ class InputError(Exception):
         What was there and what should have been.
     hint
         What to do about it.
+    used_by
+        Entries of catalogs that need the file, where it is not the catalog itself.
 
     Notes
     -----
@@ -40,6 +43,7 @@ class InputError(Exception):
         found: object = None,
         expected: object = None,
         hint: str | None = None,
+        used_by: Iterable[str] = (),
     ) -> None:
         self.message = message
         self.file = None if file is None else str(file)
@@ -48,6 +52,7 @@ class InputError(Exception):
         self.found = found
         self.expected = expected
         self.hint = hint
+        self.used_by = tuple(used_by)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -62,7 +67,22 @@ class InputError(Exception):
             lines.append(f"  expected: {self.expected}")
         if self.hint:
             lines.append(f"  hint:     {self.hint}")
+        if self.used_by:
+            lines.append(f"  used by:  {', '.join(self.used_by)}")
         return masked("\n".join(lines))
+
+    def at(self, **changes: Any) -> InputError:
+        """The same error with another ``file``, ``line``, ``where``, ``used_by``, …"""
+        told: dict[str, Any] = {
+            "file": self.file,
+            "line": self.line,
+            "where": self.where,
+            "found": self.found,
+            "expected": self.expected,
+            "hint": self.hint,
+            "used_by": self.used_by,
+        }
+        return InputError(changes.pop("message", self.message), **told | changes)
 
 
 class InputErrors(InputError):  # noqa: N818  it is several of them, and its name says so
