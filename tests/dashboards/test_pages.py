@@ -105,6 +105,30 @@ def test_range_is_chosen_in_place(visit):
     assert "range=24h" in page.url
 
 
+def test_choosing_many_tags_leaves_no_parts_behind(visit, pages):
+    page = visit("asset?site=north_ridge&asset=NR-T01")
+    page.wait_for_selector(".tag")
+    before = pages.live.statistics()["parts"]
+    for name in ("Wind speed", "Gearbox oil temperature", "Turbine status", "Wind speed"):
+        page.click(f".tag:has-text('{name}')")
+        page.wait_for_selector(f".headline h2:has-text('{name}')")
+    assert pages.live.statistics()["parts"] == before
+
+
+def test_figures_say_that_an_asset_is_missing_from_them(visit):
+    page = visit("site?site=sun_valley")
+    assert page.inner_text(".tile.big .partial") == "8 of 9 reporting"  # an inverter is silent
+    assert visit("portfolio").inner_text(".tile.big .partial") == "14 of 15 reporting"
+
+
+@pytest.mark.parametrize("width", [390, 360])
+def test_on_a_phone_the_clock_covers_no_title(visit, width):
+    page = visit("asset?site=north_ridge&asset=NR-MAST", width=width, height=844)
+    title, clock = (page.locator(one).bounding_box() for one in ("h1", ".clock"))
+    apart = title["y"] >= clock["y"] + clock["height"] or title["x"] + title["width"] <= clock["x"]
+    assert apart
+
+
 def test_tags_are_searched_from_the_keyboard(visit):
     page = visit("asset?site=north_ridge&asset=NR-T01")
     page.keyboard.press("/")

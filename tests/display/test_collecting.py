@@ -99,6 +99,14 @@ def test_the_keeper_may_speak_in_words(now, said, words):
     assert found == ([f"keeper {words}"] if words else [])
 
 
+def test_lost_events_and_restarts_are_said(now):
+    lost = now(dropped=2, dropped_events=1)
+    assert [one.words for one in troubles(lost.site("north_ridge"))] == ["2 samples and 1 event dropped"]
+    again = now(keeper_restarts=2)
+    assert troubles(again.site("north_ridge")) == []
+    assert "runs, started again 2 times" in parts.collectors().render(again)
+
+
 def test_a_collector_that_stopped_has_no_keeper_to_miss(now):
     assert troubles(now(running=False, keeper=False, waiting=9999).site("north_ridge")) == []
 

@@ -10,6 +10,7 @@ from workbench.display import markup as h
 from workbench.display.readings import Reading, Total
 from workbench.model.quality import Quality
 from workbench.model.samples import NS
+from workbench.model.vocabulary import vocabulary
 
 NOW = 1_764_000_000 * NS
 
@@ -79,3 +80,14 @@ def test_a_sum_that_lacks_assets_says_so():
     assert h.reporting(Total(1.0, NOW, reporting=6, of=6)) == ""
     assert "5 of 6 reporting" in h.reporting(Total(1.0, NOW, reporting=5, of=6))
     assert ">5 of 6<" in h.reporting(Total(1.0, NOW, reporting=5, of=6), short=True)
+
+
+def test_an_abnormal_state_is_in_colour_while_it_is_fresh():
+    def said(variable, state, at=NOW):
+        return h.value(Reading(float(vocabulary()[variable].states[state]), at, 1.0, "1", "X", variable), NOW)
+
+    assert 'class="word s-fault"' in said("turbine_status", "fault")
+    assert 'class="word s-fault"' in said("active_alarm", "active")
+    assert 'class="word s-operating_reduced"' in said("turbine_status", "curtailed")
+    assert "s-" not in said("turbine_status", "generating")
+    assert "s-fault" not in said("turbine_status", "fault", NOW - 60 * NS)

@@ -31,8 +31,8 @@ def troubles(site: SiteNow) -> list[Trouble]:
     found = []
     if error := collector.get("journal_error"):
         found.append(Trouble("journal", f"journal refuses samples: {error}", "fault"))
-    if dropped := int(collector.get("dropped") or 0):
-        found.append(Trouble("dropped", f"{_samples(dropped)} dropped", "fault"))
+    if lost := dropped_words(collector):
+        found.append(Trouble("dropped", f"{lost} dropped", "fault"))
     if site.running and not keeper_runs(collector):
         found.append(Trouble("keeper", f"keeper {keeper_words(collector)}", "operating_reduced"))
     if site.running and _waits_too_long(site, collector):
@@ -42,21 +42,29 @@ def troubles(site: SiteNow) -> list[Trouble]:
     return found
 
 
+def dropped_words(collector: Mapping[str, Any]) -> str:
+    """What was given up because neither disk nor memory had room; nothing where nothing was."""
+    samples, events = int(collector.get("dropped") or 0), int(collector.get("dropped_events") or 0)
+    return " and ".join(_count(count, what) for count, what in ((samples, "sample"), (events, "event")) if count)
+
+
 def keeper_runs(collector: Mapping[str, Any]) -> bool:
     """Whether the keeper runs; True where the health file does not tell."""
-    return keeper_words(collector) in ("runs", fmt.NOTHING)
+    return keeper_words(collector).startswith(("runs", fmt.NOTHING))
 
 
 def keeper_words(collector: Mapping[str, Any]) -> str:
-    """The keeper's state in words."""
-    said = collector.get("keeper")
+    """The keeper's state in words, and how often it had to be started again."""
+    said, again = collector.get("keeper"), int(collector.get("keeper_restarts") or 0)
     if isinstance(said, Mapping):
         said = said.get("state", said.get("running"))
     if said is None:
         return fmt.NOTHING
     if isinstance(said, str):
-        return "runs" if said in ("ok", "running") else said.replace("_", " ")
-    return "runs" if said else "not running"
+        words = "runs" if said in ("ok", "running") else said.replace("_", " ")
+    else:
+        words = "runs" if said else "not running"
+    return f"{words}, started again {_count(again, 'time')}" if again else words
 
 
 def waiting_words(collector: Mapping[str, Any]) -> str:
@@ -80,4 +88,8 @@ def _waits_too_long(site: SiteNow, collector: Mapping[str, Any]) -> bool:
 
 
 def _samples(count: int) -> str:
-    return f"{fmt.number(count, decimals=0)} sample{'' if count == 1 else 's'}"
+    return _count(count, "sample")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{fmt.number(count, decimals=0)} {what}{'' if count == 1 else 's'}"

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from workbench.display import format as fmt
 from workbench.display.readings import Reading, Total
-from workbench.display.states import STALE_AFTER, State
+from workbench.display.states import STALE_AFTER, State, abnormal_state
 from workbench.model.quality import Quality
 
 
@@ -52,7 +52,7 @@ def _fresh(time: int, every: float) -> str:
 def value(
     reading: Reading, now: int, *, scale: bool = False, decimals: int | None = None, css: str = "", sign: bool = False
 ) -> str:
-    """A reading as number and unit, or as the name of its state; greyed and hatched once it is stale.
+    """A reading as number and unit, or as the name of its state, in colour where that is abnormal; greyed and hatched once it is stale.
 
     Parameters
     ----------
@@ -72,7 +72,9 @@ def value(
     head = f'<span class="{classes}" {_fresh(reading.time, reading.every)}{hint}>'
     state = reading.state
     if state is not None:
-        return f"{head}<b class=word>{esc(fmt.words(state))}</b></span>"
+        means = abnormal_state(reading.variable, state) if reading.fresh(now) else None
+        css = f'"word s-{means.name}"' if means is not None else "word"
+        return f"{head}<b class={css}>{esc(fmt.words(state))}</b></span>"
     shown, units = reading.value if reading.there else None, fmt.unit(reading.units)
     if scale:
         shown, units = fmt.scaled(shown, reading.units)

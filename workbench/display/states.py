@@ -119,6 +119,22 @@ STATUS_VARIABLES = (
 )
 
 
+#: States of other variables that are not as they should be.
+_SAID_BY: dict[tuple[str, str], str] = {
+    ("active_alarm", "active"): "fault",
+    ("active_power_curtailment", "active"): "operating_reduced",
+    ("grid_connection", "disconnected"): "offline",
+}
+
+
+def abnormal_state(variable: str, said: str | None) -> State | None:
+    """What the state ``said`` by a variable means, where it is not as it should be; None otherwise."""
+    name = _SAID_BY.get((variable, said or ""))
+    if name is None and variable in STATUS_VARIABLES:
+        name = next((name for name, meanings in _MEANING if said in meanings), None)
+    return STATES[name] if name is not None else None
+
+
 def state_of(statuses: Mapping[str, str], *, fresh: bool, known: bool = True, limited: bool = False) -> State:
     """The state of an asset.
 

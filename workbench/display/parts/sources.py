@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.display import format as fmt
 from workbench.display import markup as h
-from workbench.display.collecting import Trouble, keeper_words, troubles, waiting_words
+from workbench.display.collecting import Trouble, dropped_words, keeper_words, troubles, waiting_words
 from workbench.display.page import Part
 from workbench.display.readings import Now, SiteNow
 from workbench.display.states import STATES
@@ -87,7 +87,7 @@ def _collector(site: SiteNow, now: Now) -> str:
         ),
         ("Late samples", _count(collector, "late")),
         ("Waiting for the journal", _told(wrong.get("waiting"), waiting_words(collector))),
-        ("Dropped", _told(wrong.get("dropped"), _count(collector, "dropped"))),
+        ("Dropped", _told(wrong.get("dropped"), dropped_words(collector) or _count(collector, "dropped"))),
         ("Suspect clock", _told(wrong.get("clock"), _count(collector, "clock"))),
         ("Keeper", _told(wrong.get("keeper"), keeper_words(collector) if site.running else fmt.NOTHING)),
     ]
