@@ -38,6 +38,8 @@ def test_data() -> Path:
     _require(
         folder.is_dir(), f"no test data: WORKBENCH_TEST_DATA is not set and {folder.name} is not beside the checkout"
     )
+    # the catalogs look nowhere else for it, and no test downloads what stands beside the checkout
+    os.environ["WORKBENCH_TEST_DATA"] = str(folder.resolve())
     return folder.resolve()
 
 

@@ -141,3 +141,21 @@ def test_without_the_file_the_address_is_named(checkout: Path, tmp_path: Path, m
     text = str(caught.value)
     assert "cannot download https://raw.githubusercontent.com/" in text
     assert f"download it by hand and put it at {tmp_path}/wind/la_haute_borne.zip" in text
+
+
+def test_without_the_variable_nothing_on_this_machine_is_looked_for(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORKBENCH_TEST_DATA", raising=False)
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    entry = open_catalog(checkout / "catalogs")["la_haute_borne.plant"]
+    [where] = entry.describe()["where"]
+    assert where.startswith("https://raw.githubusercontent.com/")
+    with pytest.raises(InputError) as caught:
+        entry.read()
+    text = str(caught.value)
+    assert "la_haute_borne.yaml:" in text
+    assert f"put it at {tmp_path}/cache/la_haute_borne.zip" in text
+    assert "or set WORKBENCH_TEST_DATA to the folder that has wind/la_haute_borne.zip" in text

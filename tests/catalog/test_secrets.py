@@ -48,6 +48,9 @@ def test_references(monkeypatch: pytest.MonkeyPatch) -> None:
     assert replaced("${EMPTY:-x}${NOT_SET:-}") == "x"
     assert replaced("${HOST:-x}") == "example.org"
     assert replaced("5 $$ and $x") == "5 $ and $x"
+    assert replaced("${HOST:-}/a") == "example.org/a"
+    assert replaced("${NOT_SET:-}/a/b") == ""  # a path below a folder that is not named
+    assert replaced("x${NOT_SET:-}/a") == "x/a"
     with pytest.raises(InputErrors, match="EMPTY is empty"):
         replaced("${EMPTY}")
     for wrong in ("${", "${}", "${a", "${a-b}", "${a:b}", "${secret:}", "${HOST${HOST}}"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.catalog.selection import as_slice, selection
 from workbench.catalog.spec import EntrySpec, asset_names
+from workbench.catalog.substitute import unnamed_folder
 from workbench.model.errors import InputError, InputErrors
 from workbench.model.samples import SeriesKey
 
@@ -203,9 +204,17 @@ class Entry:
         keys = tuple((error.where or "").removeprefix(self.name).strip(".").split("."))
         if error.file is not None or not (keys[0] in self.spec.raw or error.where == self.name):
             return error
+        hint = error.hint
+        for name, rest in filter(None, map(unnamed_folder, self._paths())):
+            hint = f"{hint}, or set {name} to the folder that has {rest}"
         return self.spec.error(
-            error.message, *filter(None, keys), found=error.found, expected=error.expected, hint=error.hint
+            error.message, *filter(None, keys), found=error.found, expected=error.expected, hint=hint
         )
+
+    def _paths(self) -> list[str]:
+        """The paths of a file entry, as written."""
+        paths = self.spec.raw.get("path", [])
+        return [str(path) for path in (paths if isinstance(paths, list) else [paths])]
 
     def reader(self) -> DatasetReader:
         """The reader of a file entry."""

@@ -2,7 +2,8 @@
 
 Environment variables make a catalog fit the machine; secrets come from the environment
 (``WORKBENCH_SECRET_<NAME>``) or the operating system's key store and are never printed. ``$$`` stands for a
-single ``$``.
+single ``$``. A path below a folder that is not named (``${FOLDER:-}/file.csv`` where FOLDER is not set) is no
+path at all, so that a file may be looked for where there is such a folder, and be downloaded elsewhere.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ KEYRING_SERVICE = "operations-workbench"
 
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<inside>[^{}]*)\}|(?P<open>\{))")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
+_BELOW = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*):-\}/(?P<rest>.*)", re.DOTALL)
 _SECRET = re.compile(r"secret:(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -70,7 +72,15 @@ def _walk(value: Any, source: YamlFile, place: Place, errors: list[InputError]) 
     return value
 
 
+def unnamed_folder(text: str) -> tuple[str, str] | None:
+    """The variable and the rest of ``${NAME:-}/rest`` where no such folder is named; None otherwise."""
+    below = _BELOW.fullmatch(text)
+    return None if below is None or os.environ.get(below["name"]) else (below["name"], below["rest"])
+
+
 def _text(text: str, source: YamlFile, place: Place, errors: list[InputError]) -> str:
+    if unnamed_folder(text):
+        return ""
     secret = False
 
     def one(match: re.Match[str]) -> str:
