@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from workbench.collect import Collector, read_health
 from workbench.model.errors import InputError
@@ -137,6 +138,151 @@ async def test_a_source_that_breaks_is_seen_and_does_not_stop_the_others(tmp_pat
     device = health["sources"]["hill.clockwork"]["devices"]["A"]
     assert device["state"] == "down"
     assert "a defect" in device["last_error"]
+
+
+async def test_a_writer_that_breaks_is_seen_and_replaced(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("workbench.collect.service._WRITER_PAUSE", 0.05)
+    source = Clockwork("hill", ("A",), (time.time_ns() // NS - 600) * NS)
+    collector = Collector(tmp_path, [source], flush=0.05, keeper=False)
+    intake = collector.sites["hill"].intake
+    flush, breaks = intake.flush, [True, True, False]
+
+    async def broken() -> bool:
+        if breaks.pop(0) if breaks else False:
+            raise RuntimeError("a defect")
+        return await flush()
+
+    monkeypatch.setattr(intake, "flush", broken)
+    with capture_logs() as logs:
+        await collect_until(collector, lambda: len(source.sent) > 20 and not breaks)
+    assert len(stored(tmp_path, "hill")) == len(source.sent)
+    told = [line for line in logs if line["event"] == "writer failed"]
+    assert len(told) == 2
+    assert "waiting" in told[0]
+
+
+async def test_devices_that_go_down_and_come_back_are_logged_and_on_record(tmp_path: Path):
+    source = Clockwork("hill", ("A", "B"), (time.time_ns() // NS - 600) * NS)
+
+    class Failing(Clockwork):
+        async def run(self, sink: Sink) -> None:
+            self.health.device("C").state = "connecting"
+            await asyncio.sleep(1.2)
+            self.health.device("C").took(Sample(SHAPE, "C", NS, np.ones(2)))
+            await asyncio.sleep(2.5)
+            self.health.device("C").failed("connection refused by 127.0.0.1:502", "down")
+            self.went = self.health.device("C").since
+            await asyncio.sleep(2.5)
+            self.health.device("C").took(Sample(SHAPE, "C", NS, np.ones(2)))
+            self.came = self.health.device("C").since
+            await asyncio.sleep(2.5)
+            self.ended = True
+            await asyncio.sleep(100)
+
+    failing = Failing("hill", ("C",), 0)
+    failing.name = "hill.failing"
+    failing.ended = False
+    with capture_logs() as logs:
+        await collect_until(Collector(tmp_path, [source, failing], flush=0.05, keeper=False), lambda: failing.ended)
+    events = Records(tmp_path / "records.sqlite").events(site="hill", kind="source", newest_first=False)
+    assert events["asset"].to_list() == ["C", "C"], "of devices that are well nothing is on record"
+    assert events["value"].to_list() == ["down", "ok"]
+    assert events["time"].dt.timestamp("ns").to_list() == [failing.went, failing.came]
+    assert events["text"][0] == "down: connection refused by 127.0.0.1:502"
+    assert events["name"].to_list() == ["hill.failing"] * 2
+    told = [(line["event"], line["device"]) for line in logs if "device" in line]
+    assert told.count(("device answers", "A")) == told.count(("device answers", "C")) == 1
+    assert [event for event, device in told if device == "C"] == ["device answers", "device is down", "device is back"]
+
+
+async def test_what_could_not_be_written_at_the_end_is_in_the_totals(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("workbench.collect.intake._LAST_PAUSE", 0.01)
+    source = Clockwork("hill", ("A",), (time.time_ns() // NS - 600) * NS)
+    collector = Collector(tmp_path, [source], flush=0.05, keeper=False)
+
+    def full(batches, *, meta=None):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(collector.sites["hill"].intake, "_append", full)
+    await collect_until(collector, lambda: len(source.sent) > 5)
+    totals = collector.totals()
+    assert totals["dropped"] == len(source.sent)
+    assert totals["dropped_values"] == 2 * len(source.sent)
+    health = read_health(tmp_path / "hill")
+    assert health is not None
+    assert health["collector"]["dropped"] == len(source.sent)
+    assert health["collector"]["waiting"] == 0
+
+
+async def test_the_health_tells_for_how_long_samples_wait(tmp_path: Path, monkeypatch):
+    source = Clockwork("hill", ("A",), (time.time_ns() // NS - 600) * NS)
+    collector = Collector(tmp_path, [source], flush=0.05, keeper=False)
+    intake = collector.sites["hill"].intake
+    append, held = intake._append, [True]
+
+    def slow(batches, **more):
+        while held:
+            time.sleep(0.02)
+        return append(batches, **more)
+
+    monkeypatch.setattr(intake, "_append", slow)
+    running = asyncio.create_task(collector.run())
+    await asyncio.sleep(2.5)
+    health = read_health(tmp_path / "hill")
+    held.clear()
+    collector.stop()
+    await asyncio.wait_for(running, 40)
+    assert health is not None
+    assert health["collector"]["journal_backlog_s"] > 1.0
+    assert health["collector"]["waiting"] > 10
+    after = read_health(tmp_path / "hill")
+    assert after is not None
+    assert after["collector"]["journal_backlog_s"] == 0.0
+
+
+async def test_a_keeper_that_takes_long_to_end_does_not_stop_the_loop(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("workbench.collect.service._KEEPER_GRACE", 2.5)
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    )
+    source = Clockwork("hill", ("A",), (time.time_ns() // NS - 600) * NS)
+    collector = Collector(tmp_path, [source], flush=0.05, keeper=False)
+    keeper = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
+    keeper.stdout.readline()
+    collector._keeper = keeper
+    running = asyncio.create_task(collector.run())
+    await asyncio.sleep(0.3)
+    collector.stop()
+    turns = 0
+    while not running.done():
+        await asyncio.sleep(0.05)
+        turns += 1
+    await running
+    assert turns > 20, "the loop ran on"
+    assert keeper.returncode == -9
+
+
+async def test_a_keeper_that_ends_at_once_is_seen_and_not_started_over_and_over(tmp_path: Path, monkeypatch):
+    source = Clockwork("hill", ("A",), (time.time_ns() // NS - 600) * NS)
+    collector = Collector(tmp_path, [source], flush=0.05)
+    starts = []
+
+    def start() -> None:
+        starts.append(time.monotonic())
+        collector._keeper = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+        collector._keeper_began = time.monotonic()
+
+    monkeypatch.setattr(collector, "_start_keeper", start)
+    running = asyncio.create_task(collector.run())
+    await asyncio.sleep(3.5)
+    health = read_health(tmp_path / "hill")
+    assert health is not None
+    assert not health["collector"]["keeper"]
+    assert len(starts) == 1
+    await asyncio.sleep(3.0)
+    assert len(starts) == 2
+    collector.stop()
+    await asyncio.wait_for(running, 40)
 
 
 def test_nothing_to_collect_is_told(tmp_path: Path):

@@ -43,7 +43,16 @@ def collect(
                 )
         sources = [source for source in sources if source.site in site]
 
-    async def run() -> None:
-        await Collector(store or find_project().own_store, sources).run()
+    async def run() -> dict[str, int]:
+        collector = Collector(store or find_project().own_store, sources)
+        await collector.run()
+        return collector.totals()
 
-    asyncio.run(run())
+    totals = asyncio.run(run())
+    if totals["dropped"] or totals["dropped_events"]:
+        typer.echo(
+            f"not written: {totals['dropped_values']:,} values in {totals['dropped']:,} samples,"
+            f" {totals['dropped_events']:,} events; the log says why",
+            err=True,
+        )
+        raise typer.Exit(1)

@@ -186,12 +186,12 @@ class SiteIntake:
         """Write what waits; False where the journal refused it (it then waits on)."""
         if not self._left and not self._watch.news:
             return True
+        self._states |= self._watch.notes()
+        states = dict(self._states)
         samples, self._waiting = self._waiting, []
         events, self._events = self._events, []
         notes, self._notes = self._notes, {}
         durable, self._durable = self._durable, None
-        self._states |= self._watch.notes()
-        states = dict(self._states)
         loop = asyncio.get_running_loop()
         if samples or notes:
             self._writing = samples

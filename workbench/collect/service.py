@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import structlog
 
+from workbench.collect.devices import DeviceWatch
 from workbench.collect.health import HealthFile
 from workbench.collect.intake import SiteIntake
 from workbench.model.errors import InputError
@@ -24,6 +25,13 @@ from workbench.sources.base import Source
 from workbench.store import Journal, Records, SiteStore
 
 log = structlog.get_logger("workbench.collect")
+
+#: Seconds before a writer that broke is started again.
+_WRITER_PAUSE = 1.0
+#: Seconds from one start of the keeper to the next, at least.
+_KEEPER_PAUSE = 5.0
+#: Seconds that a keeper has for what it is at when all ends.
+_KEEPER_GRACE = 30.0
 
 
 @dataclasses.dataclass
@@ -35,6 +43,7 @@ class _Site:
     journal: Journal
     health: HealthFile
     lock: IO[str]
+    devices: DeviceWatch
     last_values: int = 0
     rate: float = 0.0
 
@@ -75,6 +84,9 @@ class Collector:
         self.sites: dict[str, _Site] = {}
         self._with_keeper = keeper
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._keeper_began = 0.0
+        self._keeper_restarts = 0
+        self._keeper_told: int | None = None
         self._stop = asyncio.Event()
         try:
             for site in sorted({source.site for source in sources}):
@@ -109,7 +121,7 @@ class Collector:
                 return view.meta(key)
 
         intake = SiteIntake(site, journal.append, self.records.add_events, every=flush, recall=recall)
-        return _Site(site, folder, sources, intake, journal, HealthFile(folder), lock)
+        return _Site(site, folder, sources, intake, journal, HealthFile(folder), lock, DeviceWatch(site))
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -120,7 +132,9 @@ class Collector:
             with contextlib.suppress(NotImplementedError, RuntimeError):  # not in the main thread
                 loop.add_signal_handler(number, self.stop)
         self._start_keeper()
-        writers = [asyncio.create_task(site.intake.run(), name=f"intake {site.name}") for site in self.sites.values()]
+        writers = [
+            asyncio.create_task(self._run_intake(site), name=f"intake {site.name}") for site in self.sites.values()
+        ]
         readers = [
             asyncio.create_task(self._run_source(source, site), name=f"source {source.name}")
             for site in self.sites.values()
@@ -131,6 +145,7 @@ class Collector:
             on_ready()
         try:
             while not self._stop.is_set():
+                self._watch_devices()
                 self._write_health()
                 self._watch_keeper()
                 with contextlib.suppress(TimeoutError):
@@ -143,7 +158,7 @@ class Collector:
             for site in self.sites.values():
                 site.intake.close()
             await asyncio.gather(*writers, return_exceptions=True)
-            self._stop_keeper()
+            await self._stop_keeper()
             self._write_health(stopped=True)
             self._release()
             log.info("stopped", **self.totals())
@@ -155,8 +170,23 @@ class Collector:
     def totals(self) -> dict[str, int]:
         """Samples, values, late samples and so on over all sites since the start."""
         counts = [site.intake.counts for site in self.sites.values()]
-        names = ("samples", "values", "late", "clock", "dropped")
+        names = ("samples", "values", "late", "clock", "dropped", "dropped_values", "dropped_events")
         return {name: sum(getattr(c, name) for c in counts) for name in names}
+
+    async def _run_intake(self, site: _Site) -> None:
+        # What sources put waits in the intake, whoever writes it: a writer that breaks is replaced, and seen.
+        while True:
+            try:
+                await site.intake.run()
+                if site.intake.closing:
+                    return
+                error = "ended by itself"
+                log.error("writer ended by itself", site=site.name, waiting=site.intake.waiting)
+            except Exception as failure:
+                error = f"{type(failure).__name__}: {failure}"
+                log.exception("writer failed", site=site.name, waiting=site.intake.waiting)
+            site.intake.counts.journal_error = f"writer failed: {error}"
+            await asyncio.sleep(_WRITER_PAUSE)
 
     async def _run_source(self, source: Source, site: _Site) -> None:
         # Sources mend themselves; should one end all the same, that is a defect to be seen, not a silence.
@@ -174,6 +204,14 @@ class Collector:
 
     # -- health ---------------------------------------------------------------------------------------
 
+    def _watch_devices(self) -> None:
+        now = time.time_ns()
+        for site in self.sites.values():
+            for source in site.sources:
+                source.watch_silence(now)
+                for event in site.devices.changes(source, now):
+                    site.intake.event(event)
+
     def _write_health(self, *, stopped: bool = False) -> None:
         for site in self.sites.values():
             counts = site.intake.counts
@@ -185,7 +223,9 @@ class Collector:
                 "stopped": time.time_ns() if stopped else 0,
                 "values_per_s": round(site.rate, 1),
                 "waiting": site.intake.waiting,
+                "journal_backlog_s": round(site.intake.backlog, 3),
                 "keeper": self._keeper is not None and self._keeper.poll() is None,
+                "keeper_restarts": self._keeper_restarts,
                 **dataclasses.asdict(counts),
             }
             try:
@@ -200,22 +240,34 @@ class Collector:
             command = [sys.executable, "-m", "workbench.store.keeper", str(self.root), *self.sites]
             # In its own session, so that Ctrl-C reaches only the collector, which then ends it in order.
             self._keeper = subprocess.Popen(command, start_new_session=True)
+            self._keeper_began = time.monotonic()
 
     def _watch_keeper(self) -> None:
-        if self._keeper is not None and self._keeper.poll() is not None:
+        if self._keeper is None or self._keeper.poll() is None:
+            return
+        if self._keeper.returncode != self._keeper_told:
+            self._keeper_told = self._keeper.returncode
             log.error("keeper ended, starting another", code=self._keeper.returncode)
+        # One that ends at once would keep a core busy: it is seen as not running until its next try.
+        if time.monotonic() - self._keeper_began >= _KEEPER_PAUSE:
+            self._keeper_restarts += 1
+            self._keeper_told = None
             self._start_keeper()
 
-    def _stop_keeper(self) -> None:
+    async def _stop_keeper(self) -> None:
         if self._keeper is None:
             return
         self._keeper.terminate()
+        ended = asyncio.create_task(asyncio.to_thread(self._keeper.wait, _KEEPER_GRACE))
+        while not (await asyncio.wait({ended}, timeout=1.0))[0]:
+            self._write_health()
         try:
-            self._keeper.wait(30)
+            await ended
         except subprocess.TimeoutExpired:
             # Safe: a commit is whole or absent, and the journal keeps what was not committed.
+            log.warning("keeper does not end, killed", seconds=_KEEPER_GRACE)
             self._keeper.kill()
-            self._keeper.wait()
+            await asyncio.to_thread(self._keeper.wait)
 
     def _release(self) -> None:
         for site in self.sites.values():
