@@ -134,3 +134,33 @@ def test_there_and_back(value, pair):
 def test_conversion_keeps_order(a, b, pair):
     low, high = sorted((a, b))
     assert convert(low, *pair) <= convert(high, *pair)
+
+
+def test_decibels_are_no_straight_line():
+    assert convert(1.0, "dBm", "mW") == pytest.approx(10**0.1)
+    np.testing.assert_allclose(convert(np.array([0.0, 10.0, 20.0]), "dBm", "mW"), [1, 10, 100])
+    assert convert(100.0, "mW", "dBm") == pytest.approx(20)
+
+
+@pytest.mark.parametrize(
+    ("value", "start", "end", "expected"),
+    [
+        (2.0, "kNm", "N*m", 2000),
+        (2.0, "Nm", "kN*m", 0.002),
+        (3.0, "kvarh", "kvar*h", 3),
+        (3.0, "MVArh", "kvar*h", 3000),
+        (4.0, "kVAh", "VA*h", 4000),
+        (1.0, "VAh", "kvar*h", 0.001),
+    ],
+)
+def test_products_without_a_sign(value, start, end, expected):
+    assert convert(value, start, end) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("KW", "kW"), ("KWH", "kWh"), ("Kvar", "kvar"), ("DEGC", "degC"), ("KVA", "kVA"), ("HZ", "Hz")]
+)
+def test_a_wrong_case_is_told_what_it_should_be(wrong, right):
+    with pytest.raises(InputError) as error:
+        check_unit(wrong)
+    assert error.value.hint == f"did you mean {right}?"

@@ -43,6 +43,18 @@ _SPELLINGS = {
     "€/MWh": "EUR/MWh",
     "$/MWh": "USD/MWh",
 }
+# Products written without a sign. pint knows none of them, or (Nm) as a number of metres, the weavers' unit.
+for _prefix in ("", "k", "M", "G"):
+    _SPELLINGS |= {f"{_prefix}Nm": f"{_prefix}N*m", f"{_prefix}VAh": f"{_prefix}VA*h"}
+    _SPELLINGS |= {f"{_prefix}{_var}h": f"{_prefix}var*h" for _var in ("var", "VAr", "VAR")}
+
+#: Units by which a wrong spelling is put right: those a device of this trade is likely to mean.
+_USUAL = (
+    *("W", "kW", "MW", "GW", "Wh", "kWh", "MWh", "GWh", "var", "kvar", "Mvar", "kvarh", "Mvarh", "VA", "kVA", "MVA"),
+    *("kVAh", "V", "kV", "A", "kA", "Hz", "Hz/s", "ohm", "kohm", "degC", "degF", "K", "m", "km", "m/s", "km/h", "rpm"),
+    *("degree", "degree/s", "Pa", "hPa", "kPa", "bar", "mbar", "W/m2", "kW/m2", "kWh/kWp", "Nm", "kNm", "mm/s", "m/s2"),
+    *("mm", "mm/h", "kg/m3", "ppm", "s", "min", "h", "EUR/MWh", "USD/MWh"),
+)
 
 #: Units of the trade. Reactive power has the dimension of power, as in every data sheet; currencies are
 #: dimensions of their own, so that euros never turn into dollars.
@@ -103,6 +115,9 @@ def _near(text: str) -> str | None:
     """The unit that differs from ``text`` in nothing but case (``KW``, ``HZ``)."""
     import pint
 
+    usual = next((unit for unit in _USUAL if unit.casefold() == text.casefold()), None)
+    if usual is not None:
+        return f"did you mean {usual}?"
     try:
         found = registry().parse_units(text, case_sensitive=False)
     except (pint.PintError, ValueError, TypeError, AttributeError, AssertionError, SyntaxError):
@@ -196,11 +211,17 @@ def _line(start: pint.Unit, end: pint.Unit) -> tuple[float, float] | None:
 
     pint goes by way of the base unit, which in float32 costs °C to °F three digits (273.15 in between).
     """
+    import numpy as np
+
     change = registry().convert
-    zero, wide, double = (float(change(x, start, end)) for x in (0.0, 1e6, 2e6))
+    with np.errstate(all="ignore"):  # a million decibels are beyond any number
+        zero, one, wide, double = (float(change(x, start, end)) for x in (0.0, 1.0, 1e6, 2e6))
     factor, shift = (wide - zero) / 1e6, zero
-    if abs(double - (zero + 2e6 * factor)) > 1e-9 * max(abs(double), abs(zero)):
+    if not all(np.isfinite(value) for value in (zero, one, wide, double)):
         return None
+    for x, value in ((1.0, one), (2e6, double)):
+        if abs(value - (zero + x * factor)) > 1e-9 * max(abs(value), abs(zero)):
+            return None
     # the rounding of pint's own sums is taken out again: 32, not 31.99999999999994
     if shift == 0.0:
         return float(change(1.0, start, end)), 0.0
