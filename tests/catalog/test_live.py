@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -160,8 +161,11 @@ async def test_asking_the_devices_from_a_running_loop(write: Write, device: int)
 
 def test_a_dead_device_says_so(write: Write) -> None:
     entry = open_catalog(write(text=LIVE.replace("127.0.0.1:1502", "127.0.0.1:9")))["hill.live"]
-    with pytest.raises(SourceError, match=r"hill\.live"):
+    with pytest.raises(SourceError, match=r"hill\.live") as caught:
         entry.live(direct=True)
+    whole = "".join(traceback.format_exception(caught.value))
+    assert "another exception occurred" not in whole
+    assert "event loop" not in whole
 
 
 @pytest.fixture

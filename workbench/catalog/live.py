@@ -47,9 +47,7 @@ def newest_direct(source: Source) -> xr.Dataset:
 
 def _finished(source: Source) -> list[Sample]:
     """``source.read()`` run to its end, also where a loop is running already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():
         return asyncio.run(source.read())
     result: list[Sample] = []
     failure: list[BaseException] = []
@@ -66,6 +64,14 @@ def _finished(source: Source) -> list[Sample]:
     if failure:
         raise failure[0]
     return result
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def samples_to_dataset(samples: Sequence[Sample], assets: Sequence[str]) -> xr.Dataset:
