@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+#: Troubles of a site that are told one by one; the table shows the rest.
+_MOST_TOLD = 20
+
 
 def status(
     site: Annotated[list[str] | None, typer.Option(help="Only this site; may be repeated.")] = None,
@@ -15,14 +18,19 @@ def status(
 ) -> None:
     """Health of the collector and of each source.
 
-    Shows per device: state, age of the newest value, samples, values with a bad quality, errors and
-    reconnects. Ends with 1 where a collector has stopped or a device is not well.
+    Shows per site what waits for the disk and for the store, what was given up, and samples whose time was
+    not believed; per device its state, time and age of the newest value, samples, values with a quality flag,
+    errors, reconnects and lost updates. Ends with 1 where something is not well: a collector or keeper that
+    does not run, samples that were given up, a device that is not ok or whose newest value is older than five
+    of its cadences (and than five seconds).
 
     Example: workbench status --site north_ridge
     """
+    import time
+
     import orjson
 
-    from workbench.collect import read_health
+    from workbench.collect.health import journal_rest, read_health, troubles
     from workbench.model.errors import InputError
     from workbench.project import find_project
 
@@ -42,58 +50,84 @@ def status(
     if not folders:
         raise InputError("no collector has run here yet", file=root, hint="start one with: workbench collect")
     healths = {folder.name: health for folder in folders if (health := read_health(folder)) is not None}
+    now = time.time_ns()
+    for folder in folders:
+        if folder.name in healths:
+            healths[folder.name]["journal"] = journal_rest(folder)
+            healths[folder.name]["troubles"] = troubles(healths[folder.name], now)
     if as_json:
         typer.echo(orjson.dumps(healths, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(healths)
-    if not all(_well(health) for health in healths.values()):
+        _show(healths, now)
+    if any(health["troubles"] for health in healths.values()):
         raise typer.Exit(1)
 
 
-def _well(health: dict[str, Any]) -> bool:
-    devices = [device for source in health["sources"].values() for device in source["devices"].values()]
-    return bool(health["running"] and all(device["state"] == "ok" for device in devices))
-
-
-def _show(healths: dict[str, dict[str, Any]]) -> None:
-    import time
-
+def _show(healths: dict[str, dict[str, Any]], now: int) -> None:
     from rich.table import Table
 
     from workbench.cli._console import console as screen
+    from workbench.cli._console import plain
+    from workbench.collect.health import device_trouble
 
     console = screen()
-    now = time.time_ns()
     for site, health in healths.items():
         collector = health["collector"]
         if health["running"]:
             state = f"[green]running[/] (process {collector['pid']}), {collector['values_per_s']:,.0f} values/s"
         else:
             state = f"[red]not running[/], last heard {_age(now - health['time'])} ago"
-        table = Table(title=f"{site}: {state}", title_justify="left", header_style="bold", box=None, pad_edge=False)
+        console.print(f"{site}: {state}")
+        console.print(_backlog(health))
+        table = Table(header_style="bold", box=None, pad_edge=False)
         for column in ("source", "device", "state"):
             table.add_column(column, no_wrap=True)
-        for column in ("age", "samples", "flagged", "errors", "reconnects"):
+        for column in ("newest, UTC", "age", "samples", "flagged", "errors", "reconnects", "missed"):
             table.add_column(column, justify="right")
         table.add_column("last error", overflow="fold")
         for name, source in health["sources"].items():
             for asset, device in source["devices"].items():
-                colour = {"ok": "green", "degraded": "yellow"}.get(device["state"], "red")
+                said, trouble = device["state"], device_trouble(source["series"], device, now)
+                if said == "ok" and trouble and health["running"]:
+                    said = "silent"
+                colour = {"ok": "green", "degraded": "yellow", "silent": "yellow"}.get(said, "red")
                 table.add_row(
                     name,
                     asset,
-                    f"[{colour}]{device['state']}[/]",
-                    _age(now - device["last_time"]) if device["last_time"] else "never",
+                    f"[{colour}]{said}[/]",
+                    _clock(device["last_time"]) if device["last_time"] else "never",
+                    _age(now - device["last_time"]) if device["last_time"] else "",
                     f"{device['samples']:,}",
                     f"{device['bad']:,}",
                     f"{device['errors']:,}",
                     f"{device['reconnects']:,}",
-                    device["last_error"],
+                    f"{device.get('missed', 0):,}",
+                    plain(device["last_error"]),
                 )
         console.print(table)
-        if collector.get("journal_error"):
-            console.print(f"[red]journal: {collector['journal_error']}[/] ({collector['waiting']:,} samples wait)")
+        for trouble in health["troubles"][:_MOST_TOLD]:
+            console.print(f"[red]not well:[/] {plain(trouble)}")
+        if len(health["troubles"]) > _MOST_TOLD:
+            console.print(f"[red]not well:[/] {len(health['troubles']) - _MOST_TOLD} more")
         console.print()
+
+
+def _backlog(health: dict[str, Any]) -> str:
+    collector, journal = health["collector"], health["journal"]
+    return (
+        f"keeper {'running' if collector['keeper'] and health['running'] else 'not running'}; "
+        f"{collector['waiting']:,} samples wait for the journal"
+        f" ({_age(1e9 * collector.get('journal_backlog_s', 0.0))}), "
+        f"{journal['values']:,} values in {journal['rows']:,} rows of it wait for the store; "
+        f"{collector['dropped']:,} dropped, {collector['clock']:,} with a time not believed, {collector['late']:,} late"
+    )
+
+
+def _clock(ns: int) -> str:
+    from datetime import UTC, datetime
+
+    when = datetime.fromtimestamp(ns // 1_000_000_000, UTC)
+    return when.strftime("%H:%M:%S" if when.date() == datetime.now(UTC).date() else "%Y-%m-%d %H:%M:%S")
 
 
 def _age(ns: float) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from workbench.sources.base import Source
+from workbench.model.samples import SeriesKey
+from workbench.sources.base import Source, silence_limit
+from workbench.store import Journal
 
 FILE = "health.json"
 #: Seconds after which a health file no longer speaks of a running collector.
@@ -56,3 +59,49 @@ def read_health(folder: Path) -> dict[str, Any] | None:
     age = (time.time_ns() - content["time"]) / 1e9
     content["running"] = age < FRESH and not content["collector"].get("stopped")
     return content
+
+
+def newest(device: Mapping[str, Any]) -> int:
+    """When a device was last heard [ns]: the source's time, but no later than it arrived; 0 for never."""
+    return int(min(device["last_time"], device["last_received"]))
+
+
+def device_trouble(series: str, device: Mapping[str, Any], now: int) -> str:
+    """Why a device of ``series`` is not well at ``now`` [ns]; empty where it is."""
+    if device["state"] != "ok":
+        return str(device["state"])
+    heard = newest(device)
+    if now - heard > silence_limit(SeriesKey.parse(series).cadence):
+        return f"newest sample {(now - heard) / 1e9:.0f} s old" if heard else "no sample yet"
+    return ""
+
+
+def troubles(health: Mapping[str, Any], now: int) -> list[str]:
+    """What is not well at a site, by what :func:`read_health` gave of it; nothing where all is."""
+    collector = health["collector"]
+    if not health["running"]:
+        return ["the collector is not running"]
+    found = []
+    if not collector["keeper"]:
+        found.append("the keeper is not running: nothing goes from the journal into the store")
+    if collector.get("journal_error"):
+        found.append(f"the journal takes nothing: {collector['journal_error']}")
+    for name, what in (("dropped", "samples"), ("dropped_events", "events")):
+        if collector.get(name):
+            found.append(f"{collector[name]:,} {what} were given up")
+    for source in health["sources"].values():
+        for asset, device in source["devices"].items():
+            if why := device_trouble(source["series"], device, now):
+                found.append(f"{asset}: {why}")
+    return found
+
+
+def journal_rest(folder: Path) -> dict[str, int]:
+    """Rows, and values in them, that the journal of the site in ``folder`` holds and the store does not yet."""
+    journal = Journal(folder / "journal.sqlite")
+    try:
+        with journal.view() as view:
+            chunks = [chunk for key in view.series() for chunk in view.chunks(key)]
+    finally:
+        journal.close()
+    return {"rows": sum(chunk.rows for chunk in chunks), "values": sum(chunk.values for chunk in chunks)}
