@@ -57,6 +57,7 @@ lock: setup
 
 docs: setup
 	@$(BIN)/workbench vocabulary page --out docs/vocabulary.md
+	@$(BIN)/workbench catalog page --out docs/catalog-keys.md
 
 clean:
 	rm -rf $(VENV) data out dist build .pytest_cache .mypy_cache .ruff_cache

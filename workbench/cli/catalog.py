@@ -143,6 +143,20 @@ def check_catalogs(catalog: CatalogOption = None) -> None:
     typer.echo(f"{opened.path}: {len(opened)} entries, all well")
 
 
+@app.command("page")
+def keys_page(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; otherwise on screen.")] = None,
+) -> None:
+    """Write the page of the docs that shows the keys of every driver, in Markdown.
+
+    Example: `workbench catalog page --out docs/catalog-keys.md`
+    """
+    from workbench.catalog.keys_page import page
+    from workbench.cli.vocabulary import put_page
+
+    put_page(page(), out)
+
+
 def _words(text: str) -> list[str] | None:
     return [word.strip() for word in text.split(",") if word.strip()] or None
 

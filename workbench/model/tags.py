@@ -36,7 +36,7 @@ class _Tag(BaseModel):
 
     units: str | None = Field(None, description="unit the device sends; the vocabulary's unit if left out")
     scale: float = Field(1.0, description="value = raw * scale + offset, in the device's unit")
-    offset: float = 0.0
+    offset: float = Field(0.0, description="see scale")
     states: dict[int, str] | None = Field(None, description="device code to the vocabulary's state name")
 
 
@@ -44,17 +44,17 @@ class ModbusTag(_Tag):
     """One variable in a Modbus register map."""
 
     register_: int = Field(alias="register", ge=0, le=65535, description="protocol address, counting from 0")
-    table: ModbusTable = "holding"
-    type: ModbusType = "float32"
+    table: ModbusTable = Field("holding", description="kind of register")
+    type: ModbusType = Field("float32", description="how the value is encoded")
     byte_order: Literal["big", "little"] | None = Field(
-        None, description="bytes within a register; map default if None"
+        None, description="bytes within a register; the map's if left out"
     )
     word_order: Literal["big", "little"] | None = Field(
-        None, description="registers within a value; map default if None"
+        None, description="registers within a value; the map's if left out"
     )
     bit: int | None = Field(None, ge=0, le=15, description="take one bit of a uint16")
     length: int | None = Field(None, ge=1, description="registers of a string")
-    writable: bool = False
+    writable: bool = Field(False, description="whether it may be written")
 
     @property
     def registers(self) -> int:
@@ -70,9 +70,11 @@ class ModbusClock(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    register_: int = Field(alias="register", ge=0, le=65535)
-    table: ModbusTable = "holding"
-    format: Literal["unix_ms", "unix_s"] = "unix_ms"
+    register_: int = Field(alias="register", ge=0, le=65535, description="protocol address, counting from 0")
+    table: ModbusTable = Field("holding", description="kind of register")
+    format: Literal["unix_ms", "unix_s"] = Field(
+        "unix_ms", description="unix_ms: uint64 milliseconds since 1970 UTC; unix_s: uint32 seconds"
+    )
 
 
 class ModbusMap(BaseModel):
@@ -80,23 +82,25 @@ class ModbusMap(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    protocol: Literal["modbus"]
-    description: str = ""
-    byte_order: Literal["big", "little"] = "big"
-    word_order: Literal["big", "little"] = "big"
+    protocol: Literal["modbus"] = Field(description="the driver that the map is for")
+    description: str = Field("", description="what kind of device it is of")
+    byte_order: Literal["big", "little"] = Field("big", description="bytes within a register")
+    word_order: Literal["big", "little"] = Field("big", description="registers within a value")
     max_registers: int = Field(125, ge=1, le=125, description="most registers the device answers at once")
     max_gap: int = Field(16, ge=0, description="unused registers worth reading over to save a request")
-    clock: ModbusClock | None = None
-    tags: dict[str, ModbusTag]
+    clock: ModbusClock | None = Field(None, description="where the device keeps its own time; ours if left out")
+    tags: dict[str, ModbusTag] = Field(description="variable of the vocabulary to where it stands")
 
 
 class OpcUaTag(_Tag):
     """One variable below a device's folder; ``node`` is a browse path of names separated by ``/``."""
 
-    node: str
-    type: Literal["float", "double", "int16", "int32", "int64", "uint16", "uint32", "boolean", "string"] = "float"
+    node: str = Field(description="browse path of names separated by /, below the asset's folder")
+    type: Literal["float", "double", "int16", "int32", "int64", "uint16", "uint32", "boolean", "string"] = Field(
+        "float", description="type of the node; a written value is sent as one"
+    )
     deadband: float = Field(0.0, ge=0.0, description="absolute, in the device's unit")
-    writable: bool = False
+    writable: bool = Field(False, description="whether it may be written")
 
 
 class OpcUaMap(BaseModel):
@@ -104,16 +108,16 @@ class OpcUaMap(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    protocol: Literal["opcua"]
-    description: str = ""
+    protocol: Literal["opcua"] = Field(description="the driver that the map is for")
+    description: str = Field("", description="what kind of device it is of")
     namespace: str | None = Field(None, description="namespace URI of the browse names")
-    tags: dict[str, OpcUaTag]
+    tags: dict[str, OpcUaTag] = Field(description="variable of the vocabulary to where it stands")
 
 
 class MqttTag(_Tag):
     """One variable in a JSON message; ``path`` is dotted (``wind.speed[0]``), empty for a bare number."""
 
-    path: str = ""
+    path: str = Field("", description="dotted path in the message, such as wind.speed[0]; empty for a bare number")
 
 
 class MqttMap(BaseModel):
@@ -121,11 +125,15 @@ class MqttMap(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    protocol: Literal["mqtt"]
-    description: str = ""
-    time: str | None = None
-    time_format: Literal["iso8601", "unix_s", "unix_ms", "unix_ns"] = "iso8601"
-    tags: dict[str, MqttTag]
+    protocol: Literal["mqtt"] = Field(description="the driver that the map is for")
+    description: str = Field("", description="what kind of device it is of")
+    time: str | None = Field(
+        None, description="dotted path of the message's own time stamp; the time of arrival if left out"
+    )
+    time_format: Literal["iso8601", "unix_s", "unix_ms", "unix_ns"] = Field(
+        "iso8601", description="how the time stamp is written"
+    )
+    tags: dict[str, MqttTag] = Field(description="variable of the vocabulary to where it stands")
 
     @field_validator("time")
     @classmethod

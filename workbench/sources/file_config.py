@@ -31,7 +31,7 @@ def short(key: str) -> BeforeValidator:
 class TimeColumn(_Model):
     """Where the time of a row stands."""
 
-    column: str
+    column: str = Field(description="name of the column")
     format: str = Field(
         "iso8601", description="iso8601, unix_s, unix_ms, unix_us, unix_ns or a strptime pattern such as %d.%m.%Y %H:%M"
     )
@@ -64,8 +64,8 @@ class TimeColumn(_Model):
 class AssetColumn(_Model):
     """Where the asset of a row stands: a column, or one asset for the whole file."""
 
-    column: str | None = None
-    id: str | None = None
+    column: str | None = Field(None, description="name of the column")
+    id: str | None = Field(None, description="the asset, where the whole file is of one")
     names: dict[str, str] = Field(default_factory=dict, description="name in the file to asset id")
 
     @model_validator(mode="after")
@@ -81,10 +81,10 @@ class Column(_Model):
     variable: str = Field(description="name in the vocabulary")
     units: str | None = Field(None, description="unit in the file; the vocabulary's if left out")
     scale: float = Field(1.0, description="value = raw * scale + offset, in the file's unit")
-    offset: float = 0.0
+    offset: float = Field(0.0, description="see scale")
     states: dict[str, str] | None = Field(None, description="text or code in the file to the vocabulary's state")
     own: bool = Field(False, description="a variable of your own, outside the vocabulary; needs units")
-    long_name: str | None = None
+    long_name: str | None = Field(None, description="what the variable is called; the vocabulary's if left out")
 
     @model_validator(mode="after")
     def _own_has_units(self) -> Column:
@@ -132,9 +132,13 @@ class TableConfig(FileConfig):
     """Keys shared by tables."""
 
     member: str | None = Field(None, description="file inside a zip archive")
-    time: Annotated[TimeColumn, short("column")]
+    time: Annotated[TimeColumn, short("column")] = Field(
+        description="name of the time column, or {column: …, zone: …, …}"
+    )
     asset: Annotated[AssetColumn, short("id")] = Field(description="asset id, or {column: …, names: {…}}")
-    columns: dict[str, Annotated[Column, short("variable")]] = Field(min_length=1)
+    columns: dict[str, Annotated[Column, short("variable")]] = Field(
+        min_length=1, description="column in the file to a variable of the vocabulary, or to {variable: …, units: …, …}"
+    )
 
     @field_validator("columns")
     @classmethod
@@ -150,14 +154,14 @@ class TableConfig(FileConfig):
 class CsvConfig(TableConfig):
     """Keys of a CSV entry."""
 
-    separator: str = Field(",", min_length=1, max_length=1)
-    decimal_comma: bool = False
+    separator: str = Field(",", min_length=1, max_length=1, description="between two cells")
+    decimal_comma: bool = Field(False, description="numbers are written 1,5")
     null_values: list[str] | None = Field(
         None, description="the file's words for a missing value; the usual ones (NaN, NULL, NA, …) if left out"
     )
     skip_rows: int = Field(0, ge=0, description="lines before the header")
     comment: str | None = Field(None, description="lines that begin with it are left out")
-    encoding: Literal["utf8", "utf8-lossy"] = "utf8"
+    encoding: Literal["utf8", "utf8-lossy"] = Field("utf8", description="utf8-lossy: what is no UTF-8 becomes a mark")
 
 
 def unknown_variables(columns: Mapping[str, Column]) -> list[InputError]:

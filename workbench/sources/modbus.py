@@ -44,7 +44,7 @@ class ModbusAddress(BaseModel):
 
     unit: int = Field(1, ge=0, le=255, description="unit id")
     host: HostText | None = Field(None, description="host or host:port; the entry's if left out")
-    port: int | None = Field(None, ge=1, le=65535)
+    port: int | None = Field(None, ge=1, le=65535, description="TCP port, where host does not name it")
 
 
 # told apart by their looks, so that a wrong one is told of once
