@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from workbench.display.expectation import (
     Performance,
     expected_now,
     module_temperature,
+    performance,
     site_density,
     solar_power,
     wind_power,
 )
+from workbench.display.readings import Now
 
 
 def test_power_by_the_curve_in_thin_air(portfolio):
@@ -74,3 +78,19 @@ def test_low_is_said_where_something_was_to_be_expected():
     assert not Performance(580.0, 600.0, 1000.0).low
     assert not Performance(10.0, 100.0, 1000.0).low
     assert math.isnan(Performance(1.0, 10.0, 1000.0).ratio)
+
+
+def test_only_what_is_heard_is_compared(make_site, portfolio, now_ns):
+    values = {"wind_turbine": {a: {"wind_speed": 9.0, "power_output": 1000.0} for a in ("NR-T01", "NR-T02")}}
+    site = make_site("north_ridge", values, ages={"NR-T02": 60})
+
+    def recent(name, key, assets, variables):
+        return xr.Dataset(
+            {one: (("time", "asset"), np.full((600, 1), values["wind_turbine"][assets[0]][one])) for one in variables}
+        )
+
+    live = SimpleNamespace(now=Now(now_ns, 1, portfolio, {"north_ridge": site}), recent=recent)
+    found = performance(live, "north_ridge")
+    assert list(found) == ["NR-T01"]
+    assert found["NR-T01"].power == 1000.0
+    assert found["NR-T01"].expected == pytest.approx(float(wind_power(site.fact("NR-T01"), 9.0)))

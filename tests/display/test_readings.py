@@ -143,9 +143,11 @@ def test_a_sum_of_all_says_nothing(make_site):
 
 
 def test_a_sum_of_nothing_keeps_its_unit(make_site):
-    power = make_site("north_ridge", turbines(NR_T01=1.0), ages={"NR-T01": 100}).net_power
+    site = make_site("north_ridge", turbines(NR_T01=1.0), ages={"NR-T01": 100})
+    power = site.net_power
     assert (power.units, power.reporting, power.of) == ("kW", 0, 6)
     assert not power.there
+    assert power.age(site.now) == pytest.approx(100.0)  # not "never"
 
 
 def test_energy_today_leaves_out_what_was_counted_on_another_day(make_site, now_ns):

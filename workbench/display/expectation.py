@@ -138,7 +138,7 @@ def expected_now(site: SiteNow, asset: str) -> float:
 
 
 def performance(live: Live, site: str, *, minutes: float = 10.0) -> dict[str, Performance]:
-    """Performance of each turbine and inverter of a site over the last minutes, from the live ring."""
+    """Performance of each turbine and inverter of a site that is heard, over the last minutes, from the live ring."""
     at = live.now.site(site)
     found: dict[str, Performance] = {}
     sensor, light_name = site_irradiance(at)
@@ -148,6 +148,8 @@ def performance(live: Live, site: str, *, minutes: float = 10.0) -> dict[str, Pe
             light = _mean(live, site, sensor, light_name, minutes)
             warmth = _mean(live, site, sensor, "module_temperature", minutes)
     for asset in at.of_type("wind_turbine", "inverter"):
+        if not at.fresh(asset):
+            continue  # its last minutes are not the last minutes
         kind = at.assets[asset]
         rated = at.rated(asset)
         power = next(

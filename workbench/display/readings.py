@@ -107,8 +107,13 @@ def summed(counted: Sequence[Reading], given: Sequence[Reading]) -> Total:
     """Sum of ``counted``, which are some of ``given``; sums among them count for the assets they hold."""
     units = next((reading.units for reading in (*counted, *given) if reading.units), "")
     of = sum(reading.of if isinstance(reading, Total) else 1 for reading in given)
-    if not counted:
-        return Total(units=units, of=of)
+    if not counted:  # nothing to show, but since when
+        return Total(
+            time=max((reading.time for reading in given), default=0),
+            every=max((reading.every for reading in given), default=1.0),
+            units=units,
+            of=of,
+        )
     return Total(
         sum(reading.value for reading in counted),
         min(reading.time for reading in counted),
@@ -325,7 +330,7 @@ class SiteNow:
         # A count from before midnight is that of another day.
         midnight = day_start(self.now, self.timezone)
         counted = [reading for reading in given if reading.there and reading.time >= midnight]
-        newest = max((reading.time for reading in counted), default=0)
+        newest = max((reading.time for reading in counted or given), default=0)
         return replace(summed(counted, given), time=newest, units="kWh")
 
     @property

@@ -99,14 +99,14 @@ def _expectation(found: dict[str, Performance]) -> str:
     rated = sum(one.rated for one in found.values())
     ratio = 100 * power / expected if expected > 0.02 * rated else math.nan
     low = sum(one.low for one in found.values())
-    below = f"of {fmt.quantity(expected, 'kW', scale=True)} expected" if found else "no expectation"
+    below = f"of {fmt.quantity(expected, 'kW', scale=True)} expected" if found else "nothing to compare"
     if found and math.isnan(ratio):
         below = "too little to expect now"
     if low:
         below += f', <span class="state s-operating_reduced">{h.mark("reduced")}{low} clearly below</span>'
     return h.tile(
         "Against expectation",
-        f'<span class="val"><b>{fmt.number(ratio, decimals=1)}</b><i>%</i></span>',
+        f'<span class="val{"" if found else " stale"}"><b>{fmt.number(ratio, decimals=1)}</b><i>%</i></span>',
         age_text='<span class="age">last 10 min</span>',
         below=below,
     )
