@@ -43,6 +43,12 @@ def test_data() -> Path:
     return folder.resolve()
 
 
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process remembers every secret it has seen; a test knows its own only."""
+    monkeypatch.setattr("workbench.model.secrets._spellings", set())
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """Root of the checkout."""

@@ -27,6 +27,11 @@ def test_the_longest_goes_first() -> None:
     assert masked("x abcd-9-and-more y") == f"x {MASK} y"
 
 
+def test_a_short_secret_is_masked_as_a_word() -> None:
+    remember("x7")
+    assert masked("password x7, user=x7; x7@h x78 ax7") == f"password {MASK}, user={MASK}; {MASK}@h x78 ax7"
+
+
 def test_nothing_is_no_secret() -> None:
     remember("")
     remember("  ")

@@ -12,6 +12,7 @@ import re
 from urllib.parse import quote, quote_plus
 
 MASK = "********"
+SHORT = 4  #: a secret of fewer characters is masked as a word of its own only: as letters it is everywhere
 
 _spellings: set[str] = set()  # every known secret, in the forms in which libraries write texts
 _userinfo = re.compile(r"(://[^\s/?#@:'\"]*:)[^\s/?#'\"]+(?=@)")
@@ -28,5 +29,10 @@ def masked(text: str) -> str:
     """``text`` without known secrets, and without the passwords of addresses (``opc.tcp://user:password@host``)."""
     # the longest first: a secret may be a part of another
     for spelling in sorted(_spellings, key=len, reverse=True):
-        text = text.replace(spelling, MASK)
+        if spelling in text:
+            text = _word(spelling).sub(MASK, text) if len(spelling) < SHORT else text.replace(spelling, MASK)
     return _userinfo.sub(rf"\g<1>{MASK}", text) if "@" in text else text
+
+
+def _word(secret: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])")
