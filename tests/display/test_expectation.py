@@ -57,7 +57,8 @@ def test_density_is_the_turbines_own_or_the_masts(make_site):
     site = make_site("north_ridge", values)
     assert site_density(site, "NR-T01") == 1.1
     assert site_density(site, "NR-T02") == site_density(site) == 1.2
-    assert math.isnan(site_density(make_site("north_ridge", values, ages={"NR-T01": 99, "NR-MAST": 99})))
+    assert site_density(make_site("north_ridge", values, ages={"NR-T01": 3600}), "NR-T01") == 1.1
+    assert math.isnan(site_density(make_site("north_ridge", {"met_mast": {"NR-MAST": {"air_density": 0.0}}})))
 
 
 def test_modules_are_as_warm_as_air_and_light_make_them(make_site):

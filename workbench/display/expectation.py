@@ -80,7 +80,7 @@ def site_density(site: SiteNow, asset: str = "") -> float:
     """Air density [kg/m3] at the asset or, where it does not say, at a mast or another turbine; NaN where none says."""
     for one in filter(None, (asset, *site.of_type("met_mast", "weather_station", "wind_turbine"))):
         found = site.reading(one, "air_density")
-        if found.fresh(site.now) and 0.5 < found.value < 2.0:
+        if found.there and 0.5 < found.value < 2.0:  # it changes slowly: one of hours ago is better than none
             return found.value
     return math.nan
 

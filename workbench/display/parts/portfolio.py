@@ -416,4 +416,4 @@ def records_table(records: list[dict[str, object]], now: Now, *, site: str = "",
         rows.append("<tr>" + "".join(cells) + "</tr>")
     place = "" if asset else "<th>Asset</th>"
     head = f"<tr><th>Time, UTC, and age</th><th>Severity</th>{place}<th>What</th></tr>"
-    return f'<div class="table"><table>\n<thead>{head}</thead>\n<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>'
+    return f'<div class="table"><table class="events">\n<thead>{head}</thead>\n<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>'

@@ -160,6 +160,7 @@ def _device_row(
     delay = (int(health["last_received"]) - last) / 1e9 if last else math.nan
     rate = site.rates.get(f"{source}/{device}", math.nan) if site.running else math.nan
     errors = int(health["errors"])
+    past = "past" if site.device_well(health, every) else "wide"  # of an error that is over one line is enough
     return (
         f'<tr><td class="source{"" if first else " none"}">{first}</td><td class=head>{h.link("asset", device, site=site.id, asset=device)}'
         f'</td>\n<td data-label="State">{shown}</td>\n'
@@ -170,5 +171,5 @@ def _device_row(
         f'<td class=num data-label="Flagged">{fmt.number(health["bad"], decimals=0)}</td>\n'
         f'<td class=num data-label="Errors">{fmt.number(errors, decimals=0)}</td>'
         f'<td class=num data-label="Reconnects">{fmt.number(health["reconnects"], decimals=0)}</td>\n'
-        f'<td class="wide quiet error after">{h.esc(health["last_error"])}</td></tr>'
+        f'<td class="{past} quiet error after" title="{h.esc(health["last_error"])}">{h.esc(health["last_error"])}</td></tr>'
     )
