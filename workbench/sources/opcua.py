@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from workbench.model.errors import InputError
 from workbench.model.samples import Sample, SeriesKey
@@ -32,12 +32,13 @@ from workbench.sources.base import (
     run_together,
 )
 from workbench.sources.modbus_clock import next_slot
+from workbench.sources.opcua_config import OpcUaConfig
 from workbench.sources.opcua_gather import Gathered, Gatherer
 from workbench.sources.opcua_session import (
     Endpoint,
+    Granted,
     Item,
     NodeId,
-    OpcUaSecurity,
     Place,
     Session,
     SessionError,
@@ -53,57 +54,22 @@ log = structlog.get_logger("workbench.sources")
 _ONE_RESET = 5.0
 
 
-class OpcUaAddress(BaseModel):
-    """Where one asset is found, where it is not the entry's server."""
+@dataclass
+class Nodes:
+    """The nodes of a session by handle."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    found: dict[int, NodeId] = field(default_factory=dict)
+    absent: dict[int, Place] = field(default_factory=dict)  #: not on the server
+    refused: dict[int, str] = field(default_factory=dict)  #: on it, but not to be subscribed to, and why
 
-    node: str = Field(description="browse path of the asset's folder below Objects, or a node id")
-    url: str | None = Field(None, description="its own server; the entry's if left out")
-
-
-class OpcUaConfig(SourceConfig):
-    """Keys of a catalog entry with ``driver: opcua``."""
-
-    url: str | None = Field(None, description="opc.tcp://host:port/path")
-    assets: dict[str, str | OpcUaAddress] = Field(
-        min_length=1, description="asset to the browse path of its folder below Objects, or to {node, url}"
-    )
-    mode: Literal["subscribe", "poll"] = "subscribe"
-    publishing_interval: float | None = Field(
-        None,
-        gt=0,
-        le=60,
-        description="seconds between two messages of the server; a tenth of the cadence, at most 0.25, if left out",
-    )
-    sampling_interval: float | None = Field(
-        None, ge=0, description="seconds between two looks of the server at a value; half the cadence if left out"
-    )
-    queue_size: int = Field(10, ge=1, description="values the server keeps per node between two messages")
-    trigger: Literal["Status", "StatusValue", "StatusValueTimestamp"] = Field(
-        "StatusValueTimestamp", description="what makes a value news; by default a new time stamp does"
-    )
-    timeout: float = Field(4.0, gt=0, le=60, description="seconds to wait for an answer")
-    user: str | None = None
-    password: SecretStr | None = None
-    security: OpcUaSecurity | None = Field(None, description="signature and encryption; none if left out")
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        for asset in self.assets:
-            if not self.server(asset).startswith("opc.tcp://"):
-                raise ValueError(f"{asset} needs a url such as opc.tcp://host:4840/path, in the entry or its own")
-        return self
-
-    def server(self, asset: str) -> str:
-        """URL of the server of ``asset``; empty where none is given."""
-        address = self.assets[asset]
-        return (address.url if isinstance(address, OpcUaAddress) else None) or self.url or ""
-
-    def folder(self, asset: str) -> str:
-        """Browse path or node id of ``asset``."""
-        address = self.assets[asset]
-        return (address.node if isinstance(address, OpcUaAddress) else address).strip("/")
+    async def look(self, session: Session, namespace: str | None) -> dict[int, NodeId]:
+        """Look for what is absent; what was found by that."""
+        places = dict(self.absent)
+        nodes = await session.resolve(list(places.values()), namespace)
+        new = {handle: node for handle, node in zip(places, nodes, strict=True) if node is not None}
+        self.found |= new
+        self.absent = {handle: place for handle, place in places.items() if handle not in new}
+        return new
 
 
 class OpcUaSource(Source):
@@ -121,6 +87,7 @@ class OpcUaSource(Source):
         self._period = Cadence.parse(config.cadence).ns
         self._variables = Variables(self._series, tagmap.tags, name)
         self._set_back: dict[str, float] = {}
+        self._cuts: dict[str, str] = {}  #: what was told of what the server does not grant
         self._incomplete: set[str] = set()  #: assets of which nodes are absent or refused
 
     @classmethod
@@ -224,9 +191,9 @@ class OpcUaSource(Source):
                 async with connect(self._endpoint(url)) as session:
                     nodes = await self._find(session, assets, gatherer)
                     if self.config.mode == "subscribe":
-                        await self._subscribe(session, nodes, gatherer, sink)
+                        await self._subscribe(session, nodes, gatherer, assets, sink)
                     else:
-                        await self._poll(session, nodes, gatherer, sink)
+                        await self._poll(session, nodes, gatherer, assets, sink)
             except Exception as error:  # whatever it is: a defect here must not end the source
                 # A session that held for a while earns a quick return.
                 attempt = 1 if time.monotonic() - began > 30.0 else attempt + 1
@@ -236,68 +203,168 @@ class OpcUaSource(Source):
                     health.failed(str(error) if isinstance(error, SessionError) else error, "down")
             await asyncio.sleep(backoff(attempt))
 
-    async def _find(self, session: Session, assets: Sequence[str], gatherer: Gatherer) -> dict[int, NodeId]:
-        """Handle to node, for all variables of all assets that the server has."""
-        wanted = [(asset, variable) for asset in assets for variable in self._map.tags]
-        places = [self._place(asset, variable) for asset, variable in wanted]
-        found = await session.resolve(places, self._map.namespace)
-        handles = [gatherer.handle(asset, variable) for asset, variable in wanted]
+    async def _find(self, session: Session, assets: Sequence[str], gatherer: Gatherer) -> Nodes:
+        """All nodes of all assets: those that the server has, and those that it has not."""
+        wanted = {
+            gatherer.handle(asset, variable): self._place(asset, variable)
+            for asset in assets
+            for variable in self._map.tags
+        }
+        nodes = Nodes(absent=wanted)
+        await nodes.look(session, self._map.namespace)
         for asset in assets:
-            missing = {
-                handle: place
-                for handle, place, node, (owner, _) in zip(handles, places, found, wanted, strict=True)
-                if node is None and owner == asset
-            }
-            gatherer.absent(missing, asset)
-            health = self.health.device(asset)
-            health.state = "ok" if not missing else "degraded"
-            self._incomplete.discard(asset)
-            if missing:
-                self._incomplete.add(asset)
-                first = next(iter(missing.values()))
-                health.failed(f"{len(missing)} of {len(self._map.tags)} nodes are not on the server: {first}, …")
-            if len(missing) == len(self._map.tags):
-                health.state = "down"
-        return {handle: node for handle, node in zip(handles, found, strict=True) if node is not None}
+            self.health.device(asset).state = "ok"
+        self._tell_missing(nodes, gatherer, assets)
+        return nodes
 
-    async def _subscribe(self, session: Session, nodes: Mapping[int, NodeId], gatherer: Gatherer, sink: Sink) -> None:
-        if not nodes:
+    def _tell_missing(self, nodes: Nodes, gatherer: Gatherer, assets: Sequence[str]) -> None:
+        """Note in the health, and for the flags of the samples, what is missing of ``assets``."""
+        missing: dict[str, tuple[list[int], list[int]]] = {asset: ([], []) for asset in assets}
+        for place, handles in enumerate((list(nodes.absent), list(nodes.refused))):
+            for handle in handles:
+                if (owner := gatherer.names(handle)[0]) in missing:
+                    missing[owner][place].append(handle)
+        for asset, (absent, refused) in missing.items():
+            gatherer.absent([*absent, *refused], asset)
+            health = self.health.device(asset)
+            self._incomplete.discard(asset)
+            if not absent and not refused:
+                health.state = "ok"
+                continue
+            self._incomplete.add(asset)
+            count = len(self._map.tags)
+            if absent:
+                text = f"{len(absent)} of {count} nodes are not on the server: {nodes.absent[absent[0]]}, …"
+            else:
+                variable, reason = gatherer.names(refused[0])[1], nodes.refused[refused[0]]
+                text = f"{len(refused)} of {count} nodes cannot be subscribed to: {variable}: {reason}, …"
+            health.failed(text, "down" if len(absent) + len(refused) == count else "degraded")
+
+    async def _subscribe(
+        self, session: Session, nodes: Nodes, gatherer: Gatherer, assets: Sequence[str], sink: Sink
+    ) -> None:
+        if not nodes.found:
             raise SessionError("none of the nodes is on the server")
         config = self.config
-        tags = list(self._map.tags.values())
-        items = [Item(handle, node, tags[handle % len(tags)].deadband) for handle, node in nodes.items()]
         sampling = config.sampling_interval if config.sampling_interval is not None else self._period / 2e9
-        _, refused = await session.subscribe(
-            items,
-            publishing=config.publishing_interval or min(self._period / 1e10, 0.25),
-            sampling=sampling,
-            queue=config.queue_size,
-            trigger=config.trigger,
-        )
-        for handle, reason in refused.items():
-            asset, variable = gatherer.names(handle)
-            self._incomplete.add(asset)
-            self.health.device(asset).failed(f"{variable} cannot be subscribed to: {reason}")
-        async for publication in session.publications():
-            if len(publication.values):
-                self._deliver(gatherer.gather(publication.values, time.time_ns()), sink)
+        how: dict[str, Any] = {"sampling": sampling, "queue": config.queue_size, "trigger": config.trigger}
+        publishing = config.publishing_interval or min(self._period / 1e10, 0.25)
+        subscription, nodes.refused = await session.subscribe(self._items(nodes.found), publishing=publishing, **how)
+        if nodes.refused:
+            self._tell_missing(nodes, gatherer, assets)
+        self._tell_granted(session.granted, config.queue_size, publishing, assets)
 
-    async def _poll(self, session: Session, nodes: Mapping[int, NodeId], gatherer: Gatherer, sink: Sink) -> None:
-        if not nodes:
+        async def add(more: Mapping[int, NodeId]) -> dict[int, str]:
+            return await session.monitor(subscription, self._items(more), **how)
+
+        async def listen() -> None:
+            async for publication in session.publications():
+                if publication.lost:
+                    self._tell_lost(publication.lost, assets)
+                if len(publication.values):
+                    self._deliver(gatherer.gather(publication.values, time.time_ns()), sink)
+
+        await run_together(
+            [
+                asyncio.create_task(listen(), name=f"{self.name} publications"),
+                asyncio.create_task(
+                    self._look_again(session, nodes, gatherer, assets, add), name=f"{self.name} missing nodes"
+                ),
+            ]
+        )
+
+    async def _poll(
+        self, session: Session, nodes: Nodes, gatherer: Gatherer, assets: Sequence[str], sink: Sink
+    ) -> None:
+        if not nodes.found:
             raise SessionError("none of the nodes is on the server")
-        handles, ids = list(nodes), list(nodes.values())
+
+        async def add(_: Mapping[int, NodeId]) -> dict[int, str]:
+            return {}
+
+        async def ask() -> None:
+            while True:
+                handles = list(nodes.found)
+                values = await session.read(list(nodes.found.values()))
+                values.handle = [handles[place] for place in values.handle]
+                self._deliver(gatherer.gather(values, time.time_ns()), sink)
+                now = time.time_ns()
+                await asyncio.sleep((next_slot(now, self._period, 0.3) - now) / 1e9)
+
+        await run_together(
+            [
+                asyncio.create_task(ask(), name=f"{self.name} poll"),
+                asyncio.create_task(
+                    self._look_again(session, nodes, gatherer, assets, add), name=f"{self.name} missing nodes"
+                ),
+            ]
+        )
+
+    async def _look_again(
+        self,
+        session: Session,
+        nodes: Nodes,
+        gatherer: Gatherer,
+        assets: Sequence[str],
+        add: Callable[[Mapping[int, NodeId]], Awaitable[dict[int, str]]],
+    ) -> None:
+        """Now and then look for what is missing, and take it in where it is there now."""
         while True:
-            values = await session.read(ids)
-            values.handle = [handles[place] for place in values.handle]
-            self._deliver(gatherer.gather(values, time.time_ns()), sink)
-            now = time.time_ns()
-            await asyncio.sleep((next_slot(now, self._period, 0.3) - now) / 1e9)
+            await asyncio.sleep(self.config.retry_missing)
+            if not nodes.absent and not nodes.refused:
+                continue
+            before = {*nodes.absent, *nodes.refused}
+            try:
+                new = await nodes.look(session, self._map.namespace)
+                again = new | {handle: nodes.found[handle] for handle in nodes.refused}
+                if again:
+                    nodes.refused = await add(again)
+            except (SessionError, ua.UaError, OSError, TimeoutError) as error:
+                # Whether the connection still holds is for the other task to say.
+                log.warning("missing nodes were not looked for", source=self.name, error=str(error))
+                continue
+            changed = before - {*nodes.absent, *nodes.refused}
+            if changed:
+                log.info("nodes have appeared", source=self.name, nodes=len(changed))
+                owners = {gatherer.names(handle)[0] for handle in changed}
+                self._tell_missing(nodes, gatherer, [asset for asset in assets if asset in owners])
+
+    def _items(self, nodes: Mapping[int, NodeId]) -> list[Item]:
+        tags = list(self._map.tags.values())
+        return [Item(handle, node, tags[handle % len(tags)].deadband) for handle, node in nodes.items()]
+
+    def _tell_granted(self, granted: Granted, queue: int, publishing: float, assets: Sequence[str]) -> None:
+        """Say once where the server grants less than what every update needs."""
+        cuts = []
+        if granted.queue < queue:
+            cuts.append(f"keeps {granted.queue} values per node between two messages, not {queue}")
+        if granted.sampling > self._period / 1e9:
+            cuts.append(f"looks at a value only every {granted.sampling:g} s")
+        if granted.publishing > 2 * publishing:
+            cuts.append(f"sends a message every {granted.publishing:g} s, not {publishing:g} s")
+        text = "the server " + ", ".join(cuts) if cuts else ""
+        for asset in assets:
+            if cuts and self._cuts.get(asset) != text:
+                health = self.health.device(asset)
+                health.failed(f"{text}: updates between may be lost", health.state)
+        if cuts and self._cuts.get(assets[0]) != text:
+            log.warning(
+                "server grants less than asked", source=self.name, server=self.config.server(assets[0]), cuts=cuts
+            )
+        self._cuts.update(dict.fromkeys(assets, text))
+
+    def _tell_lost(self, messages: int, assets: Sequence[str]) -> None:
+        log.warning("messages of the server are lost", source=self.name, messages=messages)
+        for asset in assets:
+            health = self.health.device(asset)
+            health.missed += messages
+            health.failed(f"{messages} messages of the server are lost", health.state)
 
     async def _read_server(self, url: str, assets: Sequence[str]) -> list[Sample] | Exception:
         gatherer = self._gatherer(assets)
         try:
             async with connect(self._endpoint(url)) as session:
-                nodes = await self._find(session, assets, gatherer)
+                nodes = (await self._find(session, assets, gatherer)).found
                 if not nodes:
                     raise SessionError(f"{url}: none of the nodes is on the server")
                 values = await session.read(list(nodes.values()))

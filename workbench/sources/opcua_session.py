@@ -33,6 +33,10 @@ if logging.getLogger("asyncua").level == logging.NOTSET:
 _DEFAULT_BATCH = 1000
 #: Publish requests under way at once, so that the server never waits for one.
 _PUBLISH_REQUESTS = 3
+#: Messages missing in a row above which they are not asked for one by one.
+_MOST_AGAIN = 100
+#: Numbers of messages run up to here and begin at 1 again.
+_LAST_NUMBER = 0xFFFFFFFF
 #: Seconds between signs of life of a subscription that has nothing to say.
 _KEEP_ALIVE = 2.0
 
@@ -75,6 +79,15 @@ class Item:
     deadband: float = 0.0
 
 
+@dataclass
+class Granted:
+    """What a server made of the intervals [s] and queues asked for: of each the worst that it granted."""
+
+    publishing: float = 0.0
+    sampling: float = 0.0
+    queue: int = 0
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a node stands: ``path`` below ``start``, each a browse path or a node id (``ns=2;s=WTG01.Power``)."""
@@ -91,6 +104,7 @@ class Session:
 
     def __init__(self, client: Client, timeout: float) -> None:
         self.client = client
+        self.granted = Granted()
         self._timeout = timeout
         self._limits: dict[str, int] = {}
 
@@ -230,20 +244,34 @@ class Session:
         answer.ResponseHeader.ServiceResult.check()
         made = answer.Parameters
         self.silence = 3.0 * made.RevisedMaxKeepAliveCount * made.RevisedPublishingInterval / 1000 + 1.0
+        self.granted = Granted(made.RevisedPublishingInterval / 1000, 0.0, queue)
+        refused = await self.monitor(int(made.SubscriptionId), items, sampling=sampling, queue=queue, trigger=trigger)
+        return int(made.SubscriptionId), refused
+
+    async def monitor(
+        self, subscription: int, items: Sequence[Item], *, sampling: float, queue: int, trigger: str
+    ) -> dict[int, str]:
+        """Add ``items`` to a subscription; per handle, why an item was refused. See :meth:`subscribe`."""
         refused: dict[int, str] = {}
         for part in self.batches("monitor", items):
             params = ua.CreateMonitoredItemsParameters()
-            params.SubscriptionId = made.SubscriptionId
+            params.SubscriptionId = subscription
             params.TimestampsToReturn = ua.TimestampsToReturn.Both
             params.ItemsToCreate = [_monitored(item, sampling, queue, trigger) for item in part]
             results = await self.client.uaclient.create_monitored_items(params)
             for item, result in zip(part, results, strict=True):
-                if not result.StatusCode.is_good():
+                if result.StatusCode.is_good():
+                    self.granted.queue = min(self.granted.queue, int(result.RevisedQueueSize))
+                    self.granted.sampling = max(self.granted.sampling, result.RevisedSamplingInterval / 1000)
+                else:
                     refused[item.handle] = result.StatusCode.name
-        return int(made.SubscriptionId), refused
+        return refused
 
     async def publications(self) -> AsyncIterator[Published]:
         """What the server publishes, keep-alives included, in order.
+
+        A message that is missing by its number is asked for again; what the server does not have any more is
+        counted in ``lost`` of the next.
 
         Raises
         ------
@@ -251,6 +279,8 @@ class Session:
             The server has been silent for three of its keep-alive times, or ended the subscription.
         """
         acknowledge: list[Any] = []
+        expected = 0
+        had: deque[int] = deque(maxlen=_MOST_AGAIN)
         waiting: deque[asyncio.Task[Buffer]] = deque()
 
         def ask() -> None:
@@ -271,13 +301,26 @@ class Session:
                     raise SessionError(f"nothing heard for {self.silence:.0f} s") from None
                 waiting.popleft()
                 publication = _published(data)
+                missing = range(expected, publication.sequence) if expected else range(0)
+                if len(missing) <= _MOST_AGAIN:
+                    for number in missing:
+                        again = await self._republish(publication.subscription, number)
+                        if again is None:
+                            publication.lost += 1
+                            continue
+                        acknowledge.append(_receipt(again))
+                        had.append(number)
+                        yield again
+                else:
+                    publication.lost = len(missing)
+                after = publication.sequence + (not publication.empty)  # a keep-alive tells the number to come
+                wrapped = expected - after > _LAST_NUMBER // 2
+                expected = 1 if after > _LAST_NUMBER else after if wrapped else max(expected, after)
                 if not publication.empty:
-                    acknowledge.append(
-                        ua.SubscriptionAcknowledgement(
-                            SubscriptionId=publication.subscription, SequenceNumber=publication.sequence
-                        )
-                    )
+                    acknowledge.append(_receipt(publication))
                 ask()
+                if publication.sequence in had and not publication.empty:
+                    continue  # not lost, only overtaken
                 yield publication
                 if publication.ended is not None:
                     raise SessionError(f"the server ended the subscription: {ua.StatusCode(publication.ended).name}")
@@ -285,6 +328,24 @@ class Session:
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _republish(self, subscription: int, number: int) -> Published | None:
+        """A message once more; None where the server does not have it any more."""
+        request = ua.RepublishRequest()
+        request.Parameters.SubscriptionId = subscription
+        request.Parameters.RetransmitSequenceNumber = number
+        try:
+            data = await self._protocol.send_request(request, self._timeout)
+            response = struct_from_binary(ua.RepublishResponse, data)
+            response.ResponseHeader.ServiceResult.check()
+        except ua.UaStatusCodeError:
+            return None
+        again = _read_message(subscription, response.NotificationMessage)
+        return again if again.sequence == number and not again.empty else None
+
+
+def _receipt(publication: Published) -> Any:
+    return ua.SubscriptionAcknowledgement(SubscriptionId=publication.subscription, SequenceNumber=publication.sequence)
 
 
 @contextlib.asynccontextmanager
@@ -346,11 +407,12 @@ def _published(data: bytes) -> Published:
         pass
     response = struct_from_binary(ua.PublishResponse, Buffer(data))
     response.ResponseHeader.ServiceResult.check()
-    message = response.Parameters.NotificationMessage
+    return _read_message(int(response.Parameters.SubscriptionId), response.Parameters.NotificationMessage)
+
+
+def _read_message(subscription: int, message: Any) -> Published:
     notifications = message.NotificationData or []
-    result = Published(
-        int(response.Parameters.SubscriptionId), int(message.SequenceNumber), Values(), empty=not notifications
-    )
+    result = Published(subscription, int(message.SequenceNumber), Values(), empty=not notifications)
     for notification in notifications:
         if isinstance(notification, ua.DataChangeNotification):
             for item in notification.MonitoredItems:

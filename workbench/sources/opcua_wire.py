@@ -88,6 +88,7 @@ class Published:
     values: Values
     ended: int | None = None  #: the status with which the subscription ended
     empty: bool = True  #: a keep-alive: nothing to acknowledge
+    lost: int = 0  #: messages before this one that the server could not give again
 
 
 # -- layouts of one DataValue ---------------------------------------------------------------------------
