@@ -23,8 +23,8 @@ def collect(
     import asyncio
 
     from workbench.catalog import open_catalog
-    from workbench.cli._logs import configure_logs
     from workbench.collect import Collector
+    from workbench.logs import configure_logs
     from workbench.model.errors import InputError, did_you_mean
     from workbench.project import find_project
 

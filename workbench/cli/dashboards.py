@@ -27,8 +27,8 @@ def dashboards(
     import contextlib
     import webbrowser
 
-    from workbench.cli._logs import configure_logs
     from workbench.display.server import create_server
+    from workbench.logs import configure_logs
 
     configure_logs()
     server = create_server(port=port, store=store)

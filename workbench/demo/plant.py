@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the plants until told to stop."""
     from workbench.catalog import open_catalog
     from workbench.catalog.served import live_entries
-    from workbench.cli._logs import configure_logs
+    from workbench.logs import configure_logs
     from workbench.simulate.fault_text import FaultFile, inject, parse_fault
     from workbench.simulate.faults import ordinary_faults
     from workbench.simulate.service import SimulationService, build_plants
