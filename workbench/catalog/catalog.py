@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from workbench.catalog.clashes import clashes
 from workbench.catalog.entry import Entry
 from workbench.catalog.spec import load_specs
 from workbench.model.errors import InputError, InputErrors, did_you_mean
@@ -133,6 +134,7 @@ class Catalog(Mapping[str, Entry]):
         found = list(self._errors)
         for entry in self._entries.values():
             found += entry.problems()
+        found += clashes(self._entries.values())
         # a tag map used by several entries is told of once, with all of them
         distinct: dict[str, InputError] = {}
         for error in found:
@@ -152,7 +154,7 @@ class Catalog(Mapping[str, Entry]):
         live = [
             e for e in self._entries.values() if (site is None or e.site == site) and e.kind not in ("file", "store")
         ]
-        errors = [error for entry in live for error in entry.spec.errors] + self._errors
+        errors = [error for entry in live for error in entry.spec.errors] + self._errors + clashes(live)
         if errors:
             raise InputErrors(errors)
         return [entry.source() for entry in live]
