@@ -14,8 +14,10 @@ from harness_mqtt import MqttHarness, find_mosquitto, message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.model.quality import Quality
 from workbench.model.tags import MqttMap
 from workbench.sources.base import SourceError
+from workbench.sources.mqtt_link import Message
 from workbench.sources.mqtt_message import (
     MessageDecoder,
     MessageError,
@@ -184,6 +186,64 @@ async def test_a_topic_for_each_variable(broker, sink, running, eventually):
     assert all(abs(sample.time - time.time_ns()) < 20e9 for sample in sink.samples)
     with pytest.raises(SourceError, match="no message"):
         await source.read()  # the retained one has no time of its own: nobody knows how old it is
+
+
+PARTS = MqttMap.model_validate(
+    {
+        "protocol": "mqtt",
+        "time": "t",
+        "time_format": "unix_ns",
+        "tags": {
+            "wind_speed": {"path": "v"},
+            "power_output": {"path": "v", "units": "W"},
+            "ambient_temperature": {"path": "v"},
+        },
+    }
+)
+
+
+@pytest.mark.parametrize("never_sent", [False, True])
+async def test_a_read_waits_for_all_parts_and_keeps_the_quality_of_each(broker, never_sent):
+    keys = {
+        "asset_type": "wind_turbine",
+        "cadence": "200ms",
+        "host": f"127.0.0.1:{broker.port}",
+        "topic": "p/{asset}/{variable}",
+        "assets": {"T1": "one", "T2": "two"},
+        "timeout": 20.0,
+    }
+    for asset in ("one", "two"):
+        for n, (name, value) in enumerate(
+            {"wind_speed": None, "power_output": 7000, "ambient_temperature": 15}.items()
+        ):
+            if not (never_sent and n == 2):
+                payload = orjson.dumps({"t": (1000 + n) * MS, "v": value})
+                await broker.publish(f"p/{asset}/{name}", payload, retain=True)
+    began = time.monotonic()
+    first, second = await driver("mqtt").from_config("site.entry", "site", keys, PARTS).read()
+    assert time.monotonic() - began < 10, "what is never sent is not waited for"
+    assert (first.asset, second.asset) == ("T1", "T2")
+    for sample in (first, second):
+        np.testing.assert_array_equal(sample.values, [np.nan, 7.0, np.nan if never_sent else 15.0])
+        assert sample.quality.tolist() == [Quality.INVALID, 0, 0]
+        assert sample.time == (1001 if never_sent else 1002) * MS
+
+
+def test_a_read_takes_the_newest_of_each_variable():
+    keys = {
+        "asset_type": "wind_turbine",
+        "cadence": "200ms",
+        "host": "127.0.0.1",
+        "topic": "p/{asset}/{variable}",
+        "assets": {"T1": "one"},
+    }
+    source = driver("mqtt").from_config("site.entry", "site", keys, PARTS)
+    samples: dict = {}
+    for when, value in ((2000, 8.0), (1000, 5.0), (3000, None), (2500, 6.0)):
+        payload = orjson.dumps({"t": when * MS, "v": value})
+        source._read_one(Message("p/one/wind_speed", payload, 1, False, 1, time.time_ns()), samples)
+    assert samples["T1"].time == 3000 * MS
+    assert samples["T1"].quality.tolist() == [Quality.INVALID, 0, 0]
 
 
 async def test_wrong_password(broker, sink):

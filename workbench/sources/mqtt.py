@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -38,6 +39,8 @@ from workbench.sources.scaling import Variables
 
 #: Messages of a topic that are remembered, so that a second delivery is known as such.
 _REMEMBERED = 1024
+#: Seconds without another part after which a read has all that there is.
+_QUIET = 0.5
 
 
 class MqttTls(BaseModel):
@@ -172,14 +175,19 @@ class MqttSource(Source):
         """The retained or next message of each asset. Raises SourceError where none comes in time."""
         wanted = self._known(assets)
         samples: dict[str, Sample] = {}
+        loop = asyncio.get_running_loop()
         try:
             async with self._open(lasting=False) as link:
                 await link.subscribe(self._filters(wanted), 0)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self.config.timeout):
-                        while len(samples) < len(wanted):
+                    async with asyncio.timeout(self.config.timeout) as limit:
+                        end = loop.time() + self.config.timeout
+                        while not self._complete(samples, wanted):
                             for message in await link.messages():
                                 self._read_one(message, samples)
+                            if len(samples) == len(wanted):
+                                # Of each something is there; a variable that is never sent is not waited for.
+                                limit.reschedule(min(end, loop.time() + max(_QUIET, 1.5 * self._period / 1e9)))
         except BrokerError as error:
             for asset in wanted:
                 self.health.device(asset).failed(str(error), "down")
@@ -288,6 +296,18 @@ class MqttSource(Source):
         when = decoded.time or message.received
         return Sample(self._variables.shape, asset, when, values, quality, message.received), texts
 
+    @property
+    def _in_parts(self) -> bool:
+        """Whether an asset speaks on several topics, such as one for each variable."""
+        topic = self._template.filter(asset="")
+        return "+" in topic or "#" in topic
+
+    def _complete(self, samples: Mapping[str, Sample], wanted: Sequence[str]) -> bool:
+        """Whether there is a message of each asset; where they come in parts, all parts of each."""
+        if len(samples) < len(wanted):
+            return False
+        return not self._in_parts or all(_sent(sample).all() for sample in samples.values())
+
     def _read_one(self, message: Message, samples: dict[str, Sample]) -> None:
         try:
             sample, _ = self._sample(message)
@@ -297,9 +317,10 @@ class MqttSource(Source):
         if sample is None:
             return
         before = samples.get(sample.asset)
-        if before is not None and before.time == sample.time:
-            # A topic for each variable: the parts of one instant make one sample.
-            sample.values = np.where(np.isnan(sample.values), before.values, sample.values)
+        if before is not None and (before.time == sample.time or self._in_parts):
+            sample = _joined(before, sample)
+        elif before is not None and before.time > sample.time:
+            return
         samples[sample.asset] = sample
         self.health.device(sample.asset).took(sample)
 
@@ -378,3 +399,26 @@ class MqttSource(Source):
             password=None if config.password is None else config.password.get_secret_value(),
             tls=None if config.tls is None else config.tls.model_dump(),
         )
+
+
+def _sent(sample: Sample) -> npt.NDArray[np.bool_]:
+    sent = ~np.isnan(sample.values)
+    return sent if sample.quality is None else sent | (sample.quality != 0)
+
+
+def _joined(before: Sample, sample: Sample) -> Sample:
+    """Two parts of what an asset says as one sample, at the time of the newer; that one's values come first."""
+    old, new = sorted((before, sample), key=lambda part: part.time)
+    sent = _sent(new)
+    quality = [
+        np.zeros(len(part.values), dtype=np.uint16) if part.quality is None else part.quality for part in (old, new)
+    ]
+    flags = np.where(sent, quality[1], quality[0])
+    return Sample(
+        new.shape,
+        new.asset,
+        new.time,
+        np.where(sent, new.values, old.values),
+        flags if flags.any() else None,
+        max(old.received, new.received),
+    )
