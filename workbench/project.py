@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.model.errors import InputError
+from workbench.model.place import is_project, project_root
 
 FACES = ("catalogs", "notebooks", "reports", "dashboards")
 
@@ -87,23 +88,19 @@ def find_project(start: str | Path | None = None) -> Project:
     InputError
         ``start`` or ``WORKBENCH_PROJECT`` names a folder that is no project.
     """
-    named = start or os.environ.get("WORKBENCH_PROJECT")
-    if named:
-        root = Path(named).expanduser().resolve()
-        if not _is_project(root):
-            raise InputError(
-                "not a workbench project",
-                where="WORKBENCH_PROJECT" if start is None else None,
-                found=root,
-                expected="a folder with catalogs/portfolio in it",
-                hint="lay one out with: workbench init DIR",
-            )
-        return Project(root)
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if _is_project(folder):
-            return Project(folder)
-    return packaged_project()
+    named = bool(start or os.environ.get("WORKBENCH_PROJECT"))
+    root = Path(start).expanduser().resolve() if start else project_root()
+    if root is None:
+        return packaged_project()
+    if named and not is_project(root):
+        raise InputError(
+            "not a workbench project",
+            where="WORKBENCH_PROJECT" if start is None else None,
+            found=root,
+            expected="a folder with catalogs/portfolio in it",
+            hint="lay one out with: workbench init DIR",
+        )
+    return Project(root)
 
 
 def packaged_project() -> Project:
@@ -113,10 +110,6 @@ def packaged_project() -> Project:
     if shipped.is_dir():
         return Project(shipped, packaged=True)
     return Project(package.parent)
-
-
-def _is_project(folder: Path) -> bool:
-    return (folder / "catalogs" / "portfolio").is_dir()
 
 
 def _user_data() -> Path:

@@ -131,8 +131,8 @@ class Reading:
     errors: list[InputError]
 
 
-def read_folder(folder: Path) -> Reading:
-    """Read the YAML files of ``folder``."""
+def read_folder(folder: Path, *more: Path) -> Reading:
+    """Read the YAML files of ``folder``, and the terms of the files in the folders ``more``, which add to it."""
     terms: dict[str, Term] = {}
     topics: dict[str, Topic] = {}
     places: dict[str, str] = {}
@@ -141,13 +141,13 @@ def read_folder(folder: Path) -> Reading:
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
         errors.append(InputError("no vocabulary here", file=folder, expected="YAML files with the key 'terms'"))
-    for path in paths:
+    for path in [*paths, *(path for other in more for path in sorted(other.glob("*.yaml")))]:
         try:
             file = load_yaml(path)
         except InputError as error:
             errors.append(error)
             continue
-        if path.stem == "structure":
+        if path.stem == "structure" and path.parent == folder:
             structure = _structure(file, errors) or structure
             continue
         try:
@@ -161,9 +161,15 @@ def read_folder(folder: Path) -> Reading:
             if name in terms:
                 errors.append(
                     InputError(
-                        "the name occurs twice", file=path, line=line, where=name, found=f"also in {places[name]}"
+                        "the name occurs twice",
+                        file=path,
+                        line=line,
+                        where=name,
+                        found=f"also in {places[name]}",
+                        hint="give a variable of your own another name" if path.parent != folder else None,
                     )
                 )
+                continue
             terms[name], places[name] = spec.term(name, path.stem), f"{path.name}:{line}"
     return Reading(terms, topics, structure, errors)
 

@@ -2,11 +2,13 @@
 
 The words are data: the YAML files in ``terms/`` beside this module. Names are the leaf names of the data
 streams in the specification; a name has one unit and one list of states everywhere, whatever asset has it.
+A project adds terms of its own in ``catalogs/vocabulary/``.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from workbench.model.errors import InputError, InputErrors, nearest
+from workbench.model.place import project_root
 
 FOLDER = Path(__file__).with_name("terms")
 
@@ -252,12 +255,36 @@ class Structure:
 
 @functools.cache
 def vocabulary() -> Vocabulary:
-    """The vocabulary that comes with the workbench, read once per process."""
-    return load_vocabulary(FOLDER)
+    """The vocabulary that comes with the workbench and a user's own terms, read once per process.
+
+    Own terms stand in the folder that ``WORKBENCH_VOCABULARY`` names, or in ``catalogs/vocabulary`` of the
+    project, in files like those of the vocabulary that comes with the workbench.
+    """
+    own = own_terms()
+    return load_vocabulary(FOLDER, *([] if own is None else [own]))
 
 
-def load_vocabulary(folder: Path) -> Vocabulary:
-    """Read a vocabulary from the YAML files of a folder.
+def own_terms() -> Path | None:
+    """Folder of a user's own terms; None where there is none.
+
+    Raises
+    ------
+    InputError
+        ``WORKBENCH_VOCABULARY`` names no folder.
+    """
+    named = os.environ.get("WORKBENCH_VOCABULARY")
+    if named:
+        folder = Path(named).expanduser()
+        if not folder.is_dir():
+            raise InputError("not a folder", where="WORKBENCH_VOCABULARY", found=named)
+        return folder
+    root = project_root()
+    own = None if root is None else root / "catalogs" / "vocabulary"
+    return own if own is not None and own.is_dir() else None
+
+
+def load_vocabulary(folder: Path, *more: Path) -> Vocabulary:
+    """Read a vocabulary from the YAML files of a folder, and terms that add to it from those of ``more``.
 
     Raises
     ------
@@ -266,7 +293,7 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     """
     from workbench.model._terms import read_folder
 
-    found = read_folder(folder)
+    found = read_folder(folder, *more)
     if found.errors:
         raise found.errors[0] if len(found.errors) == 1 else InputErrors(found.errors)
     return Vocabulary(found.terms, found.structure, found.topics)
