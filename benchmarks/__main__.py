@@ -42,7 +42,7 @@ def run_all(wanted: list[str]) -> int:
     if unknown:
         print(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(names())}", file=sys.stderr)
         return 2
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 180)
     table = Table(title="Benchmarks", title_justify="left")
     for column in ("benchmark", "figure"):
         table.add_column(column)

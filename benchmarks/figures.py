@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -62,3 +65,41 @@ def _cpu() -> float:
 def peak_memory_mb() -> float:
     """Largest resident memory of this process so far [MB]."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class Watched:
+    """CPU and memory of another process, looked at now and then (Linux)."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.peak_mb = 0.0
+        self._cpu, self._at = self._used(), time.perf_counter()
+        self._last = (self._cpu, self._at)
+
+    @classmethod
+    def child_of(cls, parent: int) -> Watched:
+        """The first child of a process."""
+        return cls(int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0]))
+
+    def look(self) -> None:
+        """Take note of how it is now."""
+        self._last = (self._used(), time.perf_counter())
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                self.peak_mb = int(line.split()[1]) / 1024
+
+    @property
+    def share(self) -> float:
+        """Cores used since it was first looked at."""
+        return (self._last[0] - self._cpu) / (self._last[1] - self._at)
+
+    def _used(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
