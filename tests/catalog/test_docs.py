@@ -13,6 +13,7 @@ from workbench.catalog import open_catalog
 from workbench.catalog.keys_page import page
 from workbench.catalog.spec import load_tagmap
 from workbench.cli.catalog import app
+from workbench.model.vocabulary import load_vocabulary
 
 
 def test_the_page_of_keys_is_up_to_date(checkout: Path) -> None:
@@ -44,7 +45,9 @@ def test_what_the_page_shows_is_right(checkout: Path, tmp_path: Path, monkeypatc
     shutil.copytree(checkout / "catalogs" / "tags", tmp_path / "tags")
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     catalogs = [block for block in blocks if "entries:" in block]
-    [tagmap] = [block for block in blocks if "entries:" not in block]
+    [tagmap] = [block for block in blocks if "protocol:" in block]
+    [terms] = [block for block in blocks if "terms:" in block]
+    assert len(catalogs) + 2 == len(blocks)
     for number, block in enumerate(catalogs):
         (tmp_path / f"{number}.yaml").write_text(block, encoding="utf-8")
     opened = open_catalog(tmp_path)
@@ -52,5 +55,8 @@ def test_what_the_page_shows_is_right(checkout: Path, tmp_path: Path, monkeypatc
     assert [error.message for error in opened.check()] == ["no file matches the pattern"]
     (tmp_path / "tags" / "mine.yaml").write_text(tagmap, encoding="utf-8")
     assert len(load_tagmap(tmp_path / "tags" / "mine.yaml").tags) == 3
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "terms.yaml").write_text(terms, encoding="utf-8")
+    assert list(load_vocabulary(tmp_path / "own")) == ["tower_base_humidity"]
     for linked in re.findall(r"\]\(([\w./-]+)\)", text):
         assert (checkout / "docs" / linked).exists(), linked
