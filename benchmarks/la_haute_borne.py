@@ -15,6 +15,7 @@ import os
 
 # A second thread of the parser waits by spinning: it costs CPU and wins nothing on a file of this size.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
+os.environ.setdefault("WORKBENCH_TEST_DATA", "../shared/data")
 
 import json
 import subprocess
