@@ -136,7 +136,10 @@ def _event(site: str, sample: Sample, term: Term, before: float, after: float) -
     kind = ("warning" if "warning" in term.name else "alarm") if code else "status"
     if code:
         severity = "info" if after == 0 else ("low" if kind == "warning" else "high")
-        text = f"{term.long_name} cleared" if after == 0 else f"{term.long_name} {new}"
+        if term.states:
+            text = f"{term.long_name}: {new}"
+        else:
+            text = f"{term.long_name} cleared" if after == 0 else f"{term.long_name} {new}"
     else:
         severity = "high" if new in {"fault", "emergency_stop", "tripped"} else "info"
         text = f"{term.long_name}: {old} → {new}"
