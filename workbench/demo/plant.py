@@ -155,10 +155,10 @@ def main(arguments: list[str] | None = None) -> int:
         say(event="history", values=values, seconds=round(time.monotonic() - began, 1))
         each = None if followed is None else followed.look
         service = SimulationService(plants, entries, truth=TruthLog(options.truth), each=each)
+        asyncio.run(serve(service, options.linger))
     except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        complain(f"error: {error}")
         return 2
-    asyncio.run(serve(service, options.linger))
     return 0
 
 
