@@ -228,7 +228,8 @@ def _line(running: Demo, watch: AgeWatch) -> str:
     rate = sum(health["collector"]["values_per_s"] for health in healths)
     values = sum(health["collector"]["values"] for health in healths)
     p50, p99 = watch.percentiles()
-    return f"{values:,} values, {rate:,.0f}/s, age p50 {p50:.2f} s, p99 {p99:.2f} s"
+    ages = f", age p50 {p50:.2f} s, p99 {p99:.2f} s" if p50 == p50 else ""  # NaN before the first has come
+    return f"{values:,} values, {rate:,.0f}/s{ages}"
 
 
 def _report(summary: DemoSummary, console: Console) -> None:
