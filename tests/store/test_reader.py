@@ -252,3 +252,13 @@ def test_two_sites_do_not_meet(tmp_path, batch, key):
     with Keeper(a), Keeper(b):
         assert not b.exists()
         assert a.open(key).sizes["time"] == 1
+
+
+def test_what_is_delivered_twice_counts_once(site, batch, key):
+    """After a kill a broker delivers again what it saw no acknowledgement for."""
+    site.journal.append([batch([1, 2, 3], [[1, 1, 1], [2, 2, 2], [3, 3, 3]])])
+    site.journal.append([batch([2, 3, 4], [[2, 2, 2], [3, 3, 3], [4, 4, 4]])])
+    site.journal.append([batch([4.25], [[5, 5, 5]])])  # another instant in the slot
+    data = site.open(key).load()
+    np.testing.assert_array_equal(data["sample_count"].values[:, 0], [1, 1, 1, 2])
+    np.testing.assert_array_equal(data["power_output"].values[:, 0], [1, 2, 3, 5])

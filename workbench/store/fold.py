@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -86,7 +88,7 @@ class Fold:
         self.shape = (size, assets)
         self.rows = 0
         self.last_seq = 0
-        self._counts: list[tuple[bool, npt.NDArray[np.int64], CountArray]] = []
+        self._counts: list[tuple[bool, npt.NDArray[np.int64], npt.NDArray[np.int64], CountArray]] = []
         pieces: dict[int, _Pieces] = {}
         choices: dict[int, _Choice] = {}
         arrived = 0
@@ -106,7 +108,10 @@ class Fold:
                 keep = np.flatnonzero((asset >= 0) & (slot >= 0) & (slot < size))
                 at = at[keep]
             replace = bool(row.flags & _REPLACE)
-            self._counts.append((replace, at, top.count if keep is None else top.count[keep]))
+            if keep is None:
+                self._counts.append((replace, at, top.time, top.count))
+            else:
+                self._counts.append((replace, at, top.time[keep], top.count[keep]))
             if choice.empty:
                 continue
             held = pieces[row.shape]
@@ -159,22 +164,19 @@ class Fold:
         return flags if flags.any() else None
 
     def counts(self, base: CountArray | None = None) -> CountArray:
-        """Samples folded into each slot [slot, asset]; ``base`` is what was counted already."""
+        """Samples folded into each slot [slot, asset]; ``base`` is what was counted already.
+
+        A sample that was delivered twice (its acknowledgement was lost when the collector was killed) has the
+        same source time and counts once.
+        """
         total = np.zeros(self.shape, dtype=np.int64) if base is None else base.astype(np.int64, order="C")
         flat = total.reshape(-1)
-        run: list[tuple[npt.NDArray[np.int64], CountArray]] = []
-        before = False
-        for replace, at, count in [*self._counts, (None, None, None)]:
-            if run and replace != before:
-                places, numbers = np.concatenate([p for p, _ in run]), np.concatenate([n for _, n in run])
-                if before:
-                    flat[places] = numbers
-                else:
-                    flat += np.bincount(places, weights=numbers, minlength=flat.size).astype(np.int64)
-                run = []
-            if at is not None and count is not None:
-                run.append((at, count))
-                before = bool(replace)
+        for replace, run in groupby(self._counts, key=itemgetter(0)):
+            places, times, numbers = (np.concatenate(column) for column in list(zip(*run, strict=True))[1:])
+            if replace:
+                flat[places] = numbers
+            else:
+                flat += _distinct(places, times, numbers, flat.size)
         return np.minimum(total, MOST).astype(np.uint16)
 
     def _sent(self, name: str) -> tuple[npt.NDArray[np.int64], FloatArray, CountArray | None]:
@@ -217,6 +219,22 @@ class Fold:
                 [np.zeros(len(part.at), bool) if part.replace is None else part.replace for part in parts]
             )[order]
         return at, column, marks, replace
+
+
+def _distinct(
+    places: npt.NDArray[np.int64], times: npt.NDArray[np.int64], numbers: CountArray, size: int
+) -> npt.NDArray[np.int64]:
+    """Samples of distinct source times at each of ``size`` places."""
+    total = np.bincount(places, weights=numbers, minlength=size).astype(np.int64)
+    several = np.bincount(places[numbers > 0], minlength=size)[places] > 1
+    if several.any():
+        at, when, many = places[several], times[several], numbers[several].astype(np.int64)
+        order = np.lexsort((when, at))
+        at, when, many = at[order], when[order], many[order]
+        first = np.flatnonzero(np.r_[True, (at[1:] != at[:-1]) | (when[1:] != when[:-1])])
+        total[at] = 0
+        np.add.at(total, at[first], np.maximum.reduceat(many, first))
+    return total
 
 
 @dataclass(frozen=True)
