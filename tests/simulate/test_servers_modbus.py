@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import struct
 import subprocess
+import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,8 +16,10 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.framer import FramerType
 
 from workbench.model.errors import InputError
+from workbench.model.samples import NS
 from workbench.model.tags import ModbusMap
-from workbench.simulate.servers.modbus import ModbusServer
+from workbench.model.vocabulary import vocabulary
+from workbench.simulate.servers.modbus import ModbusServer, Order
 from workbench.simulate.servers.net import Address, check_free, check_host, is_loopback, parse_address
 
 T = 1_700_000_000 * 10**9
@@ -107,37 +112,107 @@ async def test_stop_frees_the_port_and_hangs_up():
     client.close()
 
 
-async def test_mbpoll_agrees(require):
-    mbpoll = shutil.which("mbpoll")
-    require(mbpoll, "mbpoll is not installed")
-    tags = ModbusMap.model_validate({"protocol": "modbus", "tags": {"power": {"register": 4, "word_order": "little"}}})
-    server = ModbusServer(Address("127.0.0.1", 0))
-    server.add("T1", 3, tags, ["power"])
-    server.encode("T1", T, np.array([1234.5]))
-    await server.publish()
-    await server.start()
-    import asyncio
+async def mbpoll(port: int, *words: object) -> tuple[int, str]:
+    """What mbpoll (libmodbus) says; addresses count from 0, one poll."""
+    command = [shutil.which("mbpoll"), "-m", "tcp", "-p", port, "-0", "-1", "-o", 2, "127.0.0.1", *words]
+    run = partial(subprocess.run, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    done = await asyncio.to_thread(run, [str(word) for word in command])
+    return done.returncode, done.stdout + done.stderr
 
-    command = [
-        mbpoll,
-        "-m",
-        "tcp",
-        "-p",
-        str(server.address.port),
-        "-a",
-        "3",
-        "-0",
-        "-r",
-        "4",
-        "-t",
-        "4:float",
-        "-c",
-        "1",
-        "-1",
-    ]
-    done = await asyncio.to_thread(subprocess.run, [*command, "127.0.0.1"], capture_output=True, text=True, timeout=20)
+
+ORDERS = ModbusMap.model_validate(
+    {
+        "protocol": "modbus",
+        "word_order": "little",
+        "clock": {"register": 0},
+        "tags": {
+            "power": {"register": 4},
+            "power_setpoint": {"register": 8, "units": "W", "type": "uint32", "writable": True},
+            "blade_pitch_angle": {"register": 10, "type": "int16", "scale": 0.01, "writable": True},
+            "turbine_status": {"register": 11, "type": "uint16", "states": {3: "stopped", 4: "generating"},
+                               "writable": True},
+            "energy": {"register": 12, "type": "bcd16", "writable": True},
+            "breaker_status": {"register": 3, "table": "coil", "type": "bool", "writable": True},
+            "temperature": {"register": 5, "table": "input", "type": "int16", "writable": True},
+        },
+    }
+)  # fmt: skip
+
+
+VALUES = np.array([1234.5, 2000.0, -1.5, vocabulary()["turbine_status"].states["generating"], 42.0, 0.0, 20.0])
+
+
+@pytest.fixture
+async def ordered(require):
+    """A server that takes orders, what it was ordered, and mbpoll to do it with."""
+    require(shutil.which("mbpoll"), "mbpoll is not installed")
+    server = ModbusServer(Address("127.0.0.1", 0), name="farm.scada")
+    server.add("T1", 3, ORDERS, list(ORDERS.tags))
+    server.encode("T1", T, VALUES)
+    await server.publish()
+    orders: list[Order] = []
+    server.on_order = orders.append
+    await server.start()
+    yield server, orders, partial(mbpoll, server.address.port)
     await server.stop()
-    assert "1234.5" in done.stdout, done.stdout + done.stderr
+
+
+async def test_mbpoll_reads(ordered):
+    _, _, poll = ordered
+    assert "1234.5" in (await poll("-a", 3, "-t", "4:float", "-r", 4))[1]
+    assert "2000000" in (await poll("-a", 3, "-t", "4:int", "-r", 8))[1]
+    code, said = await poll("-a", 3, "-t", 4, "-r", 0x300)
+    assert (code != 0, "Illegal data address" in said) == (True, True), said
+
+
+async def test_mbpoll_writes_and_reads_back_what_it_ordered(ordered):
+    server, orders, poll = ordered
+    before = time.time_ns()
+    for words in (("-t", "4:int", "-r", 8, 1_500_000), ("-t", 4, "-r", 10, 250), ("-t", 0, "-r", 3, 1)):
+        code, said = await poll("-a", 3, *words)
+        assert code == 0, said
+    assert [order.values for order in orders] == [
+        {"power_setpoint": 1500.0}, {"blade_pitch_angle": 2.5}, {"breaker_status": 1.0}
+    ]  # fmt: skip
+    assert all((order.asset, order.ticks) == ("T1", (T,)) for order in orders)
+    assert all(before <= order.time <= time.time_ns() for order in orders)
+    for following in (False, True):  # at once, and after the next tick, whatever the plant means
+        assert "1500000" in (await poll("-a", 3, "-t", "4:int", "-r", 8))[1]
+        assert "1234.5" in (await poll("-a", 3, "-t", "4:float", "-r", 4))[1], "the rest stands as it was"
+        if not following:
+            seen = server.encode("T1", T + NS, VALUES)
+            assert dict(zip(ORDERS.tags, seen, strict=True)) == {
+                "power": 1234.5, "power_setpoint": 1500.0, "blade_pitch_angle": 2.5, "turbine_status": VALUES[3],
+                "energy": 42.0, "breaker_status": 1.0, "temperature": 20.0,
+            }  # fmt: skip
+            await server.publish()
+
+
+async def test_what_takes_no_orders_says_illegal_address(ordered):
+    _, orders, poll = ordered
+    for words in (
+        ("-t", "4:float", "-r", 4, 1.0),  # measured
+        ("-t", 4, "-r", 0, 1),  # the clock
+        ("-t", 4, "-r", 8, 1),  # half a value
+        ("-t", 4, "-r", 11, 4, 0x42, 7),  # beyond the last
+        ("-t", 0, "-r", 9, 1),  # not there
+    ):
+        code, said = await poll("-a", 3, *words)
+        assert (code != 0, "Illegal data address" in said) == (True, True), (words, said)
+    for words in (("-t", 4, "-r", 11, 9), ("-t", 4, "-r", 12, 0xABC)):  # no such state; no decimal digits
+        code, said = await poll("-a", 3, *words)
+        assert (code != 0, "Illegal data value" in said) == (True, True), (words, said)
+    assert orders == []
+    assert "2000000" in (await poll("-a", 3, "-t", "4:int", "-r", 8))[1]
+
+
+async def test_two_values_in_one_order(ordered):
+    _, orders, poll = ordered
+    code, said = await poll("-a", 3, "-t", 4, "-r", 10, 100, 3, 0x77)
+    assert code == 0, said
+    stopped = vocabulary()["turbine_status"].states["stopped"]
+    (order,) = orders
+    assert order.values == {"blade_pitch_angle": 1.0, "turbine_status": stopped, "energy": 77.0}
 
 
 def test_addresses():

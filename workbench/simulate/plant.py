@@ -137,6 +137,7 @@ class SimulatedSite:
         self._state: State = {}
         self._time = 0
         self._checkpoints: dict[int, tuple[int, State]] = {}
+        self._orders: dict[str, Fault] = {}  #: curtailment by order, under way
         self._known_faults = 0
         self._ahead_first = -1
         self._ahead: Outside | None = None
@@ -171,6 +172,21 @@ class SimulatedSite:
     def inject(self, fault: Fault) -> Fault:
         """Inject a fault, before or while the site runs; returns it complete. See :class:`.faults.FaultBook`."""
         return self.faults.inject(fault)
+
+    def order(self, asset: str, variable: str, value: float) -> None:
+        """Follow an order from outside: a ``power_setpoint`` [kW] below the rating curtails the machine.
+
+        The controller ramps down to it; the rating or more ends it. Nothing comes of other orders.
+        """
+        rated = next((one.rated_capacity for one in self.site.assets if one.id == asset), None)
+        if variable != "power_setpoint" or not rated:
+            return
+        now = self._time + NS  # from the next tick on
+        if asset in self._orders:
+            self.faults.clear(self._orders.pop(asset), now)
+        share = max(0.0, value / float(rated))
+        if share < 1.0:
+            self._orders[asset] = self.inject(Fault("curtailment", asset, now, magnitude=share))
 
     def truth(self) -> list[dict[str, Any]]:
         """The faults of this site, a record each."""

@@ -18,7 +18,7 @@ from workbench.model.samples import NS, SeriesKey
 from workbench.model.tags import ModbusMap, MqttMap, OpcUaMap
 from workbench.simulate.servers.broker import BrokerKind
 from workbench.simulate.servers.entries import ServedEntry, served_entries
-from workbench.simulate.servers.modbus import ModbusServer
+from workbench.simulate.servers.modbus import ModbusServer, Order
 from workbench.simulate.servers.mqtt import MqttServer
 from workbench.simulate.servers.net import Address, check_free, check_host, parse_address
 from workbench.simulate.servers.opcua import OpcUaServer, parse_url
@@ -215,6 +215,7 @@ class SimulationService:
                 known = MqttServer(address, self._broker, entry.name)
             else:
                 known = ModbusServer(address, entry.framing, entry.name)
+                known.on_order = partial(self._ordered, known)
             self._servers[key] = known
         return known
 
@@ -359,6 +360,15 @@ class SimulationService:
                 for record in book.truth():
                     truth.fault(site, {"action": "inject", **record})
                 book.listen(partial(truth.fault, site))
+
+    def _ordered(self, server: Server, order: Order) -> None:
+        """A device took an order: written down, and told to the plant."""
+        entry = next(feed.entry for feed in self._feeds if feed.server is server and order.asset in feed.assets)
+        if self.truth is not None:
+            self.truth.order(entry.site, entry.series, order.asset, order.time, order.values, order.ticks)
+        follow = getattr(self.sites[entry.site], "order", None)
+        for variable, value in order.values.items() if follow is not None else ():
+            follow(order.asset, variable, value)
 
     def _note(self) -> None:
         if self.truth is not None:

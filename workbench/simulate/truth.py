@@ -1,7 +1,7 @@
 """What the simulator really served, written down to compare the store with.
 
 A truth folder holds a folder per site; in it, one Arrow IPC stream per series (``wind_turbine-1s.arrows``)
-and ``faults.jsonl``. Rows are written in blocks that end with a flush to the operating system: a process
+``faults.jsonl`` and ``orders.jsonl``. Rows are written in blocks that end with a flush to the operating system: a process
 killed at any instant leaves a file readable up to its last block.
 """
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".arrows"
 FAULTS = "faults.jsonl"
+ORDERS = "orders.jsonl"
 SERVICE = "service.json"
 
 
@@ -114,10 +115,24 @@ class TruthLog:
 
     def fault(self, site: str, record: Mapping[str, Any]) -> None:
         """Note a fault that was injected; a line of JSON, on disk when this returns."""
+        self._line(site, FAULTS, record)
+
+    def order(
+        self, site: str, key: SeriesKey, asset: str, time: int, values: Mapping[str, float], ticks: Sequence[int]
+    ) -> None:
+        """Note an order that ``asset`` took at ``time`` [ns].
+
+        In ``ticks`` the ``values`` replaced what was shown first, so that either may have been read: of those
+        values :func:`read_truth` says nothing.
+        """
+        record = {"time": time, "series": str(key), "asset": asset, "values": dict(values), "ticks": list(ticks)}
+        self._line(site, ORDERS, record)
+
+    def _line(self, site: str, name: str, record: Mapping[str, Any]) -> None:
         import orjson
 
         (self.folder / site).mkdir(exist_ok=True)
-        with (self.folder / site / FAULTS).open("ab") as file:
+        with (self.folder / site / name).open("ab") as file:
             file.write(orjson.dumps(dict(record), option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
 
     def summary(self, figures: Mapping[str, Any]) -> None:
@@ -169,7 +184,15 @@ def read_truth(folder: Path | str) -> dict[SeriesKey, xr.Dataset]:
         Folder of one site, see :func:`truth_sites`. A file whose writer was killed, or is still
         writing, is read up to its last whole block.
     """
-    return {key: _grid(table) for key, table in read_truth_tables(folder).items()}
+    found = {key: _grid(table) for key, table in read_truth_tables(folder).items()}
+    for order in read_orders(folder):
+        data = next((data for key, data in found.items() if str(key) == order["series"]), None)
+        if data is None or order["asset"] not in data["asset"].values:
+            continue
+        when = np.isin(data["time"].values.astype(np.int64), order["ticks"])
+        for name in order["values"]:
+            data[name].values[when, list(data["asset"].values).index(order["asset"])] = np.nan
+    return found
 
 
 def read_truth_tables(folder: Path | str) -> dict[SeriesKey, pl.DataFrame]:
@@ -211,9 +234,17 @@ def _grid(frame: pl.DataFrame) -> xr.Dataset:
 
 def read_faults(folder: Path | str) -> list[dict[str, Any]]:
     """The faults injected at one site, in the order they were."""
+    return _lines(Path(folder) / FAULTS)
+
+
+def read_orders(folder: Path | str) -> list[dict[str, Any]]:
+    """The orders taken at one site, as they came; see :meth:`TruthLog.order`."""
+    return _lines(Path(folder) / ORDERS)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
     import orjson
 
-    path = Path(folder) / FAULTS
     if not path.exists():
         return []
     return [orjson.loads(line) for line in path.read_bytes().splitlines() if line]

@@ -80,10 +80,16 @@ class ModbusEncoder:
             packer, swap = self._packing(tags, tag)
             self._writers.append((i, way, tag, packer, swap))
         self._held: list[int | float] = [0] * len(self._writers)
+        self._ordered: dict[int, int | float] = {}  #: what was written, by place among the writers
         if tags.clock is not None:
             kind = ModbusTag(register=tags.clock.register_, type="uint64" if self._ms else "uint32")
             self._clock_packing = self._packing(tags, kind)
         self._lay_out()
+        self._orders = {
+            (tag.table, tag.register_): n
+            for n, (_, _, tag, _, _) in enumerate(self._writers)
+            if tag.writable and tag.bit is None and tag.table in ("coil", "holding")
+        }
 
     @property
     def _ms(self) -> bool:
@@ -142,7 +148,7 @@ class ModbusEncoder:
         images = {table: bytearray(2 * count) for table, (_, count) in self.blocks.items()}
         seen = np.empty(len(self._writers))
         for n, (i, ch, tag, packer, swap) in enumerate(self._writers):
-            raw = ch.raw(float(values[i]))
+            raw = self._ordered.get(n, ch.raw(float(values[i])))
             if raw is None:
                 raw = self._held[n]
             self._held[n] = raw
@@ -165,6 +171,44 @@ class ModbusEncoder:
             stamp = _swapped(packer.pack(time // 1_000_000 if self._ms else time // 1_000_000_000), swap)
             images[self._clock.table][at : at + len(stamp)] = stamp
         return {table: list(struct.unpack(f">{len(image) // 2}H", image)) for table, image in images.items()}, seen
+
+    def take(self, table: str, address: int, registers: Sequence[int]) -> dict[str, float] | None:
+        """Take an order: whole writable values, as registers (or bits) from ``address`` on.
+
+        From now on :meth:`encode` gives what was ordered, whatever the values it is given.
+
+        Returns
+        -------
+        dict
+            Variable to what it was ordered to be, in the vocabulary's unit; None where a register is not part of a
+            writable value, or a value is not written whole.
+
+        Raises
+        ------
+        ValueError
+            What is written is no value of the type, or no state that the device has.
+        """
+        end, at = address + len(registers), address
+        found: dict[int, int | float] = {}
+        while at < end:
+            place = self._orders.get((table, at))
+            if place is None:
+                return None
+            _, ch, tag, packer, swap = self._writers[place]
+            size = 1 if table == "coil" else tag.registers
+            if at + size > end:
+                return None
+            words = registers[at - address : at - address + size]
+            packed = _swapped(struct.pack(f">{size}H", *words), swap)
+            raw = int(words[0]) if table == "coil" else packer.unpack(packed)[0]
+            if tag.type.startswith("bcd"):
+                raw = int(f"{raw:x}")  # ValueError where a digit is above nine
+            if math.isnan(ch.seen(raw)):
+                raise ValueError(f"{ch.variable}: {raw} says nothing")
+            found[place] = raw
+            at += size
+        self._ordered |= found
+        return {self._writers[place][1].variable: self._writers[place][1].seen(raw) for place, raw in found.items()}
 
 
 def _swapped(packed: bytes | bytearray, swap: bool) -> bytes:

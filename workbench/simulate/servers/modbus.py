@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time as clock
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -26,11 +28,27 @@ Framing = Literal["tcp", "rtu"]
 _TABLES = {1: "coil", 5: "coil", 15: "coil", 2: "discrete", 4: "input"} | dict.fromkeys((3, 6, 16, 22, 23), "holding")
 
 
+@dataclass(frozen=True)
+class Order:
+    """What somebody wrote to a device.
+
+    It shows at once, so that in ``ticks`` (source times, ns) the value was first what the simulator meant and then
+    what was ordered.
+    """
+
+    asset: str
+    time: int  #: when it came [ns since 1970 UTC]
+    values: dict[str, float]  #: in the vocabulary's units
+    ticks: tuple[int, ...]
+
+
 class _Unit:
     """One device behind a gateway: its tables, replaced whole so that no reader sees half a tick."""
 
-    def __init__(self, encoder: ModbusEncoder) -> None:
+    def __init__(self, asset: str, encoder: ModbusEncoder) -> None:
+        self.asset = asset
         self.encoder = encoder
+        self.shown = self.coming = 0  #: source times of the tables that are read, and of those prepared
         self.tables: dict[str, list[int]] = {table: [0] * count for table, (_, count) in encoder.blocks.items()}
         self.pending = self.tables
 
@@ -43,13 +61,25 @@ class _Unit:
             return None
         return self.tables[table], start
 
+    def take(self, function: int, address: int, values: Sequence[int | bool]) -> dict[str, float] | None:
+        """Take an order and show it; see :meth:`.encode.ModbusEncoder.take`."""
+        table = _TABLES.get(function, "")
+        registers = [int(value) for value in values]
+        taken = self.encoder.take(table, address, registers)
+        if taken is not None:
+            start = address - self.encoder.blocks[table][0]
+            for tables in (self.tables, self.pending):
+                tables[table][start : start + len(registers)] = registers
+        return taken
+
 
 class _Gateway(SimCore):
     """pymodbus's datastore, answered from the units' current images."""
 
-    def __init__(self, units: dict[int, _Unit]) -> None:
+    def __init__(self, units: dict[int, _Unit], told: Callable[[Order], None]) -> None:
         super().__init__(SimDevice(id=0, simdata=SimData(0, datatype=DataType.REGISTERS)))
         self._units = units
+        self._told = told
 
     def device_ids(self) -> list[int]:
         return list(self._units)
@@ -72,13 +102,21 @@ class _Gateway(SimCore):
     async def async_setValues(  # noqa: N802
         self, device_id: int, func_code: int, address: int, values: list[int] | list[bool]
     ) -> ExcCodes | None:
-        # measured values: nothing here takes orders, which a device says with "illegal address"
-        self._unit(device_id)
-        return ExcCodes.ILLEGAL_ADDRESS
+        # measured values take no orders, which a device says with "illegal address"
+        unit = self._unit(device_id)
+        try:
+            taken = unit.take(func_code, address, values)
+        except ValueError:
+            return ExcCodes.ILLEGAL_VALUE
+        if taken is None:
+            return ExcCodes.ILLEGAL_ADDRESS
+        ticks = tuple(sorted({unit.shown, unit.coming} - {0}))
+        self._told(Order(unit.asset, clock.time_ns(), taken, ticks))
+        return None
 
 
 class ModbusServer:
-    """A Modbus gateway on one port with a unit per device.
+    """A Modbus gateway on one port with a unit per device. Tags that their map calls writable take orders.
 
     Parameters
     ----------
@@ -94,6 +132,7 @@ class ModbusServer:
         self.address = address
         self.framing = framing
         self.name = name
+        self.on_order: Callable[[Order], None] | None = None  #: called with each order taken
         self._units: dict[int, _Unit] = {}
         self._assets: dict[str, tuple[int, _Unit]] = {}
         self._server: ModbusTcpServer | None = None
@@ -115,7 +154,7 @@ class ModbusServer:
             raise InputError("not a unit id", where=f"{self.name}.assets.{asset}", found=unit, expected="1 to 247")
         if unit in self._units:
             raise InputError("two assets share a unit id", where=f"{self.name}.assets.{asset}", found=unit)
-        device = _Unit(ModbusEncoder(tags, variables))
+        device = _Unit(asset, ModbusEncoder(tags, variables))
         self._units[unit] = device
         self._assets[asset] = (unit, device)
         return device.encoder.variables
@@ -129,12 +168,13 @@ class ModbusServer:
         """
         device = self._assets[asset][1]
         device.pending, seen = device.encoder.encode(values, time)
+        device.coming = time
         return seen
 
     async def publish(self) -> None:
         """Show what was prepared: all registers of a device and its clock at once."""
         for device in self._units.values():
-            device.tables = device.pending
+            device.tables, device.shown = device.pending, device.coming
 
     async def prepare(self) -> None:
         """Nothing takes time before listening."""
@@ -145,7 +185,7 @@ class ModbusServer:
         framer = FramerType.SOCKET if self.framing == "tcp" else FramerType.RTU
         placeholder = SimDevice(id=0, simdata=SimData(0, datatype=DataType.REGISTERS))
         server = ModbusTcpServer(placeholder, framer=framer, address=(self.address.host, self.address.port))
-        server.context = _Gateway(self._units)
+        server.context = _Gateway(self._units, self._ordered)
         try:
             await server.serve_forever(background=True)
         except RuntimeError as error:
@@ -160,6 +200,10 @@ class ModbusServer:
         if self._server is not None:
             await self._server.shutdown()  # type: ignore[no-untyped-call]
             self._server = None
+
+    def _ordered(self, order: Order) -> None:
+        if self.on_order is not None:
+            self.on_order(order)
 
     def describe(self, asset: str) -> tuple[str, str]:
         """Address of the server, and the place of ``asset`` there."""
