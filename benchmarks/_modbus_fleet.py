@@ -1,4 +1,4 @@
-"""Devices of the Modbus benchmark, a process of its own: ``python -m benchmarks._modbus_fleet PORT DEVICES TAGS``."""
+"""Devices of the Modbus benchmarks: ``python -m benchmarks._modbus_fleet PORT DEVICES TAGS [SILENT]``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import struct
 import sys
 import time
 
-import numpy as np
-
+from benchmarks._fleet import asset, tag, values
 from workbench.model.tags import ModbusMap
 from workbench.simulate.servers.modbus import ModbusServer
 from workbench.simulate.servers.net import Address
@@ -19,28 +18,22 @@ def tag_map(tags: int) -> dict[str, object]:
     return {
         "protocol": "modbus",
         "clock": {"register": 0, "format": "unix_ms"},
-        "tags": {f"tag_{i:04d}": {"register": 4 + 2 * i, "type": "float32"} for i in range(tags)},
+        "tags": {tag(i): {"register": 4 + 2 * i, "type": "float32"} for i in range(tags)},
     }
 
 
-def values(second: np.ndarray | int, device: np.ndarray | int, tags: int) -> np.ndarray:
-    """What a device says at a second: exact in float32, another number at each second and for each tag."""
-    whole = (np.asarray(second) + 97 * np.asarray(device)) % 4096
-    return whole[..., None] + np.arange(tags) / 2048.0
-
-
-async def serve(port: int, devices: int, tags: int) -> None:
+async def serve(port: int, devices: int, tags: int, silent: int = -1) -> None:
     server = ModbusServer(Address("127.0.0.1", port))
-    names = [f"tag_{i:04d}" for i in range(tags)]
     checked = ModbusMap.model_validate(tag_map(tags))
-    units = []
+    units = {}
     for device in range(devices):
-        server.add(f"D{device:03d}", device + 1, checked, names)
-        units.append(server._assets[f"D{device:03d}"][1])
+        if device != silent:
+            server.add(asset(device), device + 1, checked, [tag(i) for i in range(tags)])
+            units[device] = server._assets[asset(device)][1]
 
     def show(second: int) -> None:
         clock = list(struct.unpack(">4H", struct.pack(">Q", second * 1000)))
-        for device, unit in enumerate(units):
+        for device, unit in units.items():
             registers = values(second, device, tags).astype(">f4").view(">u2").tolist()
             unit.tables = {"holding": clock + registers}
 
@@ -51,11 +44,10 @@ async def serve(port: int, devices: int, tags: int) -> None:
     while True:
         second += 1
         await asyncio.sleep(max(0.0, second - time.time()))
-        late = time.time() - second
-        if late > 0.5:
-            print(f"late {late:.2f}", file=sys.stderr, flush=True)
         show(second)
+        if (late := time.time() - second) > 0.5:
+            print(f"the devices themselves are late: {late:.2f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(*map(int, sys.argv[1:4])))
+    asyncio.run(serve(*map(int, sys.argv[1:])))
