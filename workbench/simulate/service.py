@@ -367,8 +367,9 @@ class SimulationService:
         if self.truth is not None:
             self.truth.order(entry.site, entry.series, order.asset, order.time, order.values, order.ticks)
         follow = getattr(self.sites[entry.site], "order", None)
-        for variable, value in order.values.items() if follow is not None else ():
-            follow(order.asset, variable, value)
+        if follow is not None:
+            for variable, value in order.values.items():
+                follow(order.asset, variable, value)
 
     def _note(self) -> None:
         if self.truth is not None:

@@ -85,7 +85,7 @@ class ModbusEncoder:
             kind = ModbusTag(register=tags.clock.register_, type="uint64" if self._ms else "uint32")
             self._clock_packing = self._packing(tags, kind)
         self._lay_out()
-        self._orders = {
+        self._orders: dict[tuple[str, int], int] = {
             (tag.table, tag.register_): n
             for n, (_, _, tag, _, _) in enumerate(self._writers)
             if tag.writable and tag.bit is None and tag.table in ("coil", "holding")
