@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml .ci/setup
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh .ci/setup
 	@touch $(STAMP)
 
-# What tests need from the system (a browser, a broker, a Modbus master); installed where we may.
+# What tests need from the system (a browser, a broker, protocol peers from npm); installed where we may.
 system:
 	@sh .ci/system
 
