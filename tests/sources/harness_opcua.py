@@ -38,10 +38,10 @@ _TYPES = {
 
 class Users(UserManager):
     def __init__(self, name: str, password: str) -> None:
-        self._known = (name, password)
+        self.known = (name, password)
 
     def get_user(self, iserver, username=None, password=None, certificate=None):
-        return User(role=UserRole.User) if (username, password) == self._known else None
+        return User(role=UserRole.User) if (username, password) == self.known else None
 
 
 class ServerThread:

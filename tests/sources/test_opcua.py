@@ -15,11 +15,13 @@ from harness_opcua import OpcUaHarness, ServerThread, Users
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.model.errors import InputError
 from workbench.model.quality import Quality
 from workbench.model.samples import SeriesKey
 from workbench.model.tags import OpcUaMap
-from workbench.sources.base import SourceError
+from workbench.sources.base import SourceError, check_config
 from workbench.sources.opcua_browse import glob_pattern
+from workbench.sources.opcua_config import OpcUaConfig
 from workbench.sources.opcua_gather import Gatherer
 from workbench.sources.opcua_session import Item, Place, Session, connect
 from workbench.sources.opcua_wire import UnusualError, Values, published, read_results
@@ -404,27 +406,59 @@ async def test_a_server_whose_clock_is_set_back_goes_on(server, sink, running, e
         assert health.state == "ok"
 
 
-async def test_server_that_refuses_the_user(running, sink, eventually):
-    thread = ServerThread(Users("operator", "right"))
+async def test_a_password_that_expires_and_is_good_again(running, sink, eventually):
+    """The device is called down and why; what is tried again in vain counts, and nothing has to be started anew."""
+    users = Users("operator", "right")
+    thread = ServerThread(users)
     server = OpcUaHarness("subscribe", shared=thread)
     await server.start()
     try:
-        await server.tell("T1", Told(time.time_ns()))
         wrong = server.source(server.config() | {"user": "operator", "password": "wrong"})
-        with pytest.raises(SourceError, match="cannot connect"):
+        with pytest.raises(SourceError, match="does not let us in"):
             await wrong.read()
-        right = server.source(server.config() | {"user": "operator", "password": "right"})
-        assert [sample.asset for sample in await right.read()] == ["T1"]
+        source = server.source(server.config() | {"user": "operator", "password": "right"})
+        health = source.health.device("T1")
+        async with running(source, sink):
+            await server.tell("T1", Told(time.time_ns()))
+            await eventually(lambda: sink.of("T1"))
+            users.known = ("operator", "another")
+            await server.stop()
+            await server.start()
+            await eventually(lambda: "does not let us in" in health.last_error, 15)
+            assert "BadUserAccessDenied" in health.last_error
+            assert health.state == "down"
+            errors = health.errors
+            await asyncio.sleep(2.0)
+            assert health.state == "down"
+            assert health.errors - errors <= 4, "tried without a pause"
+            users.known = ("operator", "right")
+            before = len(sink.samples)
+            await server.tell("T1", Told(time.time_ns()))
+            await eventually(lambda: len(sink.samples) > before, 12)
+            assert health.state == "ok"
+            assert health.reconnects == 1
     finally:
         await server.stop()
         thread.end()
 
 
 async def test_encrypted_connection_needs_its_files(server, tmp_path):
-    security = {"certificate": str(tmp_path / "none.der"), "private_key": str(tmp_path / "none.pem")}
+    files = {"certificate": str(tmp_path / "none.der"), "private_key": str(tmp_path / "none.pem")}
+    security = files | {"trust_any": True}
     source = server.source(server.config() | {"security": security, "timeout": 1.0})
-    with pytest.raises(SourceError, match="cannot connect"):
+    with pytest.raises(SourceError, match=r"cannot connect.*none\.der: the certificate cannot be read"):
         await source.read()
+
+
+@pytest.mark.parametrize("keys", [{}, {"server_certificate": "wtg.der", "trust_any": True}])
+def test_security_says_whom_it_trusts(keys):
+    files = {"certificate": "c.pem", "private_key": "c.key.pem"}
+    entry = {"asset_type": "wind_turbine", "cadence": "1s", "url": "opc.tcp://h:1", "assets": {"T1": "P"}}
+    with pytest.raises(InputError) as caught:
+        check_config("test_site.opcua", OpcUaConfig, entry | {"security": files | keys})
+    assert caught.value.where == "test_site.opcua.security"
+    assert "server_certificate" in str(caught.value)
+    assert "trust_any" in str(caught.value)
 
 
 async def test_a_connection_that_falls_silent_is_given_up(server, sink, running, eventually, monkeypatch):

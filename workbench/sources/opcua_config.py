@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from workbench.sources.base import SourceConfig
-from workbench.sources.opcua_session import OpcUaSecurity
+from workbench.sources.opcua_security import OpcUaSecurity
 
 
 class OpcUaAddress(BaseModel):

@@ -10,15 +10,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from asyncua import ua as asyncua_types
 from asyncua.client.client import Client
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import SecretStr
 
+from workbench.model.errors import InputError
+from workbench.sources.opcua_security import APPLICATION_URI, NotLetInError, OpcUaSecurity, refusal, secure
 from workbench.sources.opcua_wire import Published, UnusualError, Values, published, read_results
 
 # Generated code whose annotations do not agree with its use: of no help to a type checker.
@@ -43,20 +44,6 @@ _KEEP_ALIVE = 2.0
 
 class SessionError(Exception):
     """The server, or the connection to it, did not do what was asked."""
-
-
-class OpcUaSecurity(BaseModel):
-    """Encryption and signature of an OPC UA connection."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    policy: Literal["Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = "Basic256Sha256"
-    mode: Literal["Sign", "SignAndEncrypt"] = "SignAndEncrypt"
-    certificate: str = Field(description="file of the client's certificate, PEM or DER")
-    private_key: str = Field(description="file of the client's private key, PEM or DER")
-    private_key_password: SecretStr | None = None
-    server_certificate: str | None = Field(None, description="file of the server's certificate; asked for if left out")
-    application_uri: str | None = Field(None, description="the URI in the client's certificate")
 
 
 @dataclass(frozen=True)
@@ -359,7 +346,7 @@ async def connect(endpoint: Endpoint) -> AsyncIterator[Session]:
     """
     client = Client(endpoint.url, timeout=endpoint.timeout, watchdog_intervall=endpoint.timeout)
     client.name = client.description = "Workbench"
-    client.application_uri = "urn:workbench:client"
+    client.application_uri = APPLICATION_URI
     if endpoint.user is not None:
         client.set_user(endpoint.user)
     if endpoint.password is not None:
@@ -367,11 +354,16 @@ async def connect(endpoint: Endpoint) -> AsyncIterator[Session]:
     try:
         async with asyncio.timeout(3 * endpoint.timeout):
             if endpoint.security is not None:
-                await _secure(client, endpoint.security)
+                await secure(client, endpoint.security)
             await client.connect()
-    except (ua.UaError, OSError, TimeoutError, ValueError) as error:
+    except (ua.UaError, OSError, TimeoutError, ValueError, InputError, NotLetInError) as error:
+        if (why := refusal(error)) is not None:
+            raise SessionError(f"{endpoint.url} does not let us in: {why}") from None
         text = str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
         raise SessionError(f"cannot connect to {endpoint.url}: {text}") from None
+    except AssertionError:  # all that asyncua makes of a fault in place of a channel
+        own = f": does it trust our certificate, {endpoint.security.certificate}?" if endpoint.security else ""
+        raise SessionError(f"{endpoint.url} does not let us in: it opens no secure channel{own}") from None
     session = Session(client, endpoint.timeout)
     try:
         await session.learn_limits()
@@ -382,22 +374,6 @@ async def connect(endpoint: Endpoint) -> AsyncIterator[Session]:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(2.0):
                 await client.disconnect()
-
-
-async def _secure(client: Client, security: OpcUaSecurity) -> None:
-    from asyncua.crypto import security_policies
-
-    if security.application_uri:
-        client.application_uri = security.application_uri
-    password = security.private_key_password
-    await client.set_security(
-        getattr(security_policies, f"SecurityPolicy{security.policy}"),
-        Path(security.certificate),
-        Path(security.private_key),
-        None if password is None else password.get_secret_value(),
-        security.server_certificate,
-        getattr(ua.MessageSecurityMode, security.mode),
-    )
 
 
 def _published(data: bytes) -> Published:
