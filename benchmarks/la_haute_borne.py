@@ -15,7 +15,6 @@ import os
 
 # A second thread of the parser waits by spinning: it costs CPU and wins nothing on a file of this size.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
-os.environ.setdefault("WORKBENCH_TEST_DATA", "../shared/data")
 
 import json
 import subprocess
@@ -27,6 +26,8 @@ from pathlib import Path
 from benchmarks.figures import Cost, Figure, peak_memory_mb
 
 RUNS = 5
+#: Where the archive is, beside the checkout, unless told otherwise.
+os.environ.setdefault("WORKBENCH_TEST_DATA", str(Path(__file__).parents[2] / "shared" / "data"))
 
 
 def figures() -> Iterator[Figure]:
