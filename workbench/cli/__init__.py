@@ -44,6 +44,7 @@ EXAMPLES = {
     "store": "workbench store info north_ridge",
     "vocabulary": "workbench vocabulary show power_output",
     "certificates": "workbench certificates application --out certificates",
+    "dashboards": "workbench dashboards --port 5010 --store data/demo/store",
     "report": "workbench report run wind_farm --site la_haute_borne --period 2015",
 }
 

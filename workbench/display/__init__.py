@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from workbench.display.page import Page as Page
     from workbench.display.page import Part as Part
     from workbench.display.page import argument as argument
+    from workbench.display.wallboard import Wallboard as Wallboard
 
 _WHERE = {
     "Live": "live",
     "Page": "page",
     "Part": "page",
+    "Wallboard": "wallboard",
     "argument": "page",
     "live_view": "live",
 }

@@ -31,10 +31,10 @@ from workbench.display.history import (
     delay,
     is_step,
     kind_of,
-    power_history,
     recent_course,
 )
 from workbench.display.readings import POWER, Now, SiteNow
+from workbench.display.stack import RELOAD_SECONDS, layers, past, point, stack, stores
 from workbench.display.states import STALE_AFTER
 from workbench.model.vocabulary import vocabulary
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from workbench.display.live import Live
     from workbench.display.page import Page
 
-RELOAD_SECONDS = 300.0  #: after which the past is read anew
 FINE_RELOAD_SECONDS = 60.0  #: the same, where the past is shown as collected
 LABEL_WIDTH = 30  #: characters of an axis label in one line; beyond it would be cut off
 
@@ -62,7 +61,7 @@ class PowerTrend:
         self.title = f"Power, last {hours:g} hours"
         self.note = "ten-minute means, the last point is now; UTC"
         sites = [live.now.site(site)] if site else live.now.live_sites
-        self._areas = self._names(sites)
+        self._areas = layers(sites, by_kind=bool(site))
         self.figure = blank(height=height, time=True, y_label="Power [MW]", tools="xpan,xwheel_zoom,reset")
         self.figure.x_range.range_padding = 0
         self._source = ColumnDataSource({name: [] for name in ("time", "net", *self._areas)})
@@ -72,7 +71,7 @@ class PowerTrend:
                 list(self._areas), x="time", source=self._source, fill_color=colours, fill_alpha=0.85
             )
         line = self.figure.line("time", "net", source=self._source, line_color=theme.INK, line_width=1.3)
-        total = "Net, with storage" if self._stores(sites) else "Total"
+        total = "Net, with storage" if stores(sites) else "Total"
         self.legend = [(colour, "area", words) for colour, words in zip(colours, self._areas.values(), strict=True)]
         self.legend.append((theme.INK, "line", total))
         rows = [("", "@time{%a %H:%M} UTC"), ("net", "@net{0.00} MW")]
@@ -83,81 +82,20 @@ class PowerTrend:
         self.figure.add_layout(Span(location=0, dimension="width", line_color=theme.FAINT, line_width=1))
         self._shown: dict[str, PowerHistory] | None = None
 
-    def _names(self, sites: list[SiteNow]) -> dict[str, str]:
-        if not self.site:
-            return {site.id: site.name for site in sites}
-        kinds = sites[0].power_by_kind
-        return {kind: fmt.words(kind) for kind in ("wind", "solar") if kind in kinds}
-
-    @staticmethod
-    def _stores(sites: list[SiteNow]) -> bool:
-        return any("storage" in site.power_by_kind for site in sites)
-
     def start(self, page: Page) -> None:
         """Draw at once what another viewer has had read already."""
         self.update(self.live.now)
 
-    def _read(self) -> dict[str, PowerHistory]:
-        names = [self.site] if self.site else list(self._areas)
-        return {name: power_history(self.live, name, self.hours) for name in names}
-
-    def _show(self, found: dict[str, PowerHistory]) -> None:
-        if not found:
-            return
-        time = next(iter(found.values())).time
-        data = {"time": list(_ms(time))}
-        net = np.zeros(time.size)
-        known = np.zeros(time.size, bool)
-        for name, history in found.items():
-            for power in history.power.values():
-                known |= np.isfinite(power)
-            parts = {kind: np.nan_to_num(power) / 1000 for kind, power in history.power.items()}
-            net = net + sum(parts.values(), np.zeros(time.size))
-            if self.site:
-                data |= {kind: list(np.maximum(parts.get(kind, np.zeros(time.size)), 0)) for kind in self._areas}
-            else:
-                made = sum((power for kind, power in parts.items() if kind != "storage"), np.zeros(time.size))
-                data[name] = list(np.maximum(made, 0))
-        data["net"] = list(net)
-        for name in data:
-            if name != "time":  # where nobody said anything there is nothing to draw, which is not zero
-                data[name] = [value if there else math.nan for value, there in zip(data[name], known, strict=True)]
-        latest = self._point(self.live.now)
-        for name in data:
-            # A slot is drawn at its middle; the running slot is replaced by what is now.
-            data[name] = [value + 300_000 for value in data[name]] if name == "time" else data[name]
-            data[name][-1] = latest[name]
-        self._source.data = data
-
-    def _point(self, now: Now) -> dict[str, float]:
-        point = {"net": 0.0}
-        if self.site:
-            kinds = now.site(self.site).power_by_kind
-            point |= {kind: _mw(kinds[kind].value, least=0.0) if kind in kinds else 0.0 for kind in self._areas}
-            point["net"] = sum(_mw(reading.value) for reading in kinds.values())
-            known = any(reading.there for reading in kinds.values())
-        else:
-            known = False
-            for name in self._areas:
-                site = now.site(name)
-                point[name] = _mw(site.generation.value, least=0.0)
-                point["net"] += _mw(site.net_power.value)
-                known |= site.net_power.there
-        if not known:  # nobody says anything: not zero
-            point = dict.fromkeys(point, math.nan)
-        return {"time": now.time / 1e6, **point}
-
     def update(self, now: Now) -> None:
         """Draw the past when it has been read, anew every few minutes; move the last point with each look."""
-        names = [self.site] if self.site else list(self._areas)
-        key = ("power", *names, self.hours)
-        found = self.live.remember(key, lambda: self._read(), seconds=RELOAD_SECONDS)
-        if found is not None and found is not self._shown:
+        found = past(self.live, [self.site] if self.site else list(self._areas), self.hours)
+        if found and found is not self._shown:
             self._shown = found
-            self._show(found)
-        elif self._shown is not None:
+            self._source.data = stack(found, list(self._areas), self.site, now)
+        elif self._shown:
             last = len(self._source.data["time"]) - 1
-            self._source.patch({name: [(last, value)] for name, value in self._point(now).items()})
+            now_row = point(now, list(self._areas), self.site)
+            self._source.patch({name: [(last, value)] for name, value in now_row.items()})
 
 
 def with_gaps(
@@ -171,10 +109,6 @@ def with_gaps(
     time, value = time[keep], value[keep]
     after = np.flatnonzero(np.diff(time) > longest) + 1
     return np.insert(time, after, time[after] - 1), np.insert(value, after, math.nan)
-
-
-def _mw(kilowatts: float, *, least: float = -math.inf) -> float:
-    return max(kilowatts / 1000, least) if math.isfinite(kilowatts) else 0.0
 
 
 class PowerExpectation:

@@ -16,7 +16,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -25,7 +24,10 @@ import param
 from panel.custom import JSComponent
 
 from workbench.display import theme
+from workbench.display.access import Role, role_of
+from workbench.display.gate import visitor
 from workbench.display.markup import href
+from workbench.display.plain import frame
 from workbench.display.readings import Now
 
 if TYPE_CHECKING:
@@ -128,7 +130,8 @@ class Page:
         self._parts: dict[str, Part] = {}
         self._sent: dict[str, list[str]] = {}
         self._charts: list[Chart] = []
-        self._wishes: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self.viewer = visitor()  #: who looks at it
+        self._wishes: dict[str, tuple[Callable[[dict[str, Any]], None], Role]] = {}
         self._ends: dict[str, Callable[[], None]] = {}  #: by holder; what this page has the live view do for it
         self._document: Document | None = None
         self._template: Any = None
@@ -144,9 +147,12 @@ class Page:
         """
         self._rows.append([css, *items])
 
-    def on(self, what: str, handler: Callable[[dict[str, Any]], None]) -> None:
-        """Call ``handler`` when the viewer follows a link made by ``markup.ask`` with ``{"do": what}``."""
-        self._wishes[what] = handler
+    def on(self, what: str, handler: Callable[[dict[str, Any]], None], *, needs: Role | str = Role.VIEWER) -> None:
+        """Call ``handler`` when the viewer follows a link made by ``markup.ask`` with ``{"do": what}``.
+
+        ``needs`` is the role it takes; somebody who lacks it is told so instead.
+        """
+        self._wishes[what] = (handler, role_of(needs))
 
     def show(self) -> None:
         """Serve the page to the viewer who asked for it."""
@@ -163,7 +169,8 @@ class Page:
             "crumbs": [(text, href(page, **query)) for text, page, query in self.crumbs],
             "here": self.here,
             "message": "",
-            **_frame(),
+            "viewer": self.viewer.name,
+            **frame(),
         }.items():
             template.add_variable(name, content)
         self._template = template
@@ -252,6 +259,11 @@ class Page:
 
     def _update(self) -> None:
         self._waiting = False
+        if not self.viewer.may(Role.VIEWER):
+            # The sign-in has run out: the page gets nothing more, and the browser has to sign in again.
+            self.feed.tell({"reload": True})
+            self._gone(None)
+            return
         now = self.live.now
         with pn.io.hold():
             for chart in self._charts:
@@ -265,9 +277,18 @@ class Page:
             self._ready = True
             self._sent.clear()
             self.push()
-        elif (handler := self._wishes.get(str(wish.get("do")))) is not None:
-            handler(wish)
-            self.push()
+        elif (found := self._wishes.get(str(wish.get("do")))) is not None:
+            handler, needs = found
+            if self.viewer.may(needs):
+                handler(wish)
+                self.push()
+            else:
+                log.warning(
+                    "%s, %s, was refused %r, which needs %s", self.viewer.name, self.viewer.role, wish["do"], needs
+                )
+                now = self.live.now
+                notice = f"This needs the role {needs}; you have the role {self.viewer.role}."
+                self.feed.tell({"now": now.time // 1_000_000, "tick": now.tick, "notice": notice})
 
     def _next_tick(self, call: Callable[[], None]) -> None:
         document = self._document
@@ -328,26 +349,10 @@ def _page_template() -> str:
     return (theme.STATIC / "page.html").read_text(encoding="utf-8")
 
 
-@lru_cache(maxsize=1)
-def _version() -> str:
-    """Changes with the style sheet and script, so that browsers do not keep old ones."""
-    content = b"".join((theme.STATIC / name).read_bytes() for name in ("workbench.css", "workbench.js"))
-    return sha256(content).hexdigest()[:10]
-
-
 def failure_page(title: str, text: str) -> None:
     """Serve a page with a message instead of the one that could not be made."""
     template = pn.Template(_page_template())
     variables = {"rows": [], "heading": title, "subtitle": "", "crumbs": [], "here": "", "message": text}
-    for name, content in {**variables, **_frame()}.items():
+    for name, content in {**variables, "viewer": visitor().name, **frame()}.items():
         template.add_variable(name, content)
     template.servable(title=f"{title} · Workbench")
-
-
-def _frame() -> dict[str, str]:
-    """What every page's template needs."""
-    return {
-        "colours": theme.css_variables(),
-        "version": _version(),
-        "sprite": (theme.STATIC / "marks.svg").read_text(encoding="utf-8"),
-    }

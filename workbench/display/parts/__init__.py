@@ -41,6 +41,7 @@ from workbench.display.parts.site import (
 )
 from workbench.display.parts.sources import collectors, devices, sources_verdict
 from workbench.display.parts.start import how_to_start, not_found
+from workbench.display.parts.trend import power_trend
 
 __all__ = [
     "asset_cards",
@@ -62,6 +63,7 @@ __all__ = [
     "main_tag",
     "not_found",
     "power_now",
+    "power_trend",
     "range_of",
     "recent_records",
     "site_subtitle",

@@ -13,10 +13,17 @@
 
   // -- taking news ----------------------------------------------------------------------------------
   function take(news) {
-    heard = performance.now();
+    if (news.reload) { location.reload(); return; }
+    if (news.notice) notice(news.notice);
     const drift = news.now - Date.now();
     // The news that travelled fastest tells the clocks' difference best.
-    offset = offset === null || drift > offset || Math.abs(drift - offset) > 5000 ? drift : offset;
+    show(news, offset === null || drift > offset || Math.abs(drift - offset) > 5000 ? drift : offset);
+  }
+
+  // Puts what has changed in its place; `apart` is the server's clock minus ours [ms].
+  function show(news, apart) {
+    heard = performance.now();
+    offset = apart;
     let missed = false;
     for (const [id, change] of Object.entries(news.parts ?? {})) {
       const holder = document.getElementById(id);
@@ -37,9 +44,19 @@
     }
     if (missed) window.workbench.ask({do: "all"});
     if (document.querySelector("[data-reload]")) { location.reload(); return; }
-    setLost(false);
+    if (!board) setLost(false);
     tick();
     filter();
+  }
+
+  function notice(text) {
+    document.querySelector(".notice")?.remove();
+    const told = document.createElement("div");
+    told.className = "notice";
+    told.setAttribute("role", "alert");
+    told.textContent = text;
+    document.body.append(told);
+    setTimeout(() => told.remove(), 6000);
   }
 
   // Makes the children of `old` those of `fresh`, touching only what differs: focus and scroll stay.
@@ -125,8 +142,9 @@
       if (answer.ok) location.reload();
     } catch { /* still gone; asked again later */ }
   }
-  setInterval(watch, 1000);
-  setInterval(comeBack, 5000);
+  const board = document.documentElement.classList.contains("wall"); // it has its own way of telling
+  setInterval(board ? tick : watch, 1000);
+  if (!board) setInterval(comeBack, 5000);
 
   // -- asking the server ----------------------------------------------------------------------------
   // A link with data-ask works as a plain link; while the page is live the server changes the page in place.
@@ -173,6 +191,8 @@
 
   window.workbench = {
     take,
+    show,
+    age,
     send: null,
     ask(what) { if (this.send) this.send({...what, n: performance.now()}); },
   };
