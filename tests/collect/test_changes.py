@@ -87,3 +87,24 @@ def test_a_change_while_nobody_watched_is_an_event():
     assert (event.value, event.time, event.attributes) == (NAMES[1], 50, {"before": NAMES[0]})
     assert after.changes(sample(first, 50, asset="T2")) == []
     assert list(after.notes()) == [name for name in kept if name.endswith("T1")], "only what changed"
+
+
+def test_changes_of_a_series_as_a_collector_would_have_seen_them():
+    import xarray as xr
+
+    from workbench.collect import changes_in
+
+    words = vocabulary()["turbine_status"].states
+    run, stop, nan = words["generating"], words["stopped"], np.nan
+    codes = np.array([[run, run], [nan, run], [run, stop], [stop, stop], [stop, run]], dtype=float)
+    data = xr.Dataset(
+        {"turbine_status": (("time", "asset"), codes), "power_output": (("time", "asset"), codes)},
+        coords={"time": (np.arange(5) * NS).astype("datetime64[ns]"), "asset": ["A", "B"]},
+    )
+    events = changes_in("ridge", SeriesKey("wind_turbine", "1s"), data)
+    assert [(event.asset, event.time // NS, event.value) for event in events] == [
+        ("A", 3, "stopped"),
+        ("B", 2, "stopped"),
+        ("B", 4, "generating"),
+    ]
+    assert events[0].text.endswith("generating → stopped")

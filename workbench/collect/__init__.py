@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from workbench.collect.changes import changes_in
 from workbench.collect.health import HealthFile, read_health
 from workbench.collect.intake import SiteIntake
 from workbench.collect.service import Collector
 
-__all__ = ["Collector", "HealthFile", "SiteIntake", "read_health"]
+__all__ = ["Collector", "HealthFile", "SiteIntake", "changes_in", "read_health"]

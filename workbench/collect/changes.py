@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from workbench.model.quality import Quality
 from workbench.model.samples import NS, Event, Sample, SeriesKey, Shape
 from workbench.model.time import Cadence
 from workbench.model.vocabulary import Term, vocabulary
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _UNUSABLE = int(Quality.BAD | Quality.INVALID)
 #: Cadences, and at least so many ns, without anything newer after which an older time is believed again.
@@ -81,7 +84,7 @@ class StatusWatch:
             before, state.code = state.code, value
             self._news.add((shape.key, sample.asset))
             if not math.isnan(before):
-                events.append(_event(self.site, sample, terms[i], before, value))
+                events.append(change(self.site, sample.asset, sample.time, shape.key, terms[i], before, value))
         return events
 
     @property
@@ -130,7 +133,30 @@ def _status_terms(shape: Shape) -> tuple[npt.NDArray[np.intp], list[Term]]:
     return np.array([place for place, _ in found], dtype=np.intp), [term for _, term in found]
 
 
-def _event(site: str, sample: Sample, term: Term, before: float, after: float) -> Event:
+def changes_in(site: str, key: SeriesKey, data: xr.Dataset) -> list[Event]:
+    """The changes of state in a series, dims (time, asset), as a collector would have recorded them.
+
+    A change is stamped with the first time that shows the new state; a missing value is no change.
+    """
+    words = vocabulary()
+    times = data["time"].values.astype("datetime64[ns]").astype(np.int64)
+    events = []
+    for name in map(str, data.data_vars):
+        term = words.get(name)
+        if term is None or term.kind != "status":
+            continue
+        codes = data[name].transpose("time", "asset").values
+        for column, asset in enumerate(map(str, data["asset"].values)):
+            there = np.flatnonzero(~np.isnan(codes[:, column]))
+            said = codes[there, column]
+            for at in np.flatnonzero(said[1:] != said[:-1]) + 1:
+                when = int(times[there[at]])
+                events.append(change(site, asset, when, key, term, float(said[at - 1]), float(said[at])))
+    return events
+
+
+def change(site: str, asset: str, time: int, key: SeriesKey, term: Term, before: float, after: float) -> Event:
+    """The record of a change of state at ``time`` [ns]; ``before`` and ``after`` are codes."""
     old, new = state_name(term, before), state_name(term, after)
     code = term.name.endswith(("_code", "_alarm", "_warning"))
     kind = ("warning" if "warning" in term.name else "alarm") if code else "status"
@@ -145,14 +171,14 @@ def _event(site: str, sample: Sample, term: Term, before: float, after: float) -
         text = f"{term.long_name}: {old} → {new}"
     return Event(
         site=site,
-        asset=sample.asset,
-        time=sample.time,
+        asset=asset,
+        time=time,
         kind=kind,
         name=term.name,
         value=new,
         text=text,
         severity=severity,
-        source=str(sample.shape.key),
+        source=str(key),
         attributes={"before": old},
     )
 

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from workbench.model.errors import InputError
-from workbench.model.samples import NS, SeriesKey
-from workbench.store import SiteStore
+from workbench.model.samples import NS, Event, SeriesKey
+from workbench.simulate.history import STATISTICS
+from workbench.store import Records, SiteStore
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,7 +84,24 @@ def _import(root: Path, site: str, data: Mapping[SeriesKey, xr.Dataset]) -> int:
     for key, block in data.items():
         store.import_dataset(key, block)
     store.close()
+    records = Records(root / "records.sqlite")
+    records.add_events(past_events(site, data))
+    records.close()
     return sum(int(block[name].size) for block in data.values() for name in block.data_vars)
+
+
+def past_events(site: str, data: Mapping[SeriesKey, xr.Dataset]) -> list[Event]:
+    """Changes of state in the past: to the second where there are seconds, to ten minutes before."""
+    from workbench.collect import changes_in
+
+    fine = {key.asset_type: block for key, block in data.items() if key.cadence != STATISTICS}
+    events = []
+    for key, block in data.items():
+        if key.cadence == STATISTICS and key.asset_type in fine:
+            begin = fine[key.asset_type]["time"].values[0]
+            block = block.sel(time=block["time"] <= begin)
+        events += changes_in(site, key, block)
+    return events
 
 
 async def serve(service: Any, linger: float) -> None:
