@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import socket
+import threading
+import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from workbench.sources.base import Source
 from workbench.sources.registry import driver
@@ -88,3 +90,36 @@ class Harness:
         base = {"asset_type": "wind_turbine", "cadence": self.cadence}
         keys = {**base, **(self.config() if config is None else config), **keys}
         return driver(self.driver).from_config(f"{SITE}.{self.driver}", SITE, keys, self.tags(extra=extra))
+
+
+class Witness:
+    """A thread that notes when this process was not let run: on a busy machine for longer than a cadence here.
+
+    What a device said meanwhile nobody could read, and no source is to blame for it. A loop that our own code holds
+    up does not stop this thread, so that is no excuse.
+    """
+
+    _LOOK, _STOOD_STILL = 0.01, 0.04  # [s]
+
+    def __enter__(self) -> Self:
+        self._still: list[tuple[int, int]] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        before = time.time_ns()
+        while not self._end.wait(self._LOOK):
+            now = time.time_ns()
+            if now - before > (self._LOOK + self._STOOD_STILL) * 1e9:
+                self._still.append((before, now))
+            before = now
+
+    def excuses(self, when: int, period: int) -> bool:
+        """Whether the process stood still while what was said at ``when`` could be read, or shortly before [ns]."""
+        return any(start < when + period and when - period < end for start, end in self._still)

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from harness import ASSETS, GOOD, Harness, Told
+from harness import ASSETS, GOOD, Harness, Told, Witness
 from harness_modbus import ModbusHarness, SerialHarness
 from harness_mqtt import MqttHarness, find_mosquitto
 from harness_opcua import OpcUaHarness
@@ -115,9 +115,10 @@ async def test_read_gives_values_in_the_vocabularys_units(harness):
 
 
 async def test_run_delivers_each_update_once(harness, sink, running, eventually):
-    async with Ticker(harness) as ticker, running(harness.source(), sink):
-        for asset in ASSETS:
-            await eventually(lambda a=asset: len(sink.of(a)) >= 8, why=f"8 samples of {asset}")
+    with Witness() as witness:
+        async with Ticker(harness) as ticker, running(harness.source(), sink):
+            for asset in ASSETS:
+                await eventually(lambda a=asset: len(sink.of(a)) >= 8, why=f"8 samples of {asset}")
     for asset in ASSETS:
         for name in GOOD:  # an update may come in parts, but no part twice
             came = [sample.time for sample in sink.of(asset) if not np.isnan(values(sample)[name])]
@@ -129,7 +130,8 @@ async def test_run_delivers_each_update_once(harness, sink, running, eventually)
             power = values(sample)["power_output"]
             assert np.isnan(power) or power == pytest.approx(truth[sample.time].power_output, rel=1e-6)
         if "every update" not in harness.gaps:
-            assert times == [t for t in truth if first <= t <= last], "an update is missing"
+            missing = {t for t in truth if first <= t <= last} - set(times)
+            assert not [t for t in missing if not witness.excuses(t, STEP)], "an update is missing"
 
 
 async def test_health_counts_what_arrives(harness, sink, running, eventually):
@@ -214,15 +216,22 @@ async def test_dead_device_does_not_slow_the_other(harness, sink, running, event
         await harness.tell(asset, Told(now_slot()))
     await harness.silence("T1")
     source = harness.source()
-    async with Ticker(harness, ("T2",)) as ticker, running(source, sink):
-        await eventually(lambda: len(sink.of("T2")) >= 3)
-        start = sink.times("T2")[-1]
-        await eventually(lambda: source.health.device("T1").state != "ok", 15)
-        await eventually(lambda: len([t for t in sink.times("T2") if t > start]) >= 15)
-    got = sorted({t for t in sink.times("T2") if t > start})
+    with Witness() as witness:
+        async with Ticker(harness, ("T2",)) as ticker, running(source, sink):
+            await eventually(lambda: len(sink.of("T2")) >= 3)
+            start = sink.times("T2")[-1]
+            await eventually(lambda: source.health.device("T1").state != "ok", 15)
+
+            def fair() -> list[int]:
+                """What T2 said while this process could run, but for the last, which may be on its way."""
+                times = [each.time for each in ticker.told["T2"] if each.time > start]
+                return [each for each in times[:-1] if not witness.excuses(each, STEP)]
+
+            await eventually(lambda: len(fair()) >= 15, 60)
+            await eventually(lambda: sink.times("T2")[-1] >= fair()[-1])
+            told = set(fair())
     unless(harness, "every update")
-    told = [each.time for each in ticker.told["T2"] if start < each.time <= got[-1]]
-    assert got == told, "the dead device cost the other an update"
+    assert told <= set(sink.times("T2")), "the dead device cost the other an update"
     assert source.health.device("T2").state in ("ok", "idle")
 
 

@@ -323,5 +323,5 @@ class ModbusSource(Source):
             )
 
         if config.transport == "serial":
-            return Link(host, serial, connect_timeout=config.timeout, framed=False)
+            return Link(host, serial, connect_timeout=config.timeout, framed=False, line=True)
         return Link(f"{host}:{port}", tcp, connect_timeout=config.timeout, framed=config.transport == "tcp")

@@ -16,10 +16,14 @@ from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInput
 
 from workbench.sources.base import backoff
 from workbench.sources.modbus_plan import Read
+from workbench.sources.modbus_rtu import listen_for
 
 # pymodbus dumps the last packets for each answer that comes late; the health of the device tells of it in order.
 if logging.getLogger("pymodbus.logging").level == logging.NOTSET:
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
+
+#: Seconds by which a timer is late where we stood still.
+_STOOD_STILL = 0.02
 
 #: Exception codes that speak of the address or the length, so that a smaller read may pass.
 ILLEGAL_FUNCTION = 1
@@ -113,16 +117,26 @@ class Link:
     framed
         Whether answers carry the number of their request (Modbus TCP). Where they do not (RTU), an answer
         that comes too late could be taken for the next one: after a time-out the connection is made anew.
+    line
+        Whether it is a serial line. It stays open after a time-out, what it still brings is thrown away: opening
+        it again takes long, and resets some devices.
     """
 
     def __init__(
-        self, name: str, make: Callable[[Callable[[bool], None]], Any], *, connect_timeout: float, framed: bool
+        self,
+        name: str,
+        make: Callable[[Callable[[bool], None]], Any],
+        *,
+        connect_timeout: float,
+        framed: bool,
+        line: bool = False,
     ) -> None:
         self.name = name
         self.reconnects = 0
         self._make = make
         self._connect_timeout = connect_timeout
         self._framed = framed
+        self._line = line
         self._lock = asyncio.Lock()
         self._client: Any = None
         self._busy = False
@@ -194,17 +208,21 @@ class Link:
         loop = asyncio.get_running_loop()
         manager = self._client.ctx
         request.transaction_id = manager.getNextTID()
+        if self._line and self._silent:
+            with contextlib.suppress(OSError):
+                manager.transport.sync_serial.reset_input_buffer()
         manager.recv_buffer = b""
         answer: asyncio.Future[Any] = loop.create_future()
         manager.response_future = answer
-        expiry = loop.call_later(patience, _expire, answer)
+        listen_for(self._client, request)
+        limit = _Limit(loop, answer, patience)
         self._busy = True
         try:
             manager.pdu_send(request)
             return await answer
         finally:
             self._busy = False
-            expiry.cancel()
+            limit.cancel()
 
     async def _connect(self) -> None:
         if self._client is not None and self._client.connected:
@@ -241,7 +259,7 @@ class Link:
     def _unanswered(self) -> None:
         self._silent += 1
         # Three silences in a row, whoever was asked, may well be a connection whose other end is gone.
-        if not self._framed or self._silent >= 3:
+        if (not self._framed and not self._line) or self._silent >= 3:
             self._drop()
             self._silent = 0
 
@@ -260,6 +278,25 @@ class Link:
             waiting.set_exception(ConnectionResetError("connection lost"))
 
 
-def _expire(answer: asyncio.Future[Any]) -> None:
-    if not answer.done():
-        answer.set_exception(TimeoutError())
+class _Limit:
+    """Ends the wait for an answer after ``patience`` [s].
+
+    Time in which we ourselves stood still, because the machine had other things to do, is not held against the device:
+    where the limit comes late, it comes once more, by as much later.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], patience: float) -> None:
+        self._loop, self._answer, self._patience = loop, answer, patience
+        self._due = loop.time() + patience
+        self._timer = loop.call_at(self._due, self._reached, True)
+
+    def cancel(self) -> None:
+        """The answer is there."""
+        self._timer.cancel()
+
+    def _reached(self, first: bool) -> None:
+        late = self._loop.time() - self._due
+        if first and late > _STOOD_STILL:
+            self._timer = self._loop.call_later(min(late, self._patience), self._reached, False)
+        elif not self._answer.done():
+            self._answer.set_exception(TimeoutError())
