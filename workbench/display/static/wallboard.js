@@ -10,7 +10,9 @@
   let etag = "", snapshot = null;
   let offset = null;              // server clock minus ours [ms]
   let answered = performance.now();
+  let behind = 0;                 // how old the snapshot was when it was given [s]
   let trouble = "";
+  const BEHIND = 3;               // the server looks every second
 
   const serverNow = () => Date.now() + (offset ?? 0);
 
@@ -31,6 +33,7 @@
         window.workbench.show(snapshot, offset);
         fit();
       }
+      behind = said ? (said - snapshot.now) / 1000 : 0;
       answered = performance.now();
       trouble = "";
     } catch (error) {
@@ -50,10 +53,11 @@
       return [silent, `${trouble || "no answer from the server"}`];
     }
     if (!snapshot) return null;
-    const looked = (serverNow() - snapshot.now) / 1000;
-    if (looked > snapshot.stale) return [looked, "the server no longer looks at its data"];
-    const newest = snapshot.newest > 0 ? (serverNow() - snapshot.newest) / 1000 : Infinity;
-    if (newest > snapshot.stale && snapshot.newest > 0) return [newest, "nothing new is collected"];
+    // What is shown is as old as the newest value was when it was asked for, and grows until it is asked again.
+    const old = (serverNow() - (snapshot.newest || snapshot.now)) / 1000;
+    if (old > snapshot.stale + refresh / 1000) {
+      return [old, behind > BEHIND ? "the server no longer looks at its data" : "nothing new is collected"];
+    }
     return null;
   }
 
