@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -84,3 +86,27 @@ def test_no_pages_and_a_taken_port_are_input_errors(project):
     project.dashboards.mkdir()
     with pytest.raises(InputError, match="no pages"):
         create_server(project)
+
+
+def test_the_command_prints_a_hash_and_never_the_password():
+    from workbench.display.access import check_password
+
+    def ask(password):
+        command = [sys.executable, "-m", "workbench", "dashboards", "password"]
+        return subprocess.run(command, input=password + "\n", capture_output=True, text=True, timeout=60)
+
+    done = ask("correct horse")
+    assert done.returncode == 0
+    assert check_password("correct horse", done.stdout.strip())
+    assert "horse" not in done.stdout + done.stderr
+    short = ask("short")
+    assert short.returncode == 2
+    assert "at least 8" in short.stderr
+
+
+def test_the_command_refuses_to_serve_everybody_unless_said_twice():
+    command = [sys.executable, "-m", "workbench", "dashboards", "--no-browser", "--address", "0.0.0.0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "--without-sign-in" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -222,6 +222,19 @@ def test_a_page_is_open_to_the_role_it_declares_and_to_those_above(server):
         assert client.websocket("control", token).split()[1] == ("403" if status == 403 else "101")
 
 
+def test_a_wallboard_declares_its_role_too(make_project, plant):
+    project = make_project(f"users:\n  vera: {{password: '{hash_password(PASSWORD)}'}}\n")
+    file = project.dashboards / "wallboard.py"
+    file.write_text(file.read_text() + 'needs = "operator"\n')
+    with create_server(project, store=plant.root) as server:
+        client = Client(server.port)
+        client.sign_in("vera")
+        for path in ("/wallboard", "/wallboard/snapshot"):
+            status, _, body = client.ask(path)
+            assert (status, "needs operator" in body) == (403, True)
+            assert "NR-T03" not in body
+
+
 @pytest.mark.browser
 def test_an_action_is_done_for_who_may_and_refused_to_who_may_not(browser, server):
     for name, done in (("vera", "0"), ("olaf", "1")):

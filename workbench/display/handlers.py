@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tornado.web import RequestHandler, StaticFileHandler
 
@@ -70,7 +71,7 @@ class BoardPage(Guarded):
 
     def nobody(self) -> None:
         """Sign in, then come back."""
-        self.redirect(f"/login?next=/{NAME}")
+        self.redirect("/login?" + urlencode({"next": self.request.uri}))
 
     def get(self) -> None:
         """The page."""
