@@ -11,7 +11,7 @@ import pytest
 from tests.sources.conftest import eventually, make_sink, running, sink  # noqa: F401  fixtures of ours too
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # peer.py
+sys.path[:0] = [str(HERE), str(HERE.parent / "sources")]  # peer.py, and the harnesses of the source tests
 
 
 @pytest.fixture(scope="session")

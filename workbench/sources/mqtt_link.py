@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -88,7 +89,7 @@ class MqttLink:
         if broker.user is not None:
             self._client.username_pw_set(broker.user, broker.password)
         if broker.tls is not None:
-            self._client.tls_set_context(_tls_context(broker.tls))
+            self._client.tls_set_context(_tls_context(broker, broker.tls))
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_subscribe = self._on_subscribe
@@ -241,9 +242,18 @@ async def open_link(broker: Broker, patience: float) -> AsyncIterator[MqttLink]:
         await asyncio.shield(link.close())
 
 
-def _tls_context(tls: dict[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls["ca_file"])
+def _tls_context(broker: Broker, tls: dict[str, Any]) -> ssl.SSLContext:
+    """The files are read anew for each connection: a renewed certificate counts from the next try."""
+    where = f"cannot connect to {broker.host}:{broker.port}"
+    for key in ("ca_file", "certificate", "private_key"):
+        if tls[key] and not Path(tls[key]).is_file():
+            raise BrokerError(f"{where}: tls.{key}: {tls[key]} does not exist")
+    try:
+        context = ssl.create_default_context(cafile=tls["ca_file"])
+        if tls["certificate"]:
+            context.load_cert_chain(tls["certificate"], tls["private_key"])
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        files = ", ".join(str(tls[key]) for key in ("ca_file", "certificate", "private_key") if tls[key])
+        raise BrokerError(f"{where}: no good certificate or key in {files}: {error}") from None
     context.check_hostname = bool(tls["check_name"])
-    if tls["certificate"]:
-        context.load_cert_chain(tls["certificate"], tls["private_key"])
     return context
