@@ -1,4 +1,4 @@
-"""A libmodbus server in a process of its own, by ctypes. Argument: port.
+"""A libmodbus server in a process of its own, by ctypes. Argument: a TCP port, or a serial port (unit 1, 115200 bit/s).
 
 On a line of standard input: ``{"holding": {"4": 17}}``, what to show in ``holding``, ``input``, ``coil`` or
 ``discrete``. Says ``ready`` when it listens and ``shown`` after each line.
@@ -33,18 +33,25 @@ class Mapping(ctypes.Structure):
 
 def main() -> None:
     library = ctypes.CDLL(find_library("modbus") or "libmodbus.so.5")
-    library.modbus_new_tcp.restype = ctypes.c_void_p
+    library.modbus_new_tcp.restype = library.modbus_new_rtu.restype = ctypes.c_void_p
     library.modbus_mapping_new.restype = ctypes.POINTER(Mapping)
-    context = ctypes.c_void_p(library.modbus_new_tcp(b"127.0.0.1", int(sys.argv[1])))
     mapping = library.modbus_mapping_new(SIZE, SIZE, SIZE, SIZE)
-    listener = library.modbus_tcp_listen(context, 5)
+    place, clients = sys.argv[1], set[int]()
+    if place.isdigit():
+        context = ctypes.c_void_p(library.modbus_new_tcp(b"127.0.0.1", int(place)))
+        listener = library.modbus_tcp_listen(context, 5)
+    else:
+        context = ctypes.c_void_p(library.modbus_new_rtu(place.encode(), 115200, ctypes.c_char(b"N"), 8, 1))
+        library.modbus_set_slave(context, 1)
+        listener = library.modbus_connect(context)
+        clients.add(library.modbus_get_socket(context))
     if listener < 0:
         sys.exit("cannot listen")
+    watched = {sys.stdin, listener} if place.isdigit() else {sys.stdin}
     query = (ctypes.c_uint8 * LONGEST)()
-    clients: set[int] = set()
     print("ready", flush=True)
     while True:
-        for end in select.select([sys.stdin, listener, *clients], [], [])[0]:
+        for end in select.select([*watched, *clients], [], [])[0]:
             if end is sys.stdin:
                 line = sys.stdin.buffer.raw.readline()
                 if not line:
@@ -53,15 +60,16 @@ def main() -> None:
                     for address, value in values.items():
                         getattr(mapping.contents, table)[int(address)] = value
                 print("shown", flush=True)
-            elif end == listener:
+            elif end in watched:
                 accepted, _ = socket.socket(fileno=socket.dup(listener)).accept()
                 clients.add(accepted.detach())
             else:
-                library.modbus_set_socket(context, end)
+                if place.isdigit():
+                    library.modbus_set_socket(context, end)
                 length = library.modbus_receive(context, query)
                 if length > 0:
                     library.modbus_reply(context, query, length, mapping)
-                elif length < 0:
+                elif length < 0 and place.isdigit():
                     clients.discard(end)
                     socket.close(end)
 

@@ -28,6 +28,7 @@ class Peer:
 
     def __init__(self, command: list[str], port: int) -> None:
         self.port = port
+        self.keys: dict[str, Any] = {}
         self._command = command
         self._said: queue.Queue[str] = queue.Queue()
         self.start()

@@ -1,4 +1,4 @@
-"""Our Modbus source reads and writes servers that nobody here wrote: libmodbus, and npm's modbus-serial."""
+"""Our Modbus source reads and writes servers that nobody here wrote: libmodbus by TCP and RTU, npm's modbus-serial."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ctypes.util import find_library
 
 import numpy as np
 import pytest
+from harness_modbus import Cable
 from peer import HERE, peer
 
 from workbench.model.quality import Quality
@@ -34,15 +35,24 @@ TAGS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["libmodbus", "modbus-serial"])
+@pytest.fixture(scope="module", params=["libmodbus", "libmodbus-rtu", "modbus-serial"])
 def server(request, require):
-    if request.param == "libmodbus":
+    """A running peer; ``keys`` of a catalog entry lead to it."""
+    if request.param == "modbus-serial":
+        command = [request.getfixturevalue("node"), HERE / "modbus.js", "PORT"]
+    else:
         require(find_library("modbus"), "libmodbus is not installed (it comes with mbpoll)")
         command = [sys.executable, HERE / "libmodbus_server.py", "PORT"]
-    else:
-        command = [request.getfixturevalue("node"), HERE / "modbus.js", "PORT"]
-    with peer(*command) as made:
+    if request.param != "libmodbus-rtu":
+        with peer(*command) as made:
+            made.keys = {"host": f"127.0.0.1:{made.port}"}
+            yield made
+        return
+    cable = Cable()
+    with peer(*command[:2], cable.names[0]) as made:
+        made.keys = {"transport": "serial", "device": cable.names[1], "baudrate": 115200, "timeout": 0.5}
         yield made
+    cable.unplug()
 
 
 def words(layout: str, value: float) -> list[int]:
@@ -61,7 +71,7 @@ def show(server, when: int, power: float = 1234.5) -> None:
 
 
 def source_of(server, tags=TAGS, **keys):
-    keys = {"asset_type": "wind_turbine", "cadence": "200ms", "host": f"127.0.0.1:{server.port}", **keys}
+    keys = {"asset_type": "wind_turbine", "cadence": "200ms", **server.keys, **keys}
     return driver("modbus").from_config("site.entry", "site", {"assets": {"T1": 1}, **keys}, ModbusMap(**tags))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
+import os
 import socket
 import threading
 import time
@@ -35,6 +38,7 @@ class Told:
     generating: bool = True  # turbine_status: device code 10 or 20
     bad: bool = False  # the source itself calls wind_speed bad, where it can
     uncertain: bool = False
+    words: bool = False  # wind_speed is said in words, where the protocol has any
 
     @property
     def fahrenheit(self) -> float:
@@ -75,12 +79,29 @@ class Harness:
         """Make ``asset`` not answer any more."""
         raise NotImplementedError
 
+    @property
+    def served_at(self) -> int:
+        """Port of the server."""
+        return int(self.port)  # type: ignore[attr-defined]
+
+    async def babble(self) -> None:
+        """After ``stop``: something else answers in the server's place, without sense or end."""
+        self._babbler = await asyncio.start_server(_babble, "127.0.0.1", self.served_at)
+
+    async def hush(self) -> None:
+        """It is gone."""
+        await _end(self._babbler)
+
     def tags(self, *, extra: bool = False) -> Any:
         """The tag map; with ``extra`` also a variable that the device does not have."""
         raise NotImplementedError
 
     def config(self) -> dict[str, Any]:
         raise NotImplementedError
+
+    def config_at(self, port: int) -> dict[str, Any]:
+        """The configuration with the server at another port."""
+        return {**self.config(), "host": f"127.0.0.1:{port}"}
 
     def wrong_config(self) -> dict[str, Any]:
         """A configuration whose address nobody listens at."""
@@ -90,6 +111,56 @@ class Harness:
         base = {"asset_type": "wind_turbine", "cadence": self.cadence}
         keys = {**base, **(self.config() if config is None else config), **keys}
         return driver(self.driver).from_config(f"{SITE}.{self.driver}", SITE, keys, self.tags(extra=extra))
+
+
+async def _babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while await reader.read(1000):
+            writer.write(os.urandom(300))
+            await writer.drain()
+    writer.close()
+
+
+async def _end(server: asyncio.Server) -> None:
+    server.close()
+    await asyncio.sleep(0)
+
+
+class Relay:
+    """Passes a TCP connection on, until it is cut."""
+
+    def __init__(self, to: int) -> None:
+        self.to, self.port = to, 0
+        self._tasks: set[asyncio.Task] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        await _end(self._server)
+        for task in self._tasks:
+            task.cancel()
+        for writer in self._writers:
+            writer.close()
+        self._tasks, self._writers = set(), set()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
+        except OSError:
+            writer.close()
+            return
+        self._writers |= {writer, far_writer}
+        for source, target in ((reader, far_writer), (far_reader, writer)):
+            self._tasks.add(asyncio.create_task(self._pump(source, target)))
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                target.write(data)
+        target.close()
 
 
 class Witness:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import struct
 import threading
 import tty
@@ -102,7 +103,14 @@ class Bus(FramerRTU):
 
 class ModbusHarness(Harness):
     def __init__(self, transport: str = "tcp") -> None:
-        super().__init__("modbus", {"bad": "Modbus has no word for it", "discover": "Modbus cannot be browsed"})
+        super().__init__(
+            "modbus",
+            {
+                "bad": "Modbus has no word for it",
+                "discover": "Modbus cannot be browsed",
+                "type mismatch": "a register has no type: what the map says is believed",
+            },
+        )
         self.transport = transport
         self.port = free_port()
         self.units = {1: Unit(), 2: Unit()}
@@ -144,43 +152,53 @@ class ModbusHarness(Harness):
         return {**self.config(), "host": f"127.0.0.1:{free_port()}", "timeout": 0.3}
 
 
-class SerialHarness(ModbusHarness):
-    """RTU on a serial line: two pseudo terminals, tied together by a thread as a cable would."""
+class Cable:
+    """A serial line: two pseudo terminals, tied together by a thread."""
 
     def __init__(self) -> None:
-        super().__init__("serial")
-        self.gaps["wrong address"] = "a serial port that is not there is tested apart"
-        self._ends: list[int] = []
-        self._names: list[str] = []
-        self._cable: threading.Thread | None = None
-        self._lay_cable()
-
-    def _lay_cable(self) -> None:
-        masters = []
+        self.masters: list[int] = []
+        self.names: list[str] = []  #: the two ends, as a serial port is named
+        self._slaves: list[int] = []
         for _ in range(2):
             master, slave = os.openpty()
             tty.setraw(slave)
-            masters.append(master)
-            self._ends += [master, slave]
-            self._names.append(os.ttyname(slave))
+            self.masters.append(master)
+            self._slaves.append(slave)
+            self.names.append(os.ttyname(slave))
         self._alive = True
-        self._cable = threading.Thread(target=self._carry, args=tuple(masters), daemon=True)
-        self._cable.start()
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread.start()
 
-    def _carry(self, one: int, other: int) -> None:
-        import select
-
+    def _carry(self) -> None:
+        one, other = self.masters
         while self._alive:
             ready, _, _ = select.select([one, other], [], [], 0.1)
             for end in ready:
                 with contextlib.suppress(OSError):
                     os.write(other if end == one else one, os.read(end, 4096))
 
+    def unplug(self) -> None:
+        self._alive = False
+        self._thread.join()
+        for end in (*self.masters, *self._slaves):
+            os.close(end)
+
+
+class SerialHarness(ModbusHarness):
+    """RTU on a serial line."""
+
+    def __init__(self) -> None:
+        super().__init__("serial")
+        self.gaps["wrong address"] = "a serial port that is not there is tested apart"
+        self.gaps["cut"] = "a line that is cut is one on which nobody answers"
+        self._babbling: asyncio.Task | None = None
+        self._cable = Cable()
+
     async def start(self) -> None:
         self._server = ModbusSerialServer(
             NOTHING,
             framer=FramerType.RTU,
-            port=self._names[0],
+            port=self._cable.names[0],
             baudrate=115200,
             ignore_missing_devices=True,
         )
@@ -188,17 +206,25 @@ class SerialHarness(ModbusHarness):
         self._server.context = Core(self.units)
         await self._server.serve_forever(background=True)
 
+    async def babble(self) -> None:
+        async def noise() -> None:
+            while True:
+                os.write(self._cable.masters[1], os.urandom(100))
+                await asyncio.sleep(0.02)
+
+        self._babbling = asyncio.create_task(noise())
+
+    async def hush(self) -> None:
+        if self._babbling is not None:
+            self._babbling.cancel()
+
     def unplug(self) -> None:
-        self._alive = False
-        if self._cable is not None:
-            self._cable.join()
-        for end in self._ends:
-            os.close(end)
+        self._cable.unplug()
 
     def config(self) -> dict[str, Any]:
         return {
             "transport": "serial",
-            "device": self._names[1],
+            "device": self._cable.names[1],
             "baudrate": 115200,
             "timeout": 0.3,
             "assets": {"T1": 1, "T2": 2},

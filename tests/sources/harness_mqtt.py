@@ -40,7 +40,7 @@ def message(told: Told) -> dict[str, Any]:
     return {
         "meta": {"time": told.time},
         "grid": {"power": round(told.power_output * 10)},
-        "wind": [{"speed": None if math.isnan(told.wind_speed) else told.wind_speed}],
+        "wind": [{"speed": "strong" if told.words else None if math.isnan(told.wind_speed) else told.wind_speed}],
         "ambient": told.fahrenheit,
         "state": told.code,
     }

@@ -139,6 +139,7 @@ class OpcUaHarness(Harness):
         self.thread = shared or ServerThread()
         self._own = shared is None
         self.nodes: dict[str, dict[str, Any]] = {}
+        self._kinds: dict[Any, ua.VariantType] = {}
 
     async def start(self) -> None:
         await self.thread.start()
@@ -162,8 +163,20 @@ class OpcUaHarness(Harness):
             "State": (told.code, ua.StatusCodes.Good),
         }
         for path, (value, code) in values.items():
-            data = ua.DataValue(ua.Variant(value, _TYPES[path]), ua.StatusCode(code), stamp, stamp)
+            variant = ua.Variant(value, _TYPES[path])
+            if path == "Met/WindSpeed":
+                kind = ua.VariantType.String if told.words else _TYPES[path]
+                await self._retype(self.nodes[asset][path], kind)
+                variant = ua.Variant("strong" if told.words else value, kind)
+            data = ua.DataValue(variant, ua.StatusCode(code), stamp, stamp)
             await self.thread.write(self.nodes[asset][path], data)
+
+    async def _retype(self, node: Any, kind: ua.VariantType) -> None:
+        if self._kinds.get(node.nodeid, _TYPES["Met/WindSpeed"]) != kind:
+            self._kinds[node.nodeid] = kind
+            data = ua.DataValue(ua.Variant(ua.NodeId(kind.value), ua.VariantType.NodeId))
+            aspace = self.thread.server.iserver.aspace
+            await self.thread.call(aspace.write_attribute_value(node.nodeid, ua.AttributeIds.DataType, data))
 
     async def silence(self, asset: str) -> None:
         """The gateway has lost the device: its folder is gone."""
@@ -182,6 +195,13 @@ class OpcUaHarness(Harness):
             "sampling_interval": 0,
             "assets": {"T1": "Park/T1", "T2": "Park/T2"},
         }
+
+    @property
+    def served_at(self) -> int:
+        return self.thread.port
+
+    def config_at(self, port: int) -> dict[str, Any]:
+        return {**self.config(), "url": f"opc.tcp://127.0.0.1:{port}/test", "timeout": 1.0}
 
     def wrong_config(self) -> dict[str, Any]:
         return {**self.config(), "url": f"opc.tcp://127.0.0.1:{free_port()}/test", "timeout": 0.5}

@@ -36,6 +36,8 @@ class TailHarness(Harness):
                 "unknown tag": "what is not in a line was not sent: there is nothing to flag",
                 "write": "a log is read only",
                 "dead device": "a file has one writer",
+                "garbage": "a line that makes no sense is counted; the lines beside it are no worse for it",
+                "cut": "a file has no connection",
             },
         )
         self.form = form
@@ -58,12 +60,22 @@ class TailHarness(Harness):
     def line(self, asset: str, told: Told) -> bytes:
         if self.form == "ndjson":
             return orjson.dumps({"asset": asset, **message(told)}) + b"\n"
-        fields = (told.time, asset, round(told.power_output * 10), told.wind_speed, told.fahrenheit, told.code)
+        wind = "strong" if told.words else told.wind_speed
+        fields = (told.time, asset, round(told.power_output * 10), wind, told.fahrenheit, told.code)
         return (",".join(map(str, fields)) + "\n").encode()
 
     async def tell(self, asset: str, told: Told) -> None:
         with self.path.open("ab") as file:
             file.write(self.line(asset, told))
+
+    async def babble(self) -> None:
+        """The logger is there again, and out of its mind."""
+        await self.start()
+        with self.path.open("ab") as file:
+            file.write(b"\xff\xfe\x00,,,;\n{[}]\n\n" + b"\x80" * 500 + b"\nT1,T1,T1,T1,T1,T1\n17\n")
+
+    async def hush(self) -> None:
+        pass
 
     async def silence(self, asset: str) -> None:
         pass

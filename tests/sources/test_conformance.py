@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from harness import ASSETS, GOOD, Harness, Told, Witness
+from harness import ASSETS, GOOD, Harness, Relay, Told, Witness
 from harness_modbus import ModbusHarness, SerialHarness
 from harness_mqtt import MqttHarness, find_mosquitto
 from harness_opcua import OpcUaHarness
@@ -179,6 +179,35 @@ async def test_unknown_code_is_no_state(harness):
     assert flag(sample, "turbine_status") == Quality.INVALID
 
 
+async def test_a_number_said_in_words_is_no_number(harness):
+    unless(harness, "type mismatch")
+    await harness.tell("T1", Told(now_slot(), words=True))
+    (sample,) = await harness.source().read(["T1"])
+    assert np.isnan(values(sample)["wind_speed"])
+    assert flag(sample, "wind_speed") == Quality.INVALID
+    assert values(sample)["power_output"] == pytest.approx(1234.5)
+    assert flag(sample, "power_output") == Quality.GOOD
+
+
+async def test_a_device_whose_clock_is_wrong_is_believed(harness, sink, running, eventually):
+    """Behind by an hour, ahead by one, then set right: each update comes, once, at the time the device gave it."""
+    hour = 3600 * 10**9
+    told = []
+    async with running(harness.source(), sink):
+        async with Ticker(harness, ("T1",)):
+            await eventually(lambda: sink.of("T1"))
+        last = max(sink.times("T1"))
+        for shift in (-hour, hour, 0):
+            for _ in range(3):
+                when = now_slot() + shift
+                await harness.tell("T1", Told(when))
+                told.append(when)
+                await eventually(lambda when=when: when in sink.times("T1"))
+                await asyncio.sleep(0.22)
+    came = [s.time for s in sink.of("T1") if not np.isnan(values(s)["power_output"])]
+    assert came[came.index(told[0]) :] == told, f"the last before was {last}"
+
+
 async def test_tag_that_the_device_has_not(harness, sink, running, eventually):
     source = harness.source(extra=True)
     async with Ticker(harness), running(source, sink):
@@ -250,6 +279,54 @@ async def test_reconnects_after_the_server_restarted(harness, sink, running, eve
     for asset in ASSETS:
         real = [s.time for s in sink.of(asset) if not np.isnan(values(s)["power_output"])]
         assert len(set(real)) == len(real), "something came twice"
+
+
+async def test_reconnects_after_the_connection_was_cut(harness, sink, running, eventually):
+    unless(harness, "cut")
+    relay = Relay(harness.served_at)
+    await relay.mend()
+    source = harness.source(harness.config_at(relay.port))
+    health = source.health.device("T1")
+    try:
+        async with Ticker(harness), running(source, sink):
+            await eventually(lambda: len(sink.of("T1")) >= 3)
+            await relay.cut()
+            await eventually(lambda: health.state == "down", 10)
+            assert health.last_error
+            await relay.mend()
+            back = time.time_ns()
+            await eventually(lambda: all(sink.times(a)[-1] > back for a in ASSETS), 10, "read within 10 s")
+            assert health.state == "ok"
+            assert health.reconnects == 1
+    finally:
+        await relay.cut()
+    for asset in ASSETS:
+        real = [s.time for s in sink.of(asset) if not np.isnan(values(s)["power_output"])]
+        assert len(set(real)) == len(real), "something came twice"
+
+
+async def test_garbage_is_not_believed_and_does_no_harm(harness, sink, running, eventually):
+    """In the server's place something answers that makes no sense; then the server is back."""
+    source = harness.source()
+    health = source.health.device("T1")
+    async with running(source, sink):
+        async with Ticker(harness):
+            await eventually(lambda: len(sink.of("T1")) >= 3)
+        await eventually(lambda: sink.times("T1")[-1] == sink.times("T2")[-1])
+        await harness.stop()
+        await harness.babble()
+        before, errors = len(sink.samples), health.errors
+        await asyncio.sleep(1.5)
+        await eventually(lambda: health.errors > errors, 10)
+        assert health.state != "ok" or "garbage" in harness.gaps
+        assert len(sink.samples) == before, "garbage was believed"
+        await harness.hush()
+        await harness.start()
+        back = time.time_ns()
+        async with Ticker(harness):
+            await eventually(lambda: all(sink.times(a)[-1] > back for a in ASSETS), 12, "read again")
+        assert health.state == "ok"
+    assert all(abs(s.received - s.time) < 60e9 for s in sink.samples)
 
 
 async def test_run_ends_promptly_when_cancelled(harness, sink, eventually):

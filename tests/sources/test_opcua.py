@@ -249,6 +249,7 @@ def test_names_of_states_are_codes_and_other_text_is_an_event(gatherer):
     got = say("no such state", "SN2", 2 * S)
     assert [(e.name, e.value) for e in got.events] == [("serial_number", "SN2")]
     assert np.isnan(got.samples[0].values[2])
+    assert got.samples[0].quality.tolist() == [0, 0, Quality.INVALID, 0], "text is no serial number gone wrong"
 
 
 def test_nodes_that_are_not_there_are_bad(gatherer):

@@ -291,7 +291,7 @@ class MqttSource(Source):
         sent = decoded.sent
         if texts:
             sent = sent.copy()
-            sent[list(texts)] = False
+            sent[[i for i in texts if self._variables.textual[i]]] = False
         values, quality = self._variables.scale(decoded.raw, None, sent)
         when = decoded.time or message.received
         return Sample(self._variables.shape, asset, when, values, quality, message.received), texts

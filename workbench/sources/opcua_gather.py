@@ -186,7 +186,7 @@ class Gatherer:
         sent[row, column] = True
         if texts:
             at = sorted(texts)
-            sent[row[at], column[at]] = ~np.isnan(raw[at])
+            sent[row[at], column[at]] = ~(np.isnan(raw[at]) & self._variables.textual[column[at]])
         flags = np.zeros((n, width), dtype=np.uint16)
         severity = status >> 30
         flags[row, column] = np.where(

@@ -60,6 +60,7 @@ class Variables:
         self._shift = np.zeros(n)
         self._curves: dict[int, _Curve] = {}
         self._states: dict[int, dict[int, float]] = {}
+        self.textual = np.zeros(n, dtype=bool)  #: [v] those whose text is not a number gone wrong
         self.state_names: dict[int, dict[str, int]] = {}  #: index → state name → vocabulary code
         self._most = np.array([_F4_MOST if kind == "f4" else _F8_MOST for kind in self.shape.dtypes])
         for i, name in enumerate(self.names):
@@ -76,6 +77,8 @@ class Variables:
                 self.state_names[i] = dict(known)
             if tag.states is not None:
                 self._states[i] = _state_table(tag.states, known, place)
+            string = getattr(tag, "type", "") == "string"
+            self.textual[i] = not known and (string or (term is None and tag.units is None))
         self._plain = bool(np.all(self._factor == 1.0) and np.all(self._shift == 0.0))
 
     def __len__(self) -> int:

@@ -212,7 +212,7 @@ class TailSource(Source):
             sent = decoded.sent
             if texts:
                 sent = sent.copy()
-                sent[list(texts)] = False
+                sent[[i for i in texts if self._variables.textual[i]]] = False
             values, quality = self._variables.scale(decoded.raw, None, sent)
             samples.append(Sample(self._variables.shape, asset, decoded.time, values, quality, received))
         return samples, errors
