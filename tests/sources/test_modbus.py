@@ -218,6 +218,38 @@ async def test_a_silent_unit_leaves_the_gateway_to_the_others(server, sink, runn
         await eventually(lambda: source.health.device("T2").reconnects == 1, 12)
 
 
+@pytest.mark.parametrize("transport", ["tcp", "rtu"])
+async def test_half_an_answer_is_none(transport, sink, running, eventually):
+    """Of one unit only the beginning of each answer comes: it is down, nothing is made up, the other goes on."""
+    server = ModbusHarness(transport)
+    await server.start()
+    try:
+        source = server.source(server.config() | {"timeout": 0.2})
+        broken, well = source.health.device("T1"), source.health.device("T2")
+        async with running(source, sink):
+            for asset in ("T1", "T2"):
+                await server.tell(asset, Told(time.time_ns()))
+            await eventually(lambda: sink.of("T1") and sink.of("T2"))
+            server.halved.add(1)
+            began = len(sink.of("T1"))
+            await server.tell("T1", Told(time.time_ns(), power_output=7.0))
+            await eventually(lambda: broken.state == "down", 10)
+            assert "did not answer" in broken.last_error
+            before = len(sink.of("T2"))
+            for _ in range(10):
+                await asyncio.sleep(0.2)
+                await server.tell("T2", Told(time.time_ns()))
+            assert len(sink.of("T2")) - before >= 5
+            assert well.state == "ok"
+            assert len(sink.of("T1")) == began
+            server.halved.clear()
+            await eventually(lambda: len(sink.of("T1")) > began, 12)
+            assert sink.of("T1")[-1].values[0] == 7.0
+            assert broken.state == "ok"
+    finally:
+        await server.stop()
+
+
 @pytest.mark.parametrize("connection", ["shared", "device"])
 async def test_connections(server, connection, sink, running, eventually):
     source = server.source(server.config() | {"connection": connection})
