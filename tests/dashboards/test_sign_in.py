@@ -270,6 +270,24 @@ def test_a_wallboard_whose_sign_in_ends_asks_for_it(browser, server):
     context.close()
 
 
+@pytest.mark.browser
+def test_an_open_page_gets_nothing_more_when_the_sign_in_ends(browser, make_project, plant):
+    hashed = hash_password(PASSWORD)
+    with create_server(
+        make_project(f"hours: 0.003\nusers:\n  vera: {{password: '{hashed}'}}\n"), store=plant.root
+    ) as server:
+        assert server.live.wait(60)
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/portfolio")
+        page.fill("input[name=username]", "vera")
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button")
+        page.wait_for_function("document.getElementById('link')?.textContent === 'Live'", timeout=60_000)
+        page.wait_for_selector("input[name=password]", timeout=30_000)
+        assert server.live.statistics()["pages"] == 0
+        page.close()
+
+
 # -- an identity provider -------------------------------------------------------------------------------
 
 

@@ -157,6 +157,16 @@ def test_it_fills_a_wall_screen_without_websocket_or_a_request_elsewhere(open_bo
 
 
 @pytest.mark.browser
+def test_on_a_phone_it_scrolls_as_pages_do(open_board, pages):
+    page = open_board(pages, width=390, height=844)
+    page.wait_for_selector(".plot path.net", state="attached", timeout=30_000)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    boxes = [section.bounding_box() for section in page.query_selector_all(".rest section")]
+    assert all(a["y"] + a["height"] <= b["y"] for a, b in zip(boxes, boxes[1:], strict=False))
+    assert page.locator(".plot").bounding_box()["height"] > 150
+
+
+@pytest.mark.browser
 def test_values_follow_the_plant(open_board, pages, plant):
     page = open_board(pages)
     before = page.inner_text(".tile.big .figure b")
