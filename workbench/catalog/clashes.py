@@ -25,7 +25,8 @@ def clashes(entries: Iterable[Entry]) -> list[InputError]:
         if not where:
             continue
         both = sorted(set(one.assets) & set(other.assets))
-        names = [name for name in _variables(one) if name in set(_variables(other))]
+        theirs = set(_variables(other))
+        names = [name for name in _variables(one) if name in theirs]
         if both and names:
             series = ", ".join(sorted(map(str, where)))
             errors.append(

@@ -142,7 +142,8 @@ class Entry:
         if info is None:
             raise nothing_collected(self)
         # of the entry's own assets those that have reported yet; a series may hold those of other entries too
-        mine = tuple(name for name in self.assets if name in set(info.assets)) or None
+        there = set(info.assets)
+        mine = tuple(name for name in self.assets if name in there) or None
         return site.open(
             info.key,
             time=as_slice(chosen),

@@ -27,7 +27,8 @@ def newest(entry: Entry) -> xr.Dataset:
     if not site.exists() or key not in [info.key for info in site.series()]:
         raise nothing_collected(entry)
     data = site.latest(key)
-    mine = [name for name in entry.assets if name in set(data["asset"].values)]
+    there = set(data["asset"].values)
+    mine = [name for name in entry.assets if name in there]
     return data.sel(asset=mine) if mine else data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,8 @@ def import_dataset(site: SiteStore, key: SeriesKey, data: xr.Dataset, *, wait: f
     with site.telemetry.transaction(f"import {key}", wait=wait) as change:
         old = change.before.group(key)
         group = change.prepare(key, int(slots[0]), int(slots[-1]), assets, variables)
-        columns = np.array([group.assets.index(name) for name in assets])
+        places = {name: place for place, name in enumerate(group.assets)}
+        columns = np.array([places[name] for name in assets])
         numbers = slots // grid.span
         for number in np.unique(numbers):
             first, stop = np.searchsorted(numbers, [number, number + 1])
@@ -161,7 +163,7 @@ def _checked(key: SeriesKey, data: xr.Dataset) -> dict[str, str]:
             "time is not of a time type", where=str(key), found=data["time"].dtype, expected="datetime64, UTC"
         )
     assets = [str(name) for name in data["asset"].values]
-    twice = sorted({name for name in assets if assets.count(name) > 1})
+    twice = sorted(name for name, times in Counter(assets).items() if times > 1)
     if twice:
         raise InputError("an asset stands twice", where=str(key), found=", ".join(twice))
     words = vocabulary()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from workbench.model.errors import InputError
 from workbench.model.samples import Batch, SeriesKey, Shape
@@ -224,9 +225,7 @@ class Journal:
         key = batch.shape.key
         grid = grid_of(key.cadence)
         series, shape = self._series_id(connection, key), self._shape_id(connection, batch.shape)
-        ids = np.full(len(batch.assets), -1, dtype=np.int32)
-        for place in np.unique(batch.asset):  # one that is named without a sample is none of ours
-            ids[place] = self._asset_id(connection, key, batch.assets[place])
+        ids = self._asset_numbers(connection, key, batch)
         for part in _by_chunk(batch, grid.span):
             if not len(part):
                 continue
@@ -249,14 +248,22 @@ class Journal:
             self.names.load(connection)
         return self.names.shape_ids[shape]
 
-    def _asset_id(self, connection: sqlite3.Connection, key: SeriesKey, name: str) -> int:
-        found = self.names.asset_ids[key].get(name)
-        if found is None:
+    def _asset_numbers(self, connection: sqlite3.Connection, key: SeriesKey, batch: Batch) -> npt.NDArray[np.int32]:
+        """Number of each of the batch's assets in the journal; -1 for one that is named without a sample."""
+        known = self.names.asset_ids[key]
+        places = np.unique(batch.asset)
+        names = [batch.assets[place] for place in places]
+        new = [name for name in names if name not in known]
+        if new:
+            # All at once: the names are put in order after each load.
             series = self.names.series_ids[key]
-            connection.execute("INSERT OR IGNORE INTO assets(series, name) VALUES (?, ?)", [series, name])
+            rows = [(series, name) for name in new]
+            connection.executemany("INSERT OR IGNORE INTO assets(series, name) VALUES (?, ?)", rows)
             self.names.load(connection)
-            found = self.names.asset_ids[key][name]
-        return found
+            known = self.names.asset_ids[key]
+        ids = np.full(len(batch.assets), -1, dtype=np.int32)
+        ids[places] = [known[name] for name in names]
+        return ids
 
     def _parts(self, rows: Sequence[tuple[int, int, int]]) -> Iterator[list[int]]:
         part: list[int] = []

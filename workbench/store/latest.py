@@ -34,7 +34,8 @@ def latest(
         if newest is not None:
             for row in view.journal.rows(key, chunk=newest):
                 ring.remember(view.journal.batch(row))
-        places = [ring.assets.index(name) for name in source.assets]
+        at = {name: place for place, name in enumerate(ring.assets)}
+        places = [at[name] for name in source.assets]
         columns = [ring.variables.index(name) for name in source.variables]
         # Older than the journal, or in another chunk: from the merged grid, as far back as is needed.
         for back in _BACK:

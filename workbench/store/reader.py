@@ -73,7 +73,8 @@ class SiteView:
         fresh = self.journal.chunks(key, after=self.snapshot.applied.all_through(self.journal.id, key))
         tail = tuple(chunk for chunk in fresh if chunk.seq_max > self.through(key, chunk.chunk))
         stored = () if group is None else group.assets
-        assets = (*stored, *(name for name in names.assets.get(key, ()) if name not in set(stored)))
+        known = set(stored)
+        assets = (*stored, *(name for name in names.assets.get(key, ()) if name not in known))
         variables = {} if group is None else dict(group.variables)
         for name, dtype in names.variables(key).items():
             variables[name] = max(variables.get(name, dtype), dtype)

@@ -63,7 +63,8 @@ class Transaction:
         else:
             origin = min(origin, old.origin)
             end = max(last, old.origin + (old.size - 1) * old.step)
-            more = [asset for asset in assets if asset not in set(old.assets)]
+            known = set(old.assets)
+            more = [asset for asset in assets if asset not in known]
             new = Group(
                 key, old.step, old.slots, origin, (end - origin) // old.step + 1, min(first, old.first), max(last, old.last),
                 (*old.assets, *more), dict(old.variables), old.flagged, old.asset_chunk, old.values,
