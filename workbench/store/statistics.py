@@ -12,6 +12,7 @@ from workbench.model.quality import Quality
 from workbench.model.samples import NS, Batch, SeriesKey, Shape
 from workbench.store.attributes import STATISTICS_CADENCE
 from workbench.store.fold import MOST
+from workbench.store.grid import grid_of
 from workbench.store.reader import SeriesSource
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 PERIOD = 600 * NS
 #: Values of these qualities do not enter statistics.
 UNUSABLE = int(Quality.BAD | Quality.INVALID)
+
+#: Most values of a variable read at once, and most looked at at once.
+_CELLS, _CELLS_AT_ONCE = 8_000_000, 1_000_000
 
 Kind = Literal["measurement", "angle", "held"]
 Floats = npt.NDArray[np.float64]
@@ -34,8 +38,6 @@ _SUFFIXES: dict[Kind, tuple[str, ...]] = {
 
 def has_statistics(key: SeriesKey) -> bool:
     """Whether statistics are kept of a series: its slots divide ten minutes."""
-    from workbench.store.grid import grid_of
-
     step = grid_of(key.cadence).step
     return step < PERIOD and PERIOD % step == 0
 
@@ -61,7 +63,10 @@ def statistics_batches(site: SiteStore, key: SeriesKey, periods: Sequence[int], 
     An asset without any sample in a period gets no row for it.
     """
     batches = []
-    for run in _runs(periods):
+    with site.view() as view:
+        assets = len(view.series(key).assets)
+    per = PERIOD // grid_of(key.cadence).step
+    for run in _runs(periods, most=min(6, max(1, _CELLS // (per * max(assets, 1))))):
         first, stop = run[0], run[-1] + PERIOD
         source, dtypes = site.source(key, time=slice(first, stop))
         if source.size:
@@ -89,7 +94,7 @@ def _batch(source: SeriesSource, dtypes: dict[str, str], first: int, periods: in
         if source.quality(name) is not None:
             usable &= (blocks(name, "quality", "u2", 0) & np.uint16(UNUSABLE)) == 0
         kind = kind_of(name)
-        for suffix, result in zip(_SUFFIXES[kind], summarise(values, usable, kind, _low(name)), strict=True):
+        for suffix, result in zip(_SUFFIXES[kind], _summarised(values, usable, kind, _low(name)), strict=True):
             if suffix and name + suffix in dtypes:
                 continue  # a tag of its own has that name
             names.append(name + suffix)
@@ -107,6 +112,17 @@ def _batch(source: SeriesSource, dtypes: dict[str, str], first: int, periods: in
         values=np.stack(columns, axis=1) if columns else np.empty((len(slot), 0)),
         replace=True,
     )
+
+
+def _summarised(values: npt.NDArray[Any], usable: npt.NDArray[np.bool_], kind: Kind, low: float) -> list[Floats]:
+    """As :func:`summarise`, some assets at a time: it makes several arrays of the size of what it is given."""
+    periods, per, assets = values.shape
+    width = max(1, _CELLS_AT_ONCE // (periods * per))
+    parts = [
+        summarise(values[:, :, at : at + width], usable[:, :, at : at + width], kind, low)
+        for at in range(0, assets, width)
+    ]
+    return parts[0] if len(parts) == 1 else [np.concatenate(column, axis=1) for column in zip(*parts, strict=True)]
 
 
 def summarise(values: npt.NDArray[Any], usable: npt.NDArray[np.bool_], kind: Kind, low: float = 0.0) -> list[Floats]:
@@ -153,8 +169,8 @@ def _low(name: str) -> float:
     return -180.0 if term is not None and term.valid_min is not None and term.valid_min < 0 else 0.0
 
 
-def _runs(periods: Sequence[int], most: int = 6) -> list[list[int]]:
-    """Periods in runs without a gap, an hour at most, so that memory stays bounded."""
+def _runs(periods: Sequence[int], most: int) -> list[list[int]]:
+    """Periods in runs without a gap, ``most`` in each, so that memory stays bounded."""
     runs: list[list[int]] = []
     for period in periods:
         if runs and period == runs[-1][-1] + PERIOD and len(runs[-1]) < most:
