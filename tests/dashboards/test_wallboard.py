@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import itertools
 import json
 import shutil
 import threading
@@ -162,7 +163,7 @@ def test_on_a_phone_it_scrolls_as_pages_do(open_board, pages):
     page.wait_for_selector(".plot path.net", state="attached", timeout=30_000)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     boxes = [section.bounding_box() for section in page.query_selector_all(".rest section")]
-    assert all(a["y"] + a["height"] <= b["y"] for a, b in zip(boxes, boxes[1:], strict=False))
+    assert all(a["y"] + a["height"] <= b["y"] for a, b in itertools.pairwise(boxes))
     assert page.locator(".plot").bounding_box()["height"] > 150
 
 
