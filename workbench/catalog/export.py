@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +32,15 @@ def write(data: xr.Dataset, out: Path, *, overwrite: bool = False) -> Path:
     InputError
         The ending is not known, the file is there already, or it cannot be written.
     """
+    import dask
+
     check_goal(out, overwrite=overwrite)
     # beside the goal, so that the last step is a rename within one file system
     part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}{out.suffix}")
     try:
-        _WRITERS[out.suffix](_plain(data), part)
+        # A pool of our own: leaving it waits for every thread, so that none writes on after a failure.
+        with ThreadPoolExecutor(os.cpu_count()) as pool, dask.config.set(scheduler="threads", pool=pool):
+            _WRITERS[out.suffix](_plain(data), part)
         if out.is_dir():
             shutil.rmtree(out)
         part.replace(out)
