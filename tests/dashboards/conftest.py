@@ -158,7 +158,7 @@ class Plant(threading.Thread):
             store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plant(tmp_path_factory):
     plant = Plant(tmp_path_factory.mktemp("plant"))
     plant.start()
@@ -166,7 +166,8 @@ def plant(tmp_path_factory):
     plant.stop()
 
 
-@pytest.fixture(scope="session")
+# As long as the tests of this folder: nothing is served while other rooms are tested.
+@pytest.fixture(scope="package")
 def pages(plant, checkout) -> PageServer:
     with create_server(Project(checkout), store=plant.root, idle=3.0) as server:
         assert server.live.wait(60)

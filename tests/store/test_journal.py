@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sqlite3
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +245,41 @@ def test_the_file_gives_space_back(journal, batch, key):
 def _pages(path):
     with sqlite3.connect(path) as raw:
         return raw.execute("PRAGMA page_count").fetchone()[0]
+
+
+def open_files(path):
+    return sum(entry.resolve() == path for entry in Path("/proc/self/fd").iterdir())
+
+
+def test_a_journal_closed_while_a_thread_reads_is_read_to_the_end(journal, batch):
+    journal.append([batch([i], [[i, 2, 3]]) for i in range(3)])
+    reading, closed, found = threading.Event(), threading.Event(), []
+
+    def read():
+        with journal.view() as view:
+            rows = view.after(0)
+            found.append(next(rows).seq)
+            reading.set()
+            closed.wait(10)
+            found.extend(row.seq for row in rows)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert reading.wait(10)
+    journal.close()
+    closed.set()
+    thread.join(10)
+    assert found == [1, 2, 3]
+    assert open_files(journal.path) == 0
+    assert journal.last_seq == 3  # asked again, it opens again
+
+
+def test_a_thread_that_ends_leaves_nothing_open(journal, batch):
+    journal.append([batch([0], [[1, 2, 3]])])
+    for _ in range(5):
+        thread = threading.Thread(target=lambda: journal.since(0))
+        thread.start()
+        thread.join(10)
+    gc.collect()
+    # The writer's, and one that SQLite keeps for the next reader: it may not close one while another holds a lock.
+    assert open_files(journal.path) <= 2

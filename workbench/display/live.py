@@ -190,7 +190,8 @@ class Live:
         self._end.set()
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(timeout=5)
-        self.work.shutdown(wait=False, cancel_futures=True)
+        # What is being read is read to its end: nobody else may close what a thread is using.
+        self.work.shutdown(wait=True, cancel_futures=True)
         for feed in self._feeds.values():
             feed.store.close()
 

@@ -183,9 +183,11 @@ def _panel_server(
     from tornado.web import RedirectHandler
     from tornado.websocket import WebSocketClosedError
 
+    from workbench.display.documents import let_documents_go
     from workbench.display.gate import origins
     from workbench.display.handlers import Asset, BoardPage, BoardSnapshot, page_app
 
+    let_documents_go()
     pn.config.global_loading_spinner = False
     applications = {name: page_app(path, producer.live, gate) for name, path in pages.items()}
     address, port = at

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class Journal:
         self.damaged: dict[int, str] = {}
         self._lock = threading.RLock()
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._pid = os.getpid()
         self._writer: sqlite3.Connection | None = None
 
@@ -150,14 +151,16 @@ class Journal:
                 connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
 
     def close(self) -> None:
-        """Close every connection this object has opened."""
+        """Close every connection this object has opened; one that a thread is reading with when it has read."""
         with self._lock:
-            for connection in self._opened:
+            if self._writer is not None:
                 with contextlib.suppress(sqlite3.Error):
-                    connection.close()
-            self._opened.clear()
-            self._writer = None
+                    self._writer.close()
+            readers, self._writer = list(self._readers), None
+            self._readers.clear()
             self._local = threading.local()
+        for reader in readers:
+            reader.close()
 
     # -- reading --------------------------------------------------------------------------------------
 
@@ -167,8 +170,7 @@ class Journal:
 
         While a view is open the file cannot shrink its WAL: keep it short.
         """
-        with self._told():
-            connection = self._read_connection()
+        with self._told(), self._reading() as connection:
             if connection is None:
                 yield JournalView(self.names)
                 return
@@ -197,8 +199,7 @@ class Journal:
     @property
     def last_seq(self) -> int:
         """The highest number ever given; 0 where there is none."""
-        with self._told():
-            connection = self._read_connection()
+        with self._told(), self._reading() as connection:
             if connection is None:
                 return 0
             found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rows'").fetchone()
@@ -303,7 +304,8 @@ class Journal:
 
     def _fresh(self) -> None:
         if self._pid != os.getpid():  # a connection must not cross a fork
-            self._opened, self._writer, self._local, self._pid = [], None, threading.local(), os.getpid()
+            self._readers, self._writer = weakref.WeakSet(), None
+            self._local, self._pid = threading.local(), os.getpid()
             self._lock = threading.RLock()
 
     def _write_connection(self) -> sqlite3.Connection:
@@ -311,17 +313,31 @@ class Journal:
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=30.0, isolation_level=None, check_same_thread=False)
-            self._opened.append(connection)
             connection.execute("PRAGMA busy_timeout = 30000")
             _prepare(connection, self.path)
             self.names.load(connection)
             self._writer = connection
         return self._writer
 
-    def _read_connection(self) -> sqlite3.Connection | None:
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """The thread's connection for reading, which nobody closes meanwhile; None where there is no file yet."""
+        while True:
+            reader = self._reader()
+            if reader is None:
+                yield None
+                return
+            if reader.take():
+                break
+        try:
+            yield reader.connection
+        finally:
+            reader.give_back()
+
+    def _reader(self) -> _Reader | None:
         self._fresh()
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if reader is None or reader.ended:
             if not self.path.exists():
                 return None
             connection = sqlite3.connect(
@@ -331,13 +347,48 @@ class Journal:
                 isolation_level=None,
                 check_same_thread=False,
             )
-            with self._lock:
-                self._opened.append(connection)
             # A file that is only just being made has no tables yet.
             if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'rows'").fetchone()[0] == 0:
+                connection.close()
                 return None
-            self._local.connection = connection
-        return connection
+            reader = _Reader(connection)
+            with self._lock:
+                self._readers.add(reader)
+                self._local.reader = reader
+        return reader
+
+
+class _Reader:
+    """A thread's connection for reading. It goes with its thread, or when it is closed and nobody reads with it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.ended = False
+        self._users = 0
+        self._lock = threading.Lock()
+        # Not when the process ends: a thread may still be reading then.
+        weakref.finalize(self, connection.close).atexit = False
+
+    def take(self) -> bool:
+        """Begin to read; False where it was closed."""
+        with self._lock:
+            self._users += not self.ended
+            return not self.ended
+
+    def give_back(self) -> None:
+        """End reading."""
+        with self._lock:
+            self._users -= 1
+            if self.ended and not self._users:
+                self.connection.close()
+
+    def close(self) -> None:
+        """Let nobody begin to read any more, and close as soon as nobody reads."""
+        with self._lock:
+            self.ended = True
+            if not self._users:
+                # SQLite ends the process, not the call, where a connection is closed under a thread that uses it.
+                self.connection.close()
 
 
 _SET_ASIDE = (

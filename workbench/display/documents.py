@@ -1,0 +1,37 @@
+"""Keeps one viewer's document from being taken for the current one after an error in it."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+
+def let_documents_go() -> None:
+    """Make Bokeh forget which document was being worked on also when the work raises.
+
+    Bokeh (3.x) puts a document on a stack for the time of a callback and takes it off afterwards, but not after
+    an exception: a message for a page that has just been closed would leave that dead document as the current
+    one for everything that asks for it later, in every thread of the process.
+    """
+    import bokeh.io.doc as documents
+
+    if documents.patch_curdoc is not _patched:
+        documents.patch_curdoc = _patched
+
+
+@contextlib.contextmanager
+def _patched(document: Any) -> Iterator[None]:
+    from bokeh.io.doc import _PATCHED_CURDOCS
+
+    entry = weakref.ref(document)
+    _PATCHED_CURDOCS.append(entry)
+    try:
+        yield
+    finally:
+        # By identity: another thread may have put one on top since.
+        for at in range(len(_PATCHED_CURDOCS) - 1, -1, -1):
+            if _PATCHED_CURDOCS[at] is entry:
+                del _PATCHED_CURDOCS[at]
+                break
