@@ -114,7 +114,9 @@ class Collector:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        journal = Journal(SiteStore(self.root, site).journal_path)
+        journal = SiteStore(self.root, site).journal
+        for key in {source.series for source in sources}:
+            journal.expect(key, len({asset for source in sources if source.series == key for asset in source.assets}))
 
         def recall(key: str) -> Any:
             with journal.view() as view:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from workbench.model.quality import quality_name
 from workbench.model.samples import SeriesKey
+from workbench.store.grid import Grid
 from workbench.store.journal_view import ChunkRows
 from workbench.store.reader import SiteView
 from workbench.store.telemetry import COUNT, Group
@@ -123,12 +124,13 @@ def _commit_series(
 ) -> None:
     with site.journal.view() as journal:
         names = journal.names
-        assets, variables = names.assets[key], names.variables(key)
+        assets, variables, grid = names.assets[key], names.variables(key), names.grid(key)
     old = change.before.group(key)
     # A series may know variables and assets that have no sample in these chunks: arrays of NaN cost nothing.
-    group = change.prepare(key, min(c.slot_min for c in chunks), max(c.slot_max for c in chunks), assets, variables)
+    first, last = min(c.slot_min for c in chunks), max(c.slot_max for c in chunks)
+    group = change.prepare(key, first, last, assets, variables, slots=grid.slots)
     for chunk in chunks:
-        _commit_chunk(site, change, group, old, chunk, plan, list(variables))
+        _commit_chunk(site, change, group, old, chunk, grid, list(variables))
 
 
 def _commit_chunk(
@@ -137,10 +139,10 @@ def _commit_chunk(
     group: Group,
     old: Group | None,
     chunk: ChunkRows,
-    plan: _Plan,
+    grid: Grid,
     variables: Sequence[str],
 ) -> None:
-    key, grid = group.key, group.grid
+    key = group.key
     start = max(grid.chunk_start(chunk.chunk), group.origin)
     end = min(grid.chunk_start(chunk.chunk + 1), group.origin + group.size * group.step)
     size, at = (end - start) // grid.step, (start - group.origin) // grid.step
@@ -150,7 +152,14 @@ def _commit_chunk(
         part = variables[first : first + most]
         with site.journal.view() as journal:
             fold = SiteView(journal, change.before).fold(
-                key, chunk.chunk, assets=group.assets, start=start, size=size, variables=part, through=chunk.seq_max
+                key,
+                chunk.chunk,
+                assets=group.assets,
+                start=start,
+                size=size,
+                variables=part,
+                through=chunk.seq_max,
+                counts=first == 0,
             )
         carried = fold.variables
         for name in part:

@@ -22,6 +22,8 @@ from workbench.store.block import Row, RowFlag
 
 FloatArray = npt.NDArray[np.floating[Any]]
 CountArray = npt.NDArray[np.uint16]
+#: Flat places in [slot, asset]: int32 where that is wide enough.
+Places = npt.NDArray[np.integer[Any]]
 MOST = np.iinfo(np.uint16).max
 _REPLACE = int(RowFlag.REPLACE)
 _NOWHERE = np.empty(0, dtype=np.int64)
@@ -32,8 +34,8 @@ _NOTHING = np.empty(0, dtype=np.float64)
 class _Pieces:
     """What is kept of the rows of one shape; lists hold an array per row."""
 
-    at: list[npt.NDArray[np.int64]] = field(default_factory=list)  #: flat places in [slot, asset]
-    order: list[npt.NDArray[np.int64]] = field(default_factory=list)  #: arrival
+    at: list[Places] = field(default_factory=list)  #: flat places in [slot, asset]
+    order: list[int] = field(default_factory=list)  #: number of the first sample in the order of arrival
     replace: list[bool] = field(default_factory=list)
     f4: list[npt.NDArray[np.float32]] = field(default_factory=list)  #: [v4, n]
     f8: list[npt.NDArray[np.float64]] = field(default_factory=list)
@@ -44,14 +46,19 @@ class _Pieces:
 class _Part:
     """All samples of one shape, in order of arrival; ``where`` gives (width, line) of each variable."""
 
-    at: npt.NDArray[np.int64]
-    order: npt.NDArray[np.int64]
+    at: Places
+    runs: list[tuple[int, int]]  #: of each row, number of the first sample in the order of arrival, and samples
     replace: npt.NDArray[np.bool_] | None
     f4: npt.NDArray[np.float32]
     f8: npt.NDArray[np.float64]
     quality: CountArray | None
     where: dict[str, tuple[str, int]]
     quality_line: dict[str, int]
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """Number of each sample in the order of arrival, over all shapes."""
+        return np.concatenate([np.arange(first, first + n) for first, n in self.runs])
 
 
 class Fold:
@@ -71,6 +78,8 @@ class Fold:
         Length of the asset axis.
     variables
         Those wanted; all by default. Only their values are kept in memory.
+    counts
+        Whether the updates will be asked for.
     """
 
     def __init__(
@@ -84,11 +93,13 @@ class Fold:
         size: int,
         assets: int,
         variables: Sequence[str] | None = None,
+        counts: bool = True,
     ) -> None:
         self.shape = (size, assets)
         self.rows = 0
         self.last_seq = 0
-        self._counts: list[tuple[bool, npt.NDArray[np.int64], npt.NDArray[np.int64], CountArray]] = []
+        self._counts: list[tuple[bool, Places, npt.NDArray[np.int64], CountArray]] = []
+        width = np.int32 if size * assets < 1 << 31 else np.int64
         pieces: dict[int, _Pieces] = {}
         choices: dict[int, _Choice] = {}
         arrived = 0
@@ -108,15 +119,16 @@ class Fold:
                 keep = np.flatnonzero((asset >= 0) & (slot >= 0) & (slot < size))
                 at = at[keep]
             replace = bool(row.flags & _REPLACE)
-            if keep is None:
-                self._counts.append((replace, at, top.time, top.count))
-            else:
-                self._counts.append((replace, at, top.time[keep], top.count[keep]))
+            at = at.astype(width)
+            if counts:
+                # Copies: a view would keep the whole block of the row in memory.
+                chosen = slice(None) if keep is None else keep
+                self._counts.append((replace, at, np.array(top.time[chosen]), np.array(top.count[chosen])))
             if choice.empty:
                 continue
             held = pieces[row.shape]
             held.at.append(at)
-            held.order.append(np.arange(arrived, arrived + len(at)))
+            held.order.append(arrived)
             held.replace.append(replace)
             arrived += len(at)
             held.f4.append(_cut(block.values_f4(row, choice.layout), choice.f4, keep))
@@ -136,8 +148,10 @@ class Fold:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the values held."""
-        return sum(p.f4.nbytes + p.f8.nbytes + (0 if p.quality is None else p.quality.nbytes) for p in self._parts)
+        """Bytes held."""
+        marks = sum(part.quality.nbytes for part in self._parts if part.quality is not None)
+        values = sum(part.at.nbytes + part.f4.nbytes + part.f8.nbytes for part in self._parts)
+        return marks + values + sum(at.nbytes + when.nbytes + n.nbytes for _, at, when, n in self._counts)
 
     def has_quality(self, name: str) -> bool:
         """Whether a row has a quality other than good in a sample with this variable."""
@@ -179,7 +193,7 @@ class Fold:
                 flat += _distinct(places, times, numbers, flat.size)
         return np.minimum(total, MOST).astype(np.uint16)
 
-    def _sent(self, name: str) -> tuple[npt.NDArray[np.int64], FloatArray, CountArray | None]:
+    def _sent(self, name: str) -> tuple[Places, FloatArray, CountArray | None]:
         """Places, values and quality of what the samples sent of a variable, in order of arrival."""
         found = self._column(name)
         if found is None:
@@ -194,9 +208,7 @@ class Fold:
             return at, column, marks
         return at[sent], column[sent], None if marks is None else marks[sent]
 
-    def _column(
-        self, name: str
-    ) -> tuple[npt.NDArray[np.int64], FloatArray, CountArray | None, npt.NDArray[np.bool_] | None] | None:
+    def _column(self, name: str) -> tuple[Places, FloatArray, CountArray | None, npt.NDArray[np.bool_] | None] | None:
         parts = [part for part in self._parts if name in part.where]
         if not parts:
             return None
@@ -221,9 +233,7 @@ class Fold:
         return at, column, marks, replace
 
 
-def _distinct(
-    places: npt.NDArray[np.int64], times: npt.NDArray[np.int64], numbers: CountArray, size: int
-) -> npt.NDArray[np.int64]:
+def _distinct(places: Places, times: npt.NDArray[np.int64], numbers: CountArray, size: int) -> npt.NDArray[np.int64]:
     """Samples of distinct source times at each of ``size`` places."""
     total = np.bincount(places, weights=numbers, minlength=size).astype(np.int64)
     several = np.bincount(places[numbers > 0], minlength=size)[places] > 1
@@ -287,11 +297,14 @@ def _join(choice: _Choice, held: _Pieces) -> _Part:
             ],
             axis=1,
         )
+    runs = [(first, len(at)) for first, at in zip(held.order, held.at, strict=True)]
+    at, f4 = np.concatenate(held.at), np.concatenate(held.f4, axis=1)
+    held.f4.clear()  # where all of a block is wanted, these are views that keep it in memory
     return _Part(
-        at=np.concatenate(held.at),
-        order=np.concatenate(held.order),
+        at=at,
+        runs=runs,
         replace=replace,
-        f4=np.concatenate(held.f4, axis=1),
+        f4=f4,
         f8=np.concatenate(held.f8, axis=1),
         quality=marks,
         where=choice.where,

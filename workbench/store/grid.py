@@ -12,6 +12,10 @@ from workbench.model.samples import NS, SeriesKey
 _LENGTHS = (1, 10, 60, 600, 3_600, 4 * 3_600, 86_400, 30 * 86_400)
 #: Most slots in a chunk.
 _MOST_SLOTS = 4_320
+#: Most values of all assets and variables in a chunk of time, as long as it is longer than ten minutes: the
+#: journal holds that many before they go to the store.
+_MOST_VALUES = 96_000_000
+_LEAST_LENGTH = 600 * NS
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,25 @@ class Grid:
         return chunk * self.span
 
 
-def chunk_slots(step: int) -> int:
-    """Slots in a chunk of a series with slots of ``step`` ns.
+def chunk_slots(step: int, width: int = 1) -> int:
+    """Slots in a chunk of a series with slots of ``step`` ns and ``width`` values (assets × variables) in a slot.
 
     The longest of 1 s, 10 s, 1 min, 10 min, 1 h, 4 h, 1 d, 30 d with at most 4,320 slots: an hour at 1 s
-    (3,600), four hours at 5 s (2,880) and 10 s, a day at 1 min (1,440), thirty days at 10 min (4,320).
+    (3,600), four hours at 5 s (2,880) and 10 s, a day at 1 min (1,440), thirty days at 10 min (4,320). Shorter
+    for a very large site, down to ten minutes: 96 million values at most, where that can be.
     """
     lengths = [seconds * NS // step for seconds in _LENGTHS if seconds * NS % step == 0]
-    return max((slots for slots in lengths if 1 <= slots <= _MOST_SLOTS), default=min([*lengths, _MOST_SLOTS]))
+    fitting = [slots for slots in lengths if 1 <= slots <= _MOST_SLOTS]
+    if not fitting:
+        return max(1, min([*lengths, _MOST_SLOTS]))
+    small = [slots for slots in fitting if slots * width <= _MOST_VALUES]
+    least = min((slots for slots in fitting if slots * step >= _LEAST_LENGTH), default=max(fitting))
+    return max([least, *small])
 
 
 @lru_cache(maxsize=1024)
-def grid_of(cadence: str) -> Grid:
-    """The grid of a cadence such as ``1s`` or ``10min``.
+def grid_of(cadence: str, slots: int = 0) -> Grid:
+    """The grid of a cadence such as ``1s`` or ``10min``, in chunks of ``slots`` (of a small site by default).
 
     Raises
     ------
@@ -68,7 +78,7 @@ def grid_of(cadence: str) -> Grid:
     from workbench.model.time import Cadence
 
     step = int(Cadence.parse(cadence).ns)
-    return Grid(step, max(1, chunk_slots(step)))
+    return Grid(step, slots or chunk_slots(step))
 
 
 def series_key(text: str | SeriesKey) -> SeriesKey:

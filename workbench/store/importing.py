@@ -44,14 +44,13 @@ def import_dataset(site: SiteStore, key: SeriesKey, data: xr.Dataset, *, wait: f
         data = data.isel(time=order)
     data = data.transpose("time", "asset", ...)
     assets = [str(name) for name in data["asset"].values]
-    grid = grid_of(key.cadence)
     values = chunks = 0
     with site.telemetry.transaction(f"import {key}", wait=wait) as change:
         old = change.before.group(key)
         group = change.prepare(key, int(slots[0]), int(slots[-1]), assets, variables)
         places = {name: place for place, name in enumerate(group.assets)}
         columns = np.array([places[name] for name in assets])
-        numbers = slots // grid.span
+        numbers = slots // group.grid.span
         for number in np.unique(numbers):
             first, stop = np.searchsorted(numbers, [number, number + 1])
             part = data.isel(time=slice(int(first), int(stop)))

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,11 @@ from workbench.model.errors import InputError
 from workbench.model.samples import Batch, SeriesKey, Shape
 from workbench.store import block
 from workbench.store.block import Row
-from workbench.store.grid import grid_of
+from workbench.store.grid import chunk_slots, grid_of
 from workbench.store.journal_view import ID_AND_LAST, JournalView, Names
 
 #: Written into a new journal; a newer program may refuse or convert an older file by it.
-FORMAT = 1
+FORMAT = 2
 #: Pages of the WAL after which the appending process itself folds it into the file; the keeper does it
 #: sooner, so that no append pays for it.
 _CHECKPOINT_PAGES = 8_000
@@ -38,7 +38,7 @@ _CHECKPOINT_PAGES = 8_000
 _TRIM_BYTES = 8 << 20
 _SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE series(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE series(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, slots INTEGER NOT NULL);
 CREATE TABLE shapes(id INTEGER PRIMARY KEY, series INTEGER NOT NULL, content TEXT NOT NULL, UNIQUE(series, content));
 CREATE TABLE assets(id INTEGER PRIMARY KEY, series INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE(series, name));
 CREATE TABLE rows(
@@ -61,10 +61,14 @@ class Journal:
     ----------
     path
         ``<store>/<site>/journal.sqlite``.
+    stored
+        Slots in a chunk of a series in the store, 0 where it holds nothing of it; a new series takes the same.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, stored: Callable[[SeriesKey], int] | None = None) -> None:
         self.path = Path(path)
+        self._stored = stored
+        self._expected: dict[SeriesKey, int] = {}
         self.names = Names()
         #: seq -> what was found, for rows that do not match their checksum
         self.damaged: dict[int, str] = {}
@@ -75,6 +79,10 @@ class Journal:
         self._writer: sqlite3.Connection | None = None
 
     # -- writing --------------------------------------------------------------------------------------
+
+    def expect(self, key: SeriesKey, assets: int) -> None:
+        """Say how many assets a series will have: that decides how long its chunks are when it begins."""
+        self._expected[key] = assets
 
     def append(self, batches: Sequence[Batch], *, meta: Mapping[str, Any] | None = None) -> int:
         """Write batches durably, all or none, and return the number of the last.
@@ -224,8 +232,8 @@ class Journal:
 
     def _encoded(self, connection: sqlite3.Connection, batch: Batch) -> Iterator[tuple[object, ...]]:
         key = batch.shape.key
-        grid = grid_of(key.cadence)
-        series, shape = self._series_id(connection, key), self._shape_id(connection, batch.shape)
+        series, shape = self._series_id(connection, batch), self._shape_id(connection, batch.shape)
+        grid = self.names.grid(key)
         ids = self._asset_numbers(connection, key, batch)
         for part in _by_chunk(batch, grid.span):
             if not len(part):
@@ -235,9 +243,14 @@ class Journal:
             facts = (shape, slot_min, slot_max, len(part), flags)
             yield series, grid.chunk(slot_min), *facts, block.checksum(facts, data), data
 
-    def _series_id(self, connection: sqlite3.Connection, key: SeriesKey) -> int:
+    def _series_id(self, connection: sqlite3.Connection, batch: Batch) -> int:
+        key = batch.shape.key
         if key not in self.names.series_ids:
-            connection.execute("INSERT OR IGNORE INTO series(name) VALUES (?)", [str(key)])
+            slots = self._stored(key) if self._stored is not None else 0
+            if not slots:
+                assets = max(self._expected.get(key, 0), len(batch.assets))
+                slots = chunk_slots(grid_of(key.cadence).step, assets * len(batch.shape.variables))
+            connection.execute("INSERT OR IGNORE INTO series(name, slots) VALUES (?, ?)", [str(key), slots])
             self.names.load(connection)
         return self.names.series_ids[key]
 
@@ -418,7 +431,13 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("COMMIT")
     (found,) = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     if int(found) != FORMAT:
-        raise InputError("journal of another format", file=path, found=found, expected=str(FORMAT))
+        raise InputError(
+            "journal of another format",
+            file=path,
+            found=found,
+            expected=str(FORMAT),
+            hint="another version of the workbench wrote it: read it with that one, or move it away",
+        )
 
 
 def _by_chunk(batch: Batch, span: int) -> Iterator[Batch]:

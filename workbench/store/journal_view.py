@@ -13,7 +13,7 @@ import numpy.typing as npt
 from workbench.model.samples import Batch, SeriesKey, Shape
 from workbench.store import block
 from workbench.store.block import Row
-from workbench.store.grid import grid_of
+from workbench.store.grid import Grid, grid_of
 
 _COLUMNS = "seq, series, shape, slot_min, slot_max, n, flags, crc, block"
 ID_AND_LAST = (
@@ -40,6 +40,7 @@ class Names:
     def __init__(self) -> None:
         self.series: dict[int, SeriesKey] = {}
         self.series_ids: dict[SeriesKey, int] = {}
+        self.slots: dict[SeriesKey, int] = {}  #: slots in a chunk of each series
         self.shapes: dict[int, Shape] = {}
         self.shape_ids: dict[Shape, int] = {}
         self.assets: dict[SeriesKey, tuple[str, ...]] = {}
@@ -49,10 +50,10 @@ class Names:
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read what was added since."""
-        for number, name in connection.execute(
-            "SELECT id, name FROM series WHERE id > ?", [max(self.series, default=0)]
+        for number, name, slots in connection.execute(
+            "SELECT id, name, slots FROM series WHERE id > ?", [max(self.series, default=0)]
         ):
-            self.add_series(number, SeriesKey.parse(name))
+            self.add_series(number, SeriesKey.parse(name), slots)
         known = max(self.shapes, default=0)
         for number, series, content in connection.execute("SELECT * FROM shapes WHERE id > ? ORDER BY id", [known]):
             variables, dtypes = json.loads(content)
@@ -66,9 +67,14 @@ class Names:
         for key in grown:
             self.arrange(key)
 
-    def add_series(self, number: int, key: SeriesKey) -> None:
-        """Take a series in."""
+    def grid(self, key: SeriesKey) -> Grid:
+        """The grid by which the journal's rows of a series are numbered."""
+        return grid_of(key.cadence, self.slots.get(key, 0))
+
+    def add_series(self, number: int, key: SeriesKey, slots: int) -> None:
+        """Take a series in, with ``slots`` in a chunk."""
         self.series[number] = key
+        self.slots[key] = slots
         self.series_ids[key] = number
         self.asset_ids[key] = {}
         self.arrange(key)
@@ -183,7 +189,7 @@ class JournalView:
             wheres.append("chunk = ?")
             values.append(chunk)
         elif start is not None and end is not None:
-            span = grid_of(key.cadence).span
+            span = self.names.grid(key).span
             wheres.append("chunk BETWEEN ? AND ?")
             values += [start // span, (end - 1) // span]
         for where, value in (("seq <= ?", through), ("slot_max >= ?", start), ("slot_min < ?", end)):

@@ -18,7 +18,6 @@ from typing import IO
 from workbench.model.samples import NS, SeriesKey
 from workbench.store.attributes import STATISTICS_CADENCE
 from workbench.store.commit import commit_chunks, trim_applied
-from workbench.store.grid import grid_of
 from workbench.store.retention import Retention, retain
 from workbench.store.site import SiteStore
 from workbench.store.statistics import PERIOD, has_statistics, statistics_batches
@@ -70,7 +69,7 @@ class Keeper:
         alerts) ask for it there.
     backlog
         Values in the journal of one chunk from which on it is committed before it is full, so that a very
-        large site does not pile up hours in the journal.
+        large site whose chunks are long does not pile up hours in the journal.
     retention
         How long snapshots are kept.
     """
@@ -84,7 +83,7 @@ class Keeper:
         settle: float = 60.0,
         late_every: float = 300.0,
         linger: float = 120.0,
-        backlog: int = 64_000_000,
+        backlog: int = 192_000_000,
         retention: Retention | None = None,
     ) -> None:
         self.store = store
@@ -220,7 +219,7 @@ class Keeper:
         found: dict[SeriesKey, list[int]] = {}
         with self.store.view() as view:
             for key in view.journal.series():
-                grid = grid_of(key.cadence)
+                grid = view.journal.names.grid(key)
                 pending = (view.journal.meta(f"statistics {key}") or {}).get("pending", [])
                 # The last ten minutes of a chunk are written when they are computed, after it has ended.
                 settle = self._settle + (self._grace if key.cadence == STATISTICS_CADENCE else 0)

@@ -82,7 +82,8 @@ class SiteView:
         lasts = [chunk.slot_max for chunk in tail] + ([] if group is None else [group.last])
         return SeriesView(
             key,
-            grid_of(key.cadence) if group is None else group.grid,
+            # Rows of the journal are found by its own chunks, whatever those of the store are.
+            names.grid(key) if group is None or key in names.slots else group.grid,
             group,
             assets,
             variables,
@@ -101,6 +102,7 @@ class SiteView:
         size: int,
         variables: Sequence[str] | None = None,
         through: int | None = None,
+        counts: bool = True,
     ) -> Fold:
         """The rows of a chunk that the store does not hold, folded onto ``size`` slots from ``start`` [ns]."""
         grid = grid_of(key.cadence)
@@ -119,7 +121,15 @@ class SiteView:
             if name in known:
                 places[known[name]] = position
         return Fold(
-            rows, names.shapes, places, start=start, step=grid.step, size=size, assets=len(assets), variables=variables
+            rows,
+            names.shapes,
+            places,
+            start=start,
+            step=grid.step,
+            size=size,
+            assets=len(assets),
+            variables=variables,
+            counts=counts,
         )
 
 
@@ -334,6 +344,7 @@ class SeriesSource:
                 size=(end - start) // self.grid.step,
                 variables=group,
                 through=through,
+                counts=group == self._groups[0],
             )
             return Piece(fold, view.snapshot, start, frozenset(group))
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _TABLES = {
     "meta": "key, value",
-    "series": "id, name",
+    "series": "id, name, slots",
     "shapes": "id, series, content",
     "assets": "id, series, name",
     "damaged": "seq, series, chunk, shape, slot_min, slot_max, n, flags, crc, block",

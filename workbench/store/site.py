@@ -66,7 +66,7 @@ class SiteStore:
         self.site = site
         self.folder = self.root / site
         self.journal_path = self.folder / "journal.sqlite"
-        self.journal = Journal(self.journal_path)
+        self.journal = Journal(self.journal_path, stored=self._slots)
         self._telemetry: Telemetry | None = None
         self._snapshots: dict[str, Snapshot] = {}
         self._lock = threading.Lock()
@@ -91,6 +91,15 @@ class SiteStore:
     def close(self) -> None:
         """Close the journal's connections."""
         self.journal.close()
+
+    def _slots(self, key: SeriesKey) -> int:
+        """Slots in a chunk of what the store holds of a series; 0 for none."""
+        try:
+            group = self.telemetry.snapshot().group(key) if self.telemetry.exists() else None
+        except Exception:
+            # A store that cannot be read keeps nobody from collecting; chunks of another length only cost more.
+            return 0
+        return 0 if group is None else group.slots
 
     # -- looking --------------------------------------------------------------------------------------
 

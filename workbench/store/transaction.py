@@ -14,7 +14,7 @@ import zarr
 from workbench.model.quality import quality_attrs, quality_name
 from workbench.model.samples import SeriesKey
 from workbench.store.attributes import count_attrs, variable_attrs
-from workbench.store.grid import grid_of
+from workbench.store.grid import Grid, chunk_slots, grid_of
 from workbench.store.telemetry import COUNT, FORMAT, Group, Snapshot
 
 #: Most bytes of a chunk before compression.
@@ -43,15 +43,27 @@ class Transaction:
         return self._groups.get(key) or self.before.group(key)
 
     def prepare(
-        self, key: SeriesKey, first: int, last: int, assets: Sequence[str], variables: Mapping[str, str]
+        self,
+        key: SeriesKey,
+        first: int,
+        last: int,
+        assets: Sequence[str],
+        variables: Mapping[str, str],
+        *,
+        slots: int = 0,
     ) -> Group:
         """Make room for slots ``first`` to ``last`` [ns], for ``assets`` and ``variables`` (name -> f4 | f8).
 
-        Once per series, before anything is written to it.
+        Once per series, before anything is written to it. A new series gets chunks of ``slots``, or as the
+        number of its values asks for.
         """
         self.changed = True
         old = self.before.group(key)
-        grid = old.grid if old is not None else grid_of(key.cadence)
+        if old is not None:
+            grid = old.grid
+        else:
+            step = grid_of(key.cadence).step
+            grid = Grid(step, slots or chunk_slots(step, len(assets) * len(variables)))
         origin = grid.chunk_start(grid.chunk(first))
         if old is None:
             width = _asset_chunk(len(assets), grid.slots)
