@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from workbench.model.errors import InputError
 from workbench.model.quality import quality_attrs, quality_name
 from workbench.model.samples import SeriesKey
 from workbench.store.attributes import count_attrs, variable_attrs
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 CACHE_BYTES = 256 << 20
 #: Bytes of journal values decoded at once.
 _GROUP_BYTES = 64 << 20
+#: Values of a variable that one task of a lazy Dataset reads at most, where a chunk of the store has fewer.
+_TASK_VALUES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,13 @@ class SeriesSource:
 
     def read(self, name: str, part: str, dtype: str, first: int, stop: int) -> npt.NDArray[Any]:
         """Slots ``first`` to ``stop`` of the Dataset: ``part`` (value, quality, count) of a variable, all assets."""
+        if not self.site.exists():
+            raise InputError(
+                "the store cannot be seen from here",
+                where=f"{self.site.site} {self.key}",
+                found=f"no such folder: {self.site.folder}",
+                hint="every worker of a cluster has to see the store under the same path",
+            )
         at = self.start + first * self.grid.step
         end = self.start + stop * self.grid.step
         low, high = self.grid.chunk(at), self.grid.chunk(end - self.grid.step)
@@ -229,9 +239,13 @@ class SeriesSource:
             found = self._open_chunk(low, name, part, dtype, at, end)
             return self._empty(part, dtype, stop - first) if found is None else found
         out = self._empty(part, dtype, stop - first)
-        for chunk in range(low, high + 1):
+        chunk = low
+        while chunk <= high:
+            after = chunk + 1
+            while chunk not in self.tail and after <= high and after not in self.tail:
+                after += 1  # what only the store holds is read at once
             start = max(at, self.grid.chunk_start(chunk))
-            until = min(end, self.grid.chunk_start(chunk + 1))
+            until = min(end, self.grid.chunk_start(after))
             lines = slice((start - at) // self.grid.step, (until - at) // self.grid.step)
             if chunk in self.tail:
                 found = self._open_chunk(chunk, name, part, dtype, start, until)
@@ -239,6 +253,7 @@ class SeriesSource:
                     out[lines] = found
             else:
                 self._stored(self._snapshot(), name, part, start, until, out[lines])
+            chunk = after
         return out
 
     def quality(self, name: str) -> npt.NDArray[np.uint16] | None:
@@ -412,15 +427,19 @@ def _array(lazy: LazyArray, chunks: tuple[tuple[int, ...], tuple[int, ...]], nam
 
 
 def _time_chunks(source: SeriesSource) -> tuple[int, ...]:
-    """Lengths of the Dataset's chunks along time: the store's own borders."""
+    """Lengths of the Dataset's chunks along time: the store's own, several together where a site is small.
+
+    A task of Dask costs as much as reading some hundred thousand values.
+    """
     if not source.size:
         return (0,)
-    first = (source.grid.chunk_start(source.grid.chunk(source.start) + 1) - source.start) // source.grid.step
+    together = max(1, _TASK_VALUES // (source.grid.slots * max(1, len(source.assets))))
+    slots = source.grid.slots * together
+    first = slots - (source.start // source.grid.step) % slots
     if first >= source.size:
         return (source.size,)
-    rest = source.size - first
-    whole, part = divmod(rest, source.grid.slots)
-    return (first, *[source.grid.slots] * whole, *([part] if part else []))
+    whole, part = divmod(source.size - first, slots)
+    return (first, *[slots] * whole, *([part] if part else []))
 
 
 def _variable_groups(view: SeriesView, variables: Sequence[str]) -> list[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ class SiteStore:
         self._views = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SiteStore, (self.root, self.site)
+        # Another process may have another working directory.
+        return _one_of_each, (self.root.resolve(), self.site)
 
     def __repr__(self) -> str:
         return f"SiteStore({str(self.root)!r}, {self.site!r})"
@@ -419,3 +421,9 @@ def _extent(series: SeriesView, start: int | None, end: int | None) -> tuple[int
     if end is not None:
         stop = min(stop, series.grid.ceil(end))
     return first, max(0, (stop - first) // series.grid.step)
+
+
+@functools.lru_cache(maxsize=64)
+def _one_of_each(root: Path, site: str) -> SiteStore:
+    """The store of a site that came from another process: one for all that came, so that it is opened once."""
+    return SiteStore(root, site)
