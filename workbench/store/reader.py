@@ -311,13 +311,9 @@ class SeriesSource:
             return
         try:
             values = snapshot.read(self.key, array, first, stop)
-        except icechunk.IcechunkError:
-            # Opened long ago: the snapshot has expired. The newest holds all it held.
-            newest = self.site.telemetry.snapshot()
-            if newest.id == snapshot.id:
-                raise
-            self._stored(newest, name, part, low, high, out)
-            return
+        except (icechunk.IcechunkError, KeyError):
+            self.site.expect(snapshot.id)  # opened long ago, it may have expired
+            raise
         if values is None:
             return
         line = (group.origin + first * group.step - low) // self.grid.step

@@ -23,8 +23,9 @@ _NOTE = "retention"
 class Retention:
     """How long snapshots are kept.
 
-    ``all_hours``: every snapshot at least so long, which is how long an opened Dataset stays readable as
-    it was; ``days``: the last snapshot of each day; ``hour``: when at night [h UTC] it is tidied up.
+    ``all_hours``: every snapshot at least so long after the next one took its place, which is how long an
+    opened Dataset stays readable; ``days``: the last snapshot of each day; ``hour``: when at night [h UTC] it
+    is tidied up.
     """
 
     all_hours: float = 24.0
@@ -51,6 +52,8 @@ def retain(site: SiteStore, retention: Retention, *, now: int, force: bool = Fal
             return 0, 0
         if night <= last:
             return 0, 0
+    from workbench.store.telemetry import BRANCH
+
     repository = site.telemetry.repository()
     if repository is None:
         return 0, 0
@@ -58,7 +61,10 @@ def retain(site: SiteStore, retention: Retention, *, now: int, force: bool = Fal
         today = datetime.fromtimestamp(now / NS, UTC)
         _tag_days(repository, today, retention.days)
         older = today - timedelta(hours=retention.all_hours)
-        expired = repository.expire_snapshots(older_than=older)
+        # The one that was the newest at that time has been readable by its name until later: it stays.
+        written = [one.written_at for one in repository.ancestry(branch=BRANCH)]
+        oldest = max((when for when in written if when <= older), default=older)
+        expired = repository.expire_snapshots(older_than=oldest)
         collected = repository.garbage_collect(older).bytes_deleted if expired else 0
     site.journal.append([], meta={_NOTE: night})
     return len(expired), int(collected)

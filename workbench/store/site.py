@@ -149,7 +149,8 @@ class SiteStore:
 
         Journal and store together, as they are now; values are read when computed. Time is a regular grid
         from the first to the last slot of the series inside ``time``; NaN where nothing came. Late samples
-        that arrive after opening may show in what is computed later.
+        of an hour that is still in the journal may show in what is computed later. It stays readable for a day
+        after the store went on; computing it later raises an InputError that says so.
 
         Parameters
         ----------
@@ -365,7 +366,13 @@ class SiteStore:
     # -- inside ---------------------------------------------------------------------------------------
 
     def snapshot_by_id(self, snapshot: str) -> Snapshot:
-        """The store as it was at a commit; where that has expired, as it is now."""
+        """The store as it was at a commit; as it is now where there was none.
+
+        Raises
+        ------
+        InputError
+            The snapshot has expired.
+        """
         with self._lock:
             found = self._snapshots.get(snapshot)
         if found is not None:
@@ -374,11 +381,25 @@ class SiteStore:
             return self.telemetry.snapshot()
         try:
             found = self.telemetry.snapshot(at=snapshot)
-        except InputError:
-            return self.telemetry.snapshot()
+        except Exception:
+            self.expect(snapshot)
+            raise
         with self._lock:
             self._snapshots[snapshot] = found
         return found
+
+    def expect(self, snapshot: str) -> None:
+        """Raise the InputError for a Dataset whose snapshot has expired; nothing where it has not."""
+        if not snapshot or self.telemetry.holds(snapshot):
+            return
+        # The newest state would do for most of it. But it may hold other values, and none where something was
+        # forgotten: half of an analysis would be of one state, half of another, and nobody would know.
+        raise InputError(
+            "what was opened has expired",
+            where=self.site,
+            found=f"snapshot {snapshot}",
+            hint="open it again: a state can be read for a day after the next one took its place",
+        )
 
     def unknown(self, key: SeriesKey, view: SiteView) -> None:
         """Raise the InputError for a series that is not there."""

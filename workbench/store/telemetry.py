@@ -233,6 +233,20 @@ class Telemetry:
                 ) from error
             raise TelemetryError(f"{self.folder}: {_first_line(error)}") from error
 
+    def holds(self, snapshot: str) -> bool:
+        """Whether a snapshot has not expired."""
+        # By the files: an open repository remembers what it has read of those that are gone.
+        if not (self.folder / "snapshots" / snapshot).exists():
+            return False
+        repository = Telemetry(self.folder)._open()
+        if repository is None:
+            return False
+        try:
+            tagged = {repository.lookup_tag(tag) for tag in repository.list_tags()}
+            return snapshot in tagged or any(one.id == snapshot for one in repository.ancestry(branch=BRANCH))
+        except icechunk.IcechunkError:
+            return True  # not expired, but damaged
+
     @contextlib.contextmanager
     def transaction(self, message: str, *, wait: float = 0.0) -> Iterator[Transaction]:
         """Change the store: all of it in one commit when the block ends, nothing where it fails.
