@@ -22,8 +22,8 @@ from benchmarks.figures import Figure, peak_memory_mb
 
 #: What a fiftieth of the full load does in a test of this module.
 SCALE = float(os.environ.get("SCALE_OF_LOAD", "1"))
-#: An open chunk is folded whole, so memory grows with the hours of it: an hour of all panels would not fit in 24 GB.
-FULL_HOURS = 0.2
+#: Hours of the whole portfolio; memory does not grow with them, once a chunk is full.
+FULL_HOURS = 1.0
 
 
 def figures() -> Iterator[Figure]:

@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 
 from workbench.collect.changes import StatusWatch
+from workbench.collect.clock import OwnClock
 from workbench.model.quality import Quality
 from workbench.model.samples import NS, Batch, Event, Sample, SeriesKey, Shape
 from workbench.model.time import Cadence
@@ -80,6 +81,8 @@ class SiteIntake:
         Seconds between flushes.
     recall
         Gives a note that ``append`` wrote in this life or an earlier one; None where there is none.
+    clock
+        The machine's own.
     """
 
     def __init__(
@@ -91,8 +94,10 @@ class SiteIntake:
         every: float = 0.2,
         most_waiting: int = 1_000_000,
         recall: Callable[[str], Any] | None = None,
+        clock: OwnClock | None = None,
     ) -> None:
         self.site = site
+        self._clock = clock or OwnClock()
         self.counts = IntakeCounts()
         self._append = append
         self._record = record
@@ -116,11 +121,11 @@ class SiteIntake:
 
     def put(self, samples: Sequence[Sample]) -> Awaitable[None]:
         """Take samples; the returned awaitable is done when the journal has them."""
-        now = time.time_ns()
+        now = self._clock.now()
         counts = self.counts
         for sample in samples:
             sample.received = sample.received or now
-            if not now - MOST_BEHIND <= sample.time <= now + MOST_AHEAD:
+            if not self._clock.believable(sample.time, behind=MOST_BEHIND, ahead=MOST_AHEAD):
                 self._mistrust(sample)
             key = sample.shape.key
             newest = self._newest.get((key, sample.asset), 0)

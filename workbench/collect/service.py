@@ -17,10 +17,12 @@ from typing import IO, Any
 
 import structlog
 
+from workbench.collect.clock import OwnClock
 from workbench.collect.devices import DeviceWatch
 from workbench.collect.health import HealthFile
 from workbench.collect.intake import SiteIntake
 from workbench.model.errors import InputError
+from workbench.model.samples import Event
 from workbench.sources.base import Source
 from workbench.store import Journal, Records, SiteStore
 
@@ -64,6 +66,8 @@ class Collector:
         Seconds between two writes to the journal.
     keeper
         Whether to run the keeper process.
+    clock
+        The machine's own.
 
     Raises
     ------
@@ -71,7 +75,15 @@ class Collector:
         There is nothing to collect, or another collector already serves one of the sites.
     """
 
-    def __init__(self, root: Path, sources: Sequence[Source], *, flush: float = 0.2, keeper: bool = True) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sources: Sequence[Source],
+        *,
+        flush: float = 0.2,
+        keeper: bool = True,
+        clock: OwnClock | None = None,
+    ) -> None:
         if not sources:
             raise InputError(
                 "no live source to collect from",
@@ -79,6 +91,7 @@ class Collector:
                 hint="see: workbench catalog list",
             )
         self.root = root
+        self.clock = clock or OwnClock()
         self.started = time.time_ns()
         self.records = Records(root / "records.sqlite")
         self.sites: dict[str, _Site] = {}
@@ -122,7 +135,7 @@ class Collector:
             with journal.view() as view:
                 return view.meta(key)
 
-        intake = SiteIntake(site, journal.append, self.records.add_events, every=flush, recall=recall)
+        intake = SiteIntake(site, journal.append, self.records.add_events, every=flush, recall=recall, clock=self.clock)
         return _Site(site, folder, sources, intake, journal, HealthFile(folder), lock, DeviceWatch(site))
 
     # -- running --------------------------------------------------------------------------------------
@@ -147,6 +160,7 @@ class Collector:
             on_ready()
         try:
             while not self._stop.is_set():
+                self._watch_clock()
                 self._watch_devices()
                 self._write_health()
                 self._watch_keeper()
@@ -206,6 +220,15 @@ class Collector:
 
     # -- health ---------------------------------------------------------------------------------------
 
+    def _watch_clock(self) -> None:
+        by = self.clock.step()
+        if by:
+            way = "forward" if by > 0 else "back"
+            text = f"The clock of the collector's machine was set {way} by {abs(by) / 1e9:.1f} s"
+            log.warning("the machine's clock was set", seconds=round(by / 1e9, 1))
+            for site in self.sites.values():
+                site.intake.event(Event(site.name, "", self.clock.now(), "clock", "set", way, text, "medium"))
+
     def _watch_devices(self) -> None:
         now = time.time_ns()
         for site in self.sites.values():
@@ -228,6 +251,7 @@ class Collector:
                 "journal_backlog_s": round(site.intake.backlog, 3),
                 "keeper": self._keeper is not None and self._keeper.poll() is None,
                 "keeper_restarts": self._keeper_restarts,
+                "clock_steps": self.clock.steps,
                 **dataclasses.asdict(counts),
             }
             try:
