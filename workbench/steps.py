@@ -7,11 +7,14 @@ parameters, so that notebook, pipeline file and editor share one definition.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
+import logging
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +31,27 @@ HOMES = ("workbench.transforms",)
 ENTRY_POINTS = "workbench.steps"
 
 _steps: dict[str, Step] = {}
+_remarks: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
+
+
+def remark(text: str) -> None:
+    """Say what a step assumed or left out, for the one who reads the result; told once."""
+    told = _remarks.get()
+    if told is None:
+        logging.getLogger("workbench.steps").info(text)
+    elif text not in told:
+        told.append(text)
+
+
+@contextlib.contextmanager
+def remarks() -> Iterator[list[str]]:
+    """What steps remark inside the block, in order."""
+    told: list[str] = []
+    token = _remarks.set(told)
+    try:
+        yield told
+    finally:
+        _remarks.reset(token)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,46 @@ async def test_what_has_no_room_is_counted_as_dropped_oldest_first():
     assert disk.values() == [2.0, 3.0, 4.0]
 
 
+async def test_a_journal_that_is_slow_fills_no_more_memory_than_there_is_room():
+    """Nothing fails here: samples only come faster than they are written."""
+    disk = Disk()
+    sink = intake(disk, most_waiting=50, most_values=60)
+    for number in range(100):
+        sink.put([sample(value=float(number))])
+        sink.put([sample("T2", value=1000.0 + number)], held=True)
+        assert sink.waiting <= 30 + number + 1  # two values each
+    assert sink.counts.dropped == 70
+    assert await sink.flush()
+    values = disk.values()
+    assert [value for value in values if value < 1000] == [float(number) for number in range(70, 100)]
+    assert [value for value in values if value >= 1000] == [1000.0 + number for number in range(100)]
+
+
+async def test_what_is_put_back_stays_before_what_came_meanwhile():
+    disk = Disk()
+    disk.full = True
+    sink = intake(disk)
+    for number in range(3):
+        sink.put([sample(value=float(number))], held=number == 1)
+        assert not await sink.flush()
+    disk.full = False
+    assert await sink.flush()
+    assert disk.values() == [0.0, 1.0, 2.0]
+
+
+async def test_events_that_have_no_room_are_counted(monkeypatch):
+    monkeypatch.setattr("workbench.collect.intake._MOST_EVENTS", 3)
+    disk = Disk()
+    sink = intake(disk)
+    with capture_logs() as logs:
+        for number in range(5):
+            sink.event(Event("site", "T1", number, "test", "tick"))
+    await sink.flush()
+    assert [event.time for event in disk.events] == [2, 3, 4]
+    assert sink.counts.dropped_events == 2
+    assert len([line for line in logs if line["event"] == "events dropped"]) == 1
+
+
 async def test_stopping_writes_what_is_left():
     disk = Disk()
     sink = intake(disk)

@@ -27,7 +27,7 @@ class Sink:
         self.notes: dict[str, object] = {}
         self._durable = durable
 
-    def put(self, samples: Sequence[Sample]):
+    def put(self, samples: Sequence[Sample], *, held: bool = False):
         self.samples.extend(samples)
         self.arrived.extend([time.monotonic()] * len(samples))
         future = asyncio.get_running_loop().create_future()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ MOST_AHEAD = 60 * NS
 MOST_BEHIND = 30 * 86_400 * NS
 
 
-#: Seconds between two words about samples that are dropped.
+#: Seconds between two words about samples, or events, that are dropped.
 _TELL_EVERY = 10.0
 #: Seconds between two of the last tries to write before the end.
 _LAST_PAUSE = 0.5
@@ -67,8 +68,8 @@ class SiteIntake:
     """Sink of all sources of one site.
 
     Samples put between two flushes are written together: one transaction, one fsync, however many sources
-    there are. Until the journal has them they stay here; where the disk is full they wait, up to
-    ``most_waiting`` samples.
+    there are. Until the journal has them they stay here, whether it is slow or the disk is full: what sources
+    hold back for always, of the rest up to ``most_waiting`` samples and ``most_values`` values.
 
     Parameters
     ----------
@@ -93,6 +94,7 @@ class SiteIntake:
         *,
         every: float = 0.2,
         most_waiting: int = 1_000_000,
+        most_values: int = 50_000_000,
         recall: Callable[[str], Any] | None = None,
         clock: OwnClock | None = None,
     ) -> None:
@@ -102,10 +104,10 @@ class SiteIntake:
         self._append = append
         self._record = record
         self._every = every
-        self._most_waiting = most_waiting
+        self._most_waiting, self._most_values = most_waiting, most_values
         self._recall = recall
-        self._waiting: list[Sample] = []
-        self._writing: list[Sample] = []
+        self._waiting = _Room()
+        self._writing = _Room()
         self._events: list[Event] = []
         self._notes: dict[str, Any] = {}
         self._states: dict[str, Any] = {}
@@ -115,12 +117,15 @@ class SiteIntake:
         self._watch = StatusWatch(site, self.recall)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"journal-{site}")
         self._closing = asyncio.Event()
-        self._dropped_told = -math.inf
+        self._dropped_told = self._events_told = -math.inf
 
     # -- the Sink -------------------------------------------------------------------------------------
 
-    def put(self, samples: Sequence[Sample]) -> Awaitable[None]:
-        """Take samples; the returned awaitable is done when the journal has them."""
+    def put(self, samples: Sequence[Sample], *, held: bool = False) -> Awaitable[None]:
+        """Take samples; the returned awaitable is done when the journal has them.
+
+        Those that are not ``held`` may be given up where there is no room for them; that is counted.
+        """
         now = self._clock.now()
         counts = self.counts
         for sample in samples:
@@ -138,15 +143,17 @@ class SiteIntake:
             else:
                 step = self._steps.get(key) or self._steps.setdefault(key, Cadence.parse(key.cadence).ns)
                 counts.late += sample.time // step < newest // step
-            self._events.extend(self._watch.changes(sample))
-        self._waiting.extend(samples)
+            if changes := self._watch.changes(sample):
+                self._keep_events([], *changes)
+        self._waiting.put(samples, held=held)
+        self._make_room()
         if self._durable is None:
             self._durable = asyncio.get_running_loop().create_future()
         return asyncio.shield(self._durable)
 
     def event(self, event: Event) -> None:
         """Take an event."""
-        self._events.append(event)
+        self._keep_events([], event)
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a note in one transaction with the samples put before it since the last flush."""
@@ -193,25 +200,26 @@ class SiteIntake:
             return True
         self._states |= self._watch.notes()
         states = dict(self._states)
-        samples, self._waiting = self._waiting, []
+        room, self._waiting = self._waiting, _Room()
+        samples = room.samples()
         events, self._events = self._events, []
         notes, self._notes = self._notes, {}
         durable, self._durable = self._durable, None
         loop = asyncio.get_running_loop()
         if samples or notes:
-            self._writing = samples
+            self._writing = room
             try:
                 began = time.perf_counter()
                 batches, seq = await loop.run_in_executor(self._writer, self._write, samples, notes)
             except Exception as error:
-                self._writing = []
-                self._keep(samples, events, notes, durable)
+                self._writing = _Room()
+                self._keep(room, events, notes, durable)
                 message = f"{type(error).__name__}: {error}"
                 if message != self.counts.journal_error:
                     log.error("journal refused a batch", site=self.site, error=message, waiting=len(self._waiting))
                 self.counts.journal_error = message
                 return False
-            self._writing = []
+            self._writing = _Room()
             counts = self.counts
             counts.append_ms = max(counts.append_ms * 0.98, (time.perf_counter() - began) * 1e3)
             counts.samples += len(samples)
@@ -246,7 +254,7 @@ class SiteIntake:
     @property
     def backlog(self) -> float:
         """Seconds for which the oldest sample has been waiting."""
-        oldest = next((samples[0] for samples in (self._writing, self._waiting) if samples), None)
+        oldest = self._writing.oldest or self._waiting.oldest
         return 0.0 if oldest is None else max(0.0, (time.time_ns() - oldest.received) / 1e9)
 
     @property
@@ -260,9 +268,9 @@ class SiteIntake:
     def _give_up(self) -> None:
         """The end: what could not be written until now is lost, and that is said."""
         if self._waiting:
-            samples, self._waiting = self._waiting, []
+            room, self._waiting = self._waiting, _Room()
             self._dropped_told = -math.inf
-            self._drop(samples, "the journal did not take them before the stop")
+            self._drop(room.samples(), "the journal did not take them before the stop")
         if self._events:
             log.error("events given up", site=self.site, events=len(self._events))
             self.counts.dropped_events += len(self._events)
@@ -284,35 +292,44 @@ class SiteIntake:
                 error=counts.journal_error,
             )
 
-    def _keep_events(self, events: list[Event]) -> None:
-        self._events[:0] = events
+    def _keep_events(self, before: list[Event], *after: Event) -> None:
+        """Put events before and after those that wait, as far as there is room."""
+        self._events[:0] = before
+        self._events.extend(after)
         surplus = len(self._events) - _MOST_EVENTS
-        if surplus > 0:
-            del self._events[:surplus]
-            self.counts.dropped_events += surplus
+        if surplus <= 0:
+            return
+        del self._events[:surplus]
+        self.counts.dropped_events += surplus
+        now = time.monotonic()
+        if now - self._events_told >= _TELL_EVERY:
+            self._events_told = now
             log.error("events dropped", site=self.site, events=self.counts.dropped_events)
 
     def _keep(
         self,
-        samples: list[Sample],
+        room: _Room,
         events: list[Event],
         notes: dict[str, Any],
         durable: asyncio.Future[None] | None,
     ) -> None:
-        self._waiting[:0] = samples
+        self._waiting = room.followed_by(self._waiting)
         self._keep_events(events)
         self._notes = notes | self._notes
-        surplus = len(self._waiting) - self._most_waiting
-        if surplus > 0:
-            lost = self._waiting[:surplus]
-            del self._waiting[:surplus]
-            self._drop(lost, "neither disk nor memory had room")
+        self._make_room()
         if durable is None:
             return
         if self._durable is None:
             self._durable = durable
         else:  # new samples came meanwhile: both wait for the same next flush
             self._durable.add_done_callback(lambda _: None if durable.done() else durable.set_result(None))
+
+    def _make_room(self) -> None:
+        lost = self._waiting.give_up(
+            self._most_waiting - self._writing.loose_samples, self._most_values - self._writing.loose_values
+        )
+        if lost:
+            self._drop(lost, "neither disk nor memory had room")
 
     def _mistrust(self, sample: Sample) -> None:
         """Put a sample with an impossible time into the slot of its arrival, flagged."""
@@ -322,6 +339,56 @@ class SiteIntake:
         sent = ~np.isnan(sample.values) | (flags != 0)
         sample.quality = np.where(sent, flags | np.uint16(Quality.CLOCK), flags)
         sample.time = sample.received
+
+
+class _Room:
+    """Samples that wait, in the order in which they came; those that are loose may be given up."""
+
+    def __init__(self) -> None:
+        self._held: deque[tuple[int, Sample]] = deque()
+        self._loose: deque[tuple[int, Sample]] = deque()
+        self._next = 0
+        self.loose_values = 0
+
+    def __len__(self) -> int:
+        return len(self._held) + len(self._loose)
+
+    @property
+    def loose_samples(self) -> int:
+        return len(self._loose)
+
+    @property
+    def oldest(self) -> Sample | None:
+        return min((queue[0] for queue in (self._held, self._loose) if queue), default=(0, None))[1]
+
+    def put(self, samples: Sequence[Sample], *, held: bool) -> None:
+        (self._held if held else self._loose).extend(enumerate(samples, self._next))
+        self._next += len(samples)
+        if not held:
+            self.loose_values += sum(len(sample.values) for sample in samples)
+
+    def samples(self) -> list[Sample]:
+        found = [*self._held, *self._loose]
+        if self._held and self._loose:
+            found.sort(key=lambda each: each[0])
+        return [sample for _, sample in found]
+
+    def followed_by(self, other: _Room) -> _Room:
+        """What is here and then what is in ``other``."""
+        self._held.extend((self._next + number, sample) for number, sample in other._held)
+        self._loose.extend((self._next + number, sample) for number, sample in other._loose)
+        self._next += other._next
+        self.loose_values += other.loose_values
+        return self
+
+    def give_up(self, most_samples: int, most_values: int) -> list[Sample]:
+        """The oldest loose samples, until no more than so many are left of them and of their values."""
+        lost = []
+        while self._loose and (len(self._loose) > most_samples or self.loose_values > most_values):
+            _, sample = self._loose.popleft()
+            self.loose_values -= len(sample.values)
+            lost.append(sample)
+        return lost
 
 
 def to_batches(samples: Sequence[Sample]) -> list[Batch]:

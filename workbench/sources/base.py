@@ -35,11 +35,13 @@ class Capability(StrEnum):
 class Sink(Protocol):
     """Where a running source puts what it reads."""
 
-    def put(self, samples: Sequence[Sample]) -> Awaitable[None]:
+    def put(self, samples: Sequence[Sample], *, held: bool = False) -> Awaitable[None]:
         """Take samples at once; the returned awaitable is done when they are durable.
 
         The samples are taken by the call itself, whether or not the awaitable is awaited. A source that can
-        hold back its own acknowledgement (MQTT at QoS 1) does so until then; others may ignore it.
+        hold back its own acknowledgement (MQTT at QoS 1) does so until then, and says that they are ``held``:
+        it lets only so many wait, and they are never given up. Of other samples, the oldest are given up and
+        counted where they come faster than they can be stored.
         """
         ...
 

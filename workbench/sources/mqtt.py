@@ -228,6 +228,7 @@ class MqttSource(Source):
         try:
             while True:
                 self._take(await link.messages(), link, sink, waiting)
+                self._miss(link.missed())
         finally:
             # What is on its way to the disk is acknowledged before we leave, so that it need not come again.
             if waiting:
@@ -235,7 +236,8 @@ class MqttSource(Source):
 
     def _take(self, messages: list[Message], link: MqttLink, sink: Sink, waiting: set[asyncio.Future[None]]) -> None:
         """Pass on what is new; acknowledge it when it is durable, and what is not new when that is."""
-        samples: list[Sample] = []
+        # What came at QoS 0, whatever was subscribed to, is held back by nobody.
+        samples: dict[bool, list[Sample]] = {True: [], False: []}
         fresh: dict[tuple[str, int, int], list[Message]] = {}
         useless: list[Message] = []
         for message in messages:
@@ -254,19 +256,22 @@ class MqttSource(Source):
                 fresh[identity].append(message)
             elif pending is None or (pending.done() and (pending.cancelled() or pending.exception())):
                 fresh[identity] = [message]
-                samples.append(sample)
+                samples[message.qos > 0].append(sample)
                 self.health.device(sample.asset).took(sample)
                 self._text_events(sample, texts, sink)
             else:
                 self._acknowledge_when(pending, link, [message], waiting)
         link.acknowledge(useless)
-        if samples:
-            durable = asyncio.ensure_future(sink.put(samples))
+        for held, part in samples.items():
+            if not part:
+                continue
+            durable = asyncio.ensure_future(sink.put(part, held=held))
+            news = {identity: copies for identity, copies in fresh.items() if (copies[0].qos > 0) is held}
             if self._decoder.has_time:
-                self._seen.update(dict.fromkeys(fresh, durable))
-                while len(self._seen) > _REMEMBERED * len(self.assets):
-                    self._seen.popitem(last=False)
-            self._acknowledge_when(durable, link, [m for copies in fresh.values() for m in copies], waiting)
+                self._seen.update(dict.fromkeys(news, durable))
+            self._acknowledge_when(durable, link, [m for copies in news.values() for m in copies], waiting)
+        while len(self._seen) > _REMEMBERED * len(self.assets):
+            self._seen.popitem(last=False)
 
     def _is_old(self, message: Message, sample: Sample) -> bool:
         """Whether a message is a retained one that tells nothing newer than what is known."""
@@ -331,6 +336,11 @@ class MqttSource(Source):
         messages: list[Message],
         waiting: set[asyncio.Future[None]],
     ) -> None:
+        # Nobody waits for our word at QoS 0: nothing of it is kept until then.
+        messages = [message for message in messages if message.qos]
+        if not messages:
+            return
+
         def done(future: asyncio.Future[None]) -> None:
             waiting.discard(future)
             if not future.cancelled() and future.exception() is None:
@@ -353,6 +363,14 @@ class MqttSource(Source):
         place = (self._template.match(message.topic) or {}).get("asset", self._only)
         asset = self._assets.get(place, self.assets[0])
         self.health.device(asset).failed(f"{message.topic}: {error}")
+
+    def _miss(self, missed: Mapping[str, int]) -> None:
+        for topic, count in missed.items():
+            asset = self._assets.get((self._template.match(topic) or {}).get("asset", self._only))
+            if asset is not None:
+                health = self.health.device(asset)
+                health.missed += count
+                health.failed(f"{topic}: messages come faster than they can be read", health.state)
 
     def _lost(self, error: Exception) -> None:
         for asset in self.assets:

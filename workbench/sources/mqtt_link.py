@@ -77,6 +77,10 @@ class MqttLink:
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: dict[int, asyncio.Future[None]] = {}
         self._lost = ""
+        self._came = self._acknowledged = 0  # messages at QoS 1, each counted by one thread
+        self._closing = False
+        self._missed: dict[str, int] = {}
+        self._counting = threading.Lock()
         five = broker.version == "5"
         self._client = Client(
             CallbackAPIVersion.VERSION2,
@@ -154,16 +158,26 @@ class MqttLink:
                 batch.append(self._arrived.popleft())
         return batch
 
+    def missed(self) -> dict[str, int]:
+        """By topic, how many messages had no room since the last call."""
+        if not self._missed:
+            return {}
+        with self._counting:
+            missed, self._missed = self._missed, {}
+        return missed
+
     def acknowledge(self, messages: Iterable[Message]) -> None:
         """Tell the broker that it may forget these messages."""
         if self._lost:
             return  # numbers are of their connection: the broker will send these again
         for message in messages:
             if message.qos:
+                self._acknowledged += 1
                 self._client.ack(message.number, message.qos)
 
     async def close(self) -> None:
         """Say good-bye and leave."""
+        self._closing = True
         with contextlib.suppress(Exception):
             self._client.disconnect()
         await self._loop.run_in_executor(None, self._client.loop_stop)
@@ -190,6 +204,16 @@ class MqttLink:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
+        if not message.qos and len(self._arrived) >= _IN_FLIGHT:
+            # The broker waits for nobody at QoS 0: what comes faster than it can be looked at has no room.
+            with self._counting:
+                self._missed[topic] = self._missed.get(topic, 0) + 1
+            return
+        self._came += message.qos > 0
+        while message.qos and self._came - self._acknowledged > _IN_FLIGHT and not self._closing:
+            # More than was agreed: mosquitto sends all it has kept once the first are acknowledged. It has to
+            # wait in the socket, and the broker with it.
+            time.sleep(0.005)
         self._arrived.append(
             Message(topic, bytes(message.payload), message.qos, message.retain, message.mid, time.time_ns())
         )

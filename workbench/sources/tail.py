@@ -141,7 +141,7 @@ class TailSource(Source):
                     for sample in samples:
                         self.health.device(sample.asset).took(sample)
                     if samples:
-                        under_way.append(sink.put(samples))
+                        under_way.append(sink.put(samples, held=True))
                     if follower.position not in (None, noted):
                         # With the samples or not at all: no line is lost by a restart, none comes twice.
                         noted = follower.position

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from workbench.transforms import quality
+from workbench.transforms import quality, rolling
 
-__all__ = ["quality"]
+__all__ = ["quality", "rolling"]
