@@ -27,7 +27,9 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "catalog": ("catalog", "app", DATA, "List, show, read and check the entries of the catalogs."),
     "ingest": ("ingest", "ingest", DATA, "Take nested JSON or NDJSON messages into the store."),
     "store": ("store", "app", DATA, "Look into the telemetry store, verify and mend it, export from it."),
+    "check": ("check", "check", DATA, "Check pipelines: every error at once, with its line."),
     "run": ("run", "run", DATA, "Run a pipeline on an entry of the catalogs."),
+    "steps": ("steps", "app", DATA, "List and show the steps that pipelines are made of."),
     "vocabulary": ("vocabulary", "app", DATA, "The names, units and states everything is written in."),
     "collect": ("collect", "collect", LIVE, "Read every live source of the catalogs into the store."),
     "status": ("status", "status", LIVE, "Health of the collector and of each source."),
@@ -42,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
 EXAMPLES = {
     "catalog": "workbench catalog show north_ridge.scada",
     "store": "workbench store info north_ridge",
+    "steps": "workbench steps show rolling_statistics",
     "vocabulary": "workbench vocabulary show power_output",
     "certificates": "workbench certificates application --out certificates",
     "dashboards": "workbench dashboards --port 5010 --store data/demo/store",

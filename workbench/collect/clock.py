@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 #: A difference between two looks that is a clock that was set, not one that is slewed [ns].
 STEP = 2_000_000_000
+#: By so much the clock may be set back and is simply followed [ns].
+FOLLOWED = 60_000_000_000
 
 
 def _steady() -> int:
@@ -42,6 +44,15 @@ class OwnClock:
         """
         now, unset = self._wall(), self._steady() + self._first
         return min(now, unset) - behind <= when <= max(now, unset) + ahead
+
+    @property
+    def back(self) -> int:
+        """By how much the time of day is behind what it would be had it not been set since the start [ns].
+
+        0 for less than a minute, which is followed: NTP corrects so much now and then.
+        """
+        back = self._steady() + self._first - self._wall()
+        return back if back > FOLLOWED else 0
 
     def step(self) -> int:
         """By how much the clock was set since the last time this was asked [ns]; 0 where it was not."""

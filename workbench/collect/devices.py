@@ -26,14 +26,14 @@ class DeviceWatch:
         self._told: dict[tuple[str, str], str] = {}
 
     def changes(self, source: Source, now: int) -> list[Event]:
-        """Events of the devices behind ``source`` that have changed and stayed so until ``now`` [ns]."""
+        """Events of the devices behind ``source`` that have changed and stayed so; ``now`` by ``time.monotonic_ns``."""
         events = []
         for asset in source.assets:
             health = source.health.device(asset)
             name = (source.name, asset)
             before = self._told.get(name, "")
             # On its way up or down nothing is known of it, and one stopped by us has not failed.
-            if health.state == before or health.state not in _SEVERITY or now - health.since < _LASTS:
+            if health.state == before or health.state not in _SEVERITY or health.lasts(now) < _LASTS:
                 continue
             self._told[name] = health.state
             _log(source, asset, before, health)

@@ -56,7 +56,9 @@ def read_health(folder: Path) -> dict[str, Any] | None:
         content: dict[str, Any] = orjson.loads(path.read_bytes())
     except (FileNotFoundError, orjson.JSONDecodeError):
         return None
-    age = (time.time_ns() - content["time"]) / 1e9
+    age = (
+        abs(time.time_ns() - content["time"]) / 1e9
+    )  # ahead of us: the clock was set back, and it was not written since
     content["running"] = age < FRESH and not content["collector"].get("stopped")
     return content
 
@@ -86,6 +88,11 @@ def troubles(health: Mapping[str, Any], now: int) -> list[str]:
         found.append("the keeper is not running: nothing goes from the journal into the store")
     if collector.get("journal_error"):
         found.append(f"the journal takes nothing: {collector['journal_error']}")
+    if back := collector.get("clock_back_s"):
+        found.append(
+            f"the machine's clock was set back by {back:,.0f} s: times given here go on as before, flagged,"
+            " until the collector is started anew"
+        )
     for name, what in (("dropped", "samples"), ("dropped_events", "events")):
         if collector.get(name):
             found.append(f"{collector[name]:,} {what} were given up")

@@ -28,7 +28,8 @@ MOST_AHEAD = 60 * NS
 #: A source time further behind our clock than this is not believed [ns].
 MOST_BEHIND = 30 * 86_400 * NS
 
-
+#: A sample no older than this [ns] when it arrives may have been stamped by our clock, as of a device without one.
+_GIVEN_HERE = 5 * NS
 #: Seconds between two words about samples, or events, that are dropped.
 _TELL_EVERY = 10.0
 #: Seconds between two of the last tries to write before the end.
@@ -126,14 +127,17 @@ class SiteIntake:
 
         Those that are not ``held`` may be given up where there is no room for them; that is counted.
         """
-        now = self._clock.now()
+        now, back = self._clock.now(), self._clock.back
         counts = self.counts
         for sample in samples:
             sample.received = sample.received or now
             if not self._clock.believable(sample.time, behind=MOST_BEHIND, ahead=MOST_AHEAD):
-                self._mistrust(sample)
+                self._mistrust(sample, sample.received)
             key = sample.shape.key
             newest = self._newest.get((key, sample.asset), 0)
+            if back and sample.time < newest and 0 <= sample.received - sample.time < _GIVEN_HERE:
+                # The clock that was set is the one that it was stamped by. Its slot is taken, by another sample.
+                self._mistrust(sample, sample.time + back)
             if sample.time >= newest:
                 if sample.time == newest:
                     # The rest of an update that came in parts, or the same one delivered again: the count of
@@ -331,14 +335,14 @@ class SiteIntake:
         if lost:
             self._drop(lost, "neither disk nor memory had room")
 
-    def _mistrust(self, sample: Sample) -> None:
-        """Put a sample with an impossible time into the slot of its arrival, flagged."""
+    def _mistrust(self, sample: Sample, time: int) -> None:
+        """Put a sample with an impossible time into the slot of ``time``, flagged."""
         self.counts.clock += 1
         flags = sample.quality if sample.quality is not None else np.zeros(len(sample.values), dtype=np.uint16)
         # Only what was sent: a flag on a value that was not sent would say that it came, and erase the one there.
         sent = ~np.isnan(sample.values) | (flags != 0)
         sample.quality = np.where(sent, flags | np.uint16(Quality.CLOCK), flags)
-        sample.time = sample.received
+        sample.time = time
 
 
 class _Room:

@@ -22,7 +22,7 @@ from workbench.collect.devices import DeviceWatch
 from workbench.collect.health import HealthFile
 from workbench.collect.intake import SiteIntake
 from workbench.model.errors import InputError
-from workbench.model.samples import Event
+from workbench.model.samples import NS, Event
 from workbench.sources.base import Source
 from workbench.store import Journal, Records, SiteStore
 
@@ -230,7 +230,7 @@ class Collector:
                 site.intake.event(Event(site.name, "", self.clock.now(), "clock", "set", way, text, "medium"))
 
     def _watch_devices(self) -> None:
-        now = time.time_ns()
+        now = time.monotonic_ns()
         for site in self.sites.values():
             for source in site.sources:
                 source.watch_silence(now)
@@ -252,6 +252,7 @@ class Collector:
                 "keeper": self._keeper is not None and self._keeper.poll() is None,
                 "keeper_restarts": self._keeper_restarts,
                 "clock_steps": self.clock.steps,
+                "clock_back_s": round(self.clock.back / NS, 1),
                 **dataclasses.asdict(counts),
             }
             try:

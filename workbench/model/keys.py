@@ -32,6 +32,18 @@ def _cadence(value: str) -> str:
     return value
 
 
+def _duration(value: str) -> str:
+    from workbench.model.time import parse_duration
+
+    try:
+        length = parse_duration(value).ns
+    except InputError as error:
+        raise BadValue(error.message, expected=str(error.expected or "") or None, hint=error.hint) from error
+    if length <= 0:
+        raise BadValue("a duration is longer than nothing", expected="such as PT1H")
+    return value
+
+
 def check_host(value: str) -> str:
     """``value`` if it is ``host`` or ``host:port``; a BadValue otherwise."""
     name, colon, port = value.rpartition(":")
@@ -62,5 +74,7 @@ def check_url(value: str) -> str:
 AssetTypeName = Annotated[str, AfterValidator(_asset_type)]
 #: Length of a slot: ``1s``, ``10min`` or an ISO 8601 duration of fixed length.
 CadenceText = Annotated[str, AfterValidator(_cadence)]
+#: ISO 8601 duration of fixed length, such as ``PT1H`` or ``P30D``.
+DurationText = Annotated[str, AfterValidator(_duration)]
 #: ``host`` or ``host:port``.
 HostText = Annotated[str, AfterValidator(check_host)]

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from workbench.pipelines.run import run
-from workbench.pipelines.spec import Pipeline, PipelineStep, load_pipeline
+from workbench.pipelines.spec import Checked, NotInstalled, Pipeline, PipelineStep, check_spec, load_pipeline
 
-__all__ = ["Pipeline", "PipelineStep", "load_pipeline", "run"]
+__all__ = ["Checked", "NotInstalled", "Pipeline", "PipelineStep", "check_spec", "load_pipeline", "run"]

@@ -92,11 +92,23 @@ class DeviceHealth:
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "state" and value != getattr(self, "state", None):
             object.__setattr__(self, "since", time.time_ns())
+            # Beside it, by a clock that nobody can set: for how long it has been so, and silent.
+            object.__setattr__(self, "_came", time.monotonic_ns())
+            object.__setattr__(self, "_heard", time.monotonic_ns())
         object.__setattr__(self, name, value)
+
+    def lasts(self, now: int) -> int:
+        """For how long it has been in its state [ns]; ``now`` by ``time.monotonic_ns``."""
+        return now - int(getattr(self, "_came", now))
+
+    def silence(self, now: int) -> int:
+        """For how long nothing was heard, since it was reached [ns]; ``now`` by ``time.monotonic_ns``."""
+        return now - int(getattr(self, "_heard", now))
 
     def took(self, sample: Sample, state: str = "ok") -> None:
         """Count a sample that arrived, and note the state that the device is in with it."""
         self.state = state
+        object.__setattr__(self, "_heard", time.monotonic_ns())
         self.last_received = sample.received or time.time_ns()
         # One stamp from the future must not look fresh for ever.
         believed = self.last_time <= self.last_received + _MOST_AHEAD
@@ -255,15 +267,17 @@ class Source(abc.ABC):
     def watch_silence(self, now: int) -> None:
         """Call devices degraded that say they are well and have not been heard for longer than is usual.
 
-        The collector asks for this each second; ``now`` in ns since 1970 UTC.
+        The collector asks for this each second; ``now`` by ``time.monotonic_ns``: silence is no matter of the
+        time of day, which may be set.
         """
         limit = silence_limit(self.series.cadence)
         for asset in self.assets:
             health = self.health.device(asset)
-            heard = max(health.last_received, health.since)  # one that never spoke is silent since it was reached
-            if health.state == "ok" and now - heard > limit:
+            silence = health.silence(now)
+            if health.state == "ok" and silence > limit:
+                heard = max(health.last_received, health.since)  # one that never spoke: since it was reached
                 since = datetime.fromtimestamp(heard // NS, UTC).strftime("%Y-%m-%d %H:%M:%S")
-                health.failed(f"silent since {since} UTC: no message for {(now - heard) / 1e9:.0f} s")
+                health.failed(f"silent since {since} UTC: no message for {silence / 1e9:.0f} s")
 
     def _known(self, assets: Sequence[str] | None) -> tuple[str, ...]:
         """``assets``, or all; raises SourceError for one that is not behind this source."""

@@ -382,7 +382,7 @@ class MqttSource(Source):
         """Tell of devices that have fallen silent though the broker is there."""
         while True:
             await asyncio.sleep(1.0)
-            self.watch_silence(time.time_ns())
+            self.watch_silence(time.monotonic_ns())
 
     # -- names ----------------------------------------------------------------------------------------
 

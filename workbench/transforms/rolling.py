@@ -13,6 +13,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workbench.model.errors import InputError, did_you_mean
+from workbench.model.keys import DurationText
 from workbench.model.quality import good
 from workbench.model.time import NS_PER_SECOND, Duration, parse_duration
 from workbench.steps import remark, step
@@ -54,7 +55,7 @@ class RollingFeature(BaseModel):
 
 @step("rolling_statistics")
 def rolling_statistics(
-    data: xr.Dataset, *, windows: Sequence[str], features: Sequence[RollingFeature | Mapping[str, Any]]
+    data: xr.Dataset, *, windows: Sequence[DurationText], features: Sequence[RollingFeature]
 ) -> xr.Dataset:
     """Statistics of the last hour, day, week … at each time, over the values that are there.
 
@@ -74,7 +75,8 @@ def rolling_statistics(
     windows
         ISO 8601 durations, such as ``PT1H``, ``PT24H``, ``P7D``.
     features
-        ``field``, ``statistics``, and ``output_prefix`` where the outputs are not to be called by the field.
+        :class:`RollingFeature`, or mappings of its keys: ``field``, ``statistics``, and ``output_prefix`` where the
+        outputs are not to be called by the field.
 
     Returns
     -------
