@@ -56,9 +56,8 @@ def read_health(folder: Path) -> dict[str, Any] | None:
         content: dict[str, Any] = orjson.loads(path.read_bytes())
     except (FileNotFoundError, orjson.JSONDecodeError):
         return None
-    age = (
-        abs(time.time_ns() - content["time"]) / 1e9
-    )  # ahead of us: the clock was set back, and it was not written since
+    # One from the future was written before the clock was set back, and not since.
+    age = abs(time.time_ns() - content["time"]) / 1e9
     content["running"] = age < FRESH and not content["collector"].get("stopped")
     return content
 

@@ -131,11 +131,12 @@ class SiteIntake:
         counts = self.counts
         for sample in samples:
             sample.received = sample.received or now
-            if not self._clock.believable(sample.time, behind=MOST_BEHIND, ahead=MOST_AHEAD):
-                self._mistrust(sample, sample.received)
+            believed = self._clock.believable(sample.time, behind=MOST_BEHIND, ahead=MOST_AHEAD)
             key = sample.shape.key
             newest = self._newest.get((key, sample.asset), 0)
-            if back and sample.time < newest and 0 <= sample.received - sample.time < _GIVEN_HERE:
+            if not believed:
+                self._mistrust(sample, sample.received + back)
+            elif back and sample.time < newest and 0 <= sample.received - sample.time < _GIVEN_HERE:
                 # The clock that was set is the one that it was stamped by. Its slot is taken, by another sample.
                 self._mistrust(sample, sample.time + back)
             if sample.time >= newest:
