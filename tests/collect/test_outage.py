@@ -13,7 +13,7 @@ from workbench.collect import Collector, read_health
 from workbench.model.samples import NS
 from workbench.store import SiteStore
 
-#: After this the pause between two tries is the longest there is, as after an hour: 0.5, 1, 2, 4, then 8 s ± 25 %.
+#: After this the pause between two tries is the longest there is, as after an hour: 0.5, 1, 2, then 4 s ± 25 %.
 OUTAGE = 14.0
 
 

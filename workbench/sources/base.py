@@ -290,8 +290,11 @@ class Source(abc.ABC):
         return tuple(assets)
 
 
-def backoff(attempt: int, *, first: float = 0.5, most: float = 8.0) -> float:
-    """Seconds to wait before try number ``attempt`` (from 1): doubling, capped, with ±25 % jitter."""
+def backoff(attempt: int, *, first: float = 0.5, most: float = 7.0) -> float:
+    """Seconds to wait before try number ``attempt`` (from 1): doubling, capped, with ±25 % jitter.
+
+    With the longest jitter more than a second is left of ten, to connect, to ask and to store what comes.
+    """
     import random
 
     return float(min(most, first * 2 ** min(attempt - 1, 16)) * random.uniform(0.75, 1.25))
