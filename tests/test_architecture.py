@@ -10,14 +10,18 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 #: From the ground up. Rooms of one floor may use each other as long as there is no circle.
 FLOORS = (
     ("model",),
-    ("steps", "project", "scaffold"),
+    ("steps", "project", "scaffold", "expressions"),
     ("transforms", "analytics", "simulate", "store", "sources"),
     ("catalog", "collect", "ingest", "pipelines", "display", "reports", "demo", "logs"),
     ("cli",),
     ("__main__",),
 )
 #: These take data as an argument and give it back: they know no store, no catalog, no source.
-PURE = {"transforms": {"model", "steps"}, "analytics": {"model", "steps", "transforms"}}
+PURE = {
+    "expressions": {"model"},
+    "transforms": {"model", "steps", "expressions"},
+    "analytics": {"model", "steps", "expressions", "transforms"},
+}
 MOST_LINES = 500
 
 

@@ -44,6 +44,15 @@ def _duration(value: str) -> str:
     return value
 
 
+def _unit(value: str) -> str:
+    from workbench.model.units import check_unit
+
+    try:
+        return check_unit(value)
+    except InputError as error:
+        raise BadValue(error.message, expected=str(error.expected or "") or None, hint=error.hint) from error
+
+
 def check_host(value: str) -> str:
     """``value`` if it is ``host`` or ``host:port``; a BadValue otherwise."""
     name, colon, port = value.rpartition(":")
@@ -74,6 +83,8 @@ def check_url(value: str) -> str:
 AssetTypeName = Annotated[str, AfterValidator(_asset_type)]
 #: Length of a slot: ``1s``, ``10min`` or an ISO 8601 duration of fixed length.
 CadenceText = Annotated[str, AfterValidator(_cadence)]
+#: A unit, as pint or UDUNITS write it, or as devices do.
+UnitText = Annotated[str, AfterValidator(_unit)]
 #: ISO 8601 duration of fixed length, such as ``PT1H`` or ``P30D``.
 DurationText = Annotated[str, AfterValidator(_duration)]
 #: ``host`` or ``host:port``.

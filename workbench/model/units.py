@@ -240,3 +240,34 @@ def _crosses(one: pint.Unit, other: pint.Unit) -> bool:
         return any(str(name) in names for name in unit._units)
 
     return (has(one, _ANGULAR) and has(other, _CYCLIC)) or (has(one, _CYCLIC) and has(other, _ANGULAR))
+
+
+def line(from_unit: str, to_unit: str) -> tuple[float, float]:
+    """``(factor, offset)`` with which a number [``from_unit``] becomes one [``to_unit``].
+
+    Raises
+    ------
+    InputError
+        A unit is unknown, one cannot be converted to the other, or not by a straight line.
+    """
+    zero = float(convert(0.0, from_unit, to_unit))
+    found = _line(_parsed(from_unit), _parsed(to_unit))
+    if found is None:
+        raise InputError(f"{from_unit!r} does not convert to {to_unit!r} by a factor", found=f"0 is {zero:g}")
+    return found
+
+
+def combined(a: str, b: str, op: str) -> str:
+    """The unit of a product (``*``) or quotient (``/``) of quantities in the units ``a`` and ``b``; ``1`` for none."""
+    one, other = _parsed(a), _parsed(b)
+    found = one * other if op == "*" else one / other
+    return _text(found)
+
+
+def raised(a: str, exponent: float) -> str:
+    """The unit of a power of a quantity in the unit ``a``."""
+    return _text(_parsed(a) ** exponent)
+
+
+def _text(unit: Any) -> str:
+    return "1" if unit == registry().Unit("dimensionless") else f"{unit:~C}"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from workbench.transforms import quality, rolling
+from workbench.transforms import fields, quality, rolling, rules
 
-__all__ = ["quality", "rolling"]
+__all__ = ["fields", "quality", "rolling", "rules"]

@@ -1,0 +1,260 @@
+"""Kinds and units: what an expression gives, and that nothing in it is compared or added that cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from workbench.expressions.nodes import (
+    COMPARISONS,
+    Among,
+    Binary,
+    Call,
+    Default,
+    Holds,
+    Missing,
+    Moment,
+    Name,
+    Negative,
+    Node,
+    Not,
+    Now,
+    Number,
+    Scaled,
+    Text,
+    Truth,
+)
+from workbench.expressions.parse import ExpressionError, wrong
+from workbench.model.errors import InputError, did_you_mean
+from workbench.model.units import check_unit, combined, line, raised, same_dimension
+
+What = Literal["number", "text", "truth", "time", "any"]
+_WORDS: dict[What, str] = {
+    "number": "a number",
+    "text": "a text",
+    "truth": "a condition",
+    "time": "a time",
+    "any": "a value",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What a part of an expression gives; ``unit`` of a number, empty where it is not known."""
+
+    what: What = "any"
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return _WORDS[self.what] + (f" [{self.unit}]" if self.unit else "")
+
+
+_ANY, _TRUTH, _NUMBER = Kind(), Kind("truth"), Kind("number")
+
+
+class Checker:
+    """Checks the tree of one text.
+
+    Parameters
+    ----------
+    text
+        What was parsed, for messages.
+    known
+        Kinds of fields; None where any name may be meant.
+    """
+
+    def __init__(self, text: str, known: Mapping[str, Kind] | None) -> None:
+        self.text, self.known = text, known
+
+    def wrong(
+        self, node: Node, message: str, *, expected: str | None = None, hint: str | None = None
+    ) -> ExpressionError:
+        """The error at a node."""
+        return wrong(self.text, node.span, message, expected=expected, hint=hint)
+
+    def check(self, node: Node) -> tuple[Node, Kind]:
+        """The node with conversions of units put in, and what it gives.
+
+        Raises
+        ------
+        ExpressionError
+            A field is not known; kinds or units do not go together.
+        """
+        if isinstance(node, Number):
+            return node, _NUMBER
+        if isinstance(node, Text):
+            return node, Kind("text")
+        if isinstance(node, Truth | Default):
+            return node, _TRUTH
+        if isinstance(node, Moment | Now):
+            return node, Kind("time")
+        if isinstance(node, Missing):
+            return node, _ANY
+        if isinstance(node, Name):
+            return node, self._name(node)
+        if isinstance(node, Negative):
+            of, kind = self._number(node.of)
+            return dataclasses.replace(node, of=of), kind
+        if isinstance(node, Not | Holds):
+            return dataclasses.replace(node, of=self._condition(node.of)), _TRUTH
+        if isinstance(node, Among):
+            return self._among(node)
+        if isinstance(node, Call):
+            return self._call(node)
+        if isinstance(node, Binary):
+            if node.op in ("AND", "OR"):
+                return dataclasses.replace(
+                    node, left=self._condition(node.left), right=self._condition(node.right)
+                ), _TRUTH
+            return self._comparison(node) if node.op in COMPARISONS else self._arithmetic(node)
+        raise TypeError(type(node).__name__)
+
+    def _name(self, node: Name) -> Kind:
+        if self.known is None:
+            return _ANY
+        if node.name not in self.known:
+            raise self.wrong(node, "no such field", hint=did_you_mean(node.name, self.known))
+        return self.known[node.name]
+
+    def _condition(self, node: Node) -> Node:
+        checked, kind = self.check(node)
+        if kind.what not in ("truth", "any"):
+            raise self.wrong(node, f"{kind} stands where a condition should", hint="compare it: x > 0")
+        return checked
+
+    def _number(self, node: Node) -> tuple[Node, Kind]:
+        checked, kind = self.check(node)
+        if kind.what not in ("number", "any"):
+            raise self.wrong(node, f"{kind} stands where a number should")
+        return checked, kind if kind.what == "number" else _NUMBER
+
+    def _comparison(self, node: Binary) -> tuple[Node, Kind]:
+        (left, a), (right, b) = self.check(node.left), self.check(node.right)
+        if a.what == "time" and isinstance(right, Text):
+            right, b = self._moment(right), Kind("time")
+        if b.what == "time" and isinstance(left, Text):
+            left, a = self._moment(left), Kind("time")
+        if "any" not in (a.what, b.what) and a.what != b.what:
+            raise self.wrong(node, f"{a} is compared with {b}")
+        if "truth" in (a.what, b.what) and node.op not in ("=", "!="):
+            raise self.wrong(node, "conditions are equal or not; neither is less")
+        if a.what == b.what == "number":
+            left, right, _ = self._agree(node, left, a, right, b, "compared with")
+        return dataclasses.replace(node, left=left, right=right), _TRUTH
+
+    def _moment(self, node: Text) -> Moment:
+        try:
+            when = np.datetime64(node.value.removesuffix("Z"), "ns")
+        except ValueError:
+            raise self.wrong(node, "not a time", expected="such as 2025-01-31 or 2025-01-31T12:00:00Z") from None
+        return Moment(int(when.astype(np.int64)), day=len(node.value) == 10, span=node.span)
+
+    def _among(self, node: Among) -> tuple[Node, Kind]:
+        of, _ = self.check(node.of)
+        values: list[Node] = []
+        for each in node.values:
+            one = self._comparison(Binary("=", node.of, each, span=each.span))[0]
+            values.append(one.right if isinstance(one, Binary) else one)
+        return dataclasses.replace(node, of=of, values=tuple(values)), _TRUTH
+
+    def _arithmetic(self, node: Binary) -> tuple[Node, Kind]:
+        (left, a), (right, b) = self._number(node.left), self._number(node.right)
+        made = dataclasses.replace(node, left=left, right=right)
+        if node.op in ("+", "-", "%"):
+            words = {"+": "added to", "-": "taken from", "%": "divided by"}[node.op]
+            left, right, unit = self._agree(node, left, a, right, b, words)
+            if node.op == "-" and a.unit and b.unit and unit in ("degC", "degF"):
+                unit = "K" if unit == "degC" else "delta_degF"  # a difference of temperatures is none
+            return dataclasses.replace(node, left=left, right=right), Kind("number", unit)
+        if node.op == "^":
+            exponent = right.value if isinstance(right, Number) else None
+            if b.unit not in ("", "1"):
+                raise self.wrong(node.right, f"an exponent has no unit, this is {b}")
+            if a.unit and exponent is not None:
+                return made, Kind("number", raised(a.unit, exponent))
+            return made, _NUMBER
+        if a.unit and b.unit:
+            return made, Kind("number", combined(a.unit, b.unit, node.op))
+        if a.unit and isinstance(right, Number):
+            return made, a
+        if b.unit and isinstance(left, Number) and node.op == "*":
+            return made, b
+        return made, _NUMBER  # a field whose unit nobody knows
+
+    def _agree(self, at: Node, left: Node, a: Kind, right: Node, b: Kind, words: str) -> tuple[Node, Node, str]:
+        """Both sides in one unit: that of the left; a number without a unit takes the other's."""
+        if not a.unit or not b.unit or a.unit == b.unit:
+            return left, right, a.unit or b.unit
+        if not same_dimension(a.unit, b.unit):
+            raise self.wrong(at, f"[{b.unit}] is {words} [{a.unit}]", expected=f"units of one kind, as [{a.unit}] is")
+        factor, offset = line(b.unit, a.unit)
+        if (factor, offset) != (1.0, 0.0):
+            right = Scaled(right, factor, offset, span=right.span)
+        return left, right, a.unit
+
+    def _call(self, node: Call) -> tuple[Node, Kind]:
+        if node.name == "IF":
+            condition = self._condition(node.args[0])
+            rest, kind = self._same(node, node.args[1:])
+            return dataclasses.replace(node, args=(condition, *rest)), kind
+        if node.name == "COALESCE":
+            rest, kind = self._same(node, node.args)
+            return dataclasses.replace(node, args=tuple(rest)), kind
+        found = [self._number(each) for each in node.args]
+        args = [each for each, _ in found]
+        first = found[0][1]
+        if node.name in ("MIN", "MAX"):
+            rest, kind = self._same(node, node.args)
+            return dataclasses.replace(node, args=tuple(rest)), kind if kind.what == "number" else _NUMBER
+        if node.name == "ROUND" and len(args) == 2 and not isinstance(args[1], Number):
+            raise self.wrong(node.args[1], "the number of digits is a plain number")
+        if node.name == "SQRT" and first.unit:
+            first = Kind("number", raised(first.unit, 0.5))
+        return dataclasses.replace(node, args=tuple(args)), first
+
+    def _same(self, at: Node, args: Sequence[Node]) -> tuple[list[Node], Kind]:
+        """Values of one kind and unit."""
+        found = [self.check(each) for each in args]
+        kinds = {kind.what for _, kind in found} - {"any"}
+        if len(kinds) > 1:
+            one, other = sorted(_WORDS[what] for what in kinds)[:2]
+            raise self.wrong(at, f"{one} and {other} stand for each other")
+        what: What = next(iter(kinds), "any")
+        made, unit = [], ""
+        base = next(((node, kind) for node, kind in found if kind.unit), None)
+        for node, kind in found:
+            checked = node
+            if base is not None and kind.unit:
+                _, checked, unit = self._agree(at, base[0], base[1], node, kind, "beside")
+            made.append(checked)
+        return made, Kind(what, unit)
+
+
+def kinds_of(fields: Mapping[str, str | Kind | None]) -> dict[str, Kind]:
+    """Kinds from what is known of fields: a unit, the word ``text``, ``truth`` or ``time``, or nothing.
+
+    Raises
+    ------
+    InputError
+        A unit is none.
+    """
+    found: dict[str, Kind] = {}
+    for name, given in fields.items():
+        if isinstance(given, Kind):
+            found[name] = given
+        elif given is None:
+            found[name] = _ANY
+        elif given in ("text", "truth", "time", "number"):
+            found[name] = Kind(given)  # type: ignore[arg-type]
+        else:
+            try:
+                found[name] = Kind("number", check_unit(given))
+            except InputError as error:
+                raise error.at(where=name) from error
+    return found
+
+
+Check = Callable[[Node], tuple[Node, Kind]]

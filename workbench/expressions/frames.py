@@ -1,0 +1,185 @@
+"""Expressions over records: as polars expressions, which a lazy plan takes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import polars as pl
+
+from workbench.expressions.check import Checker
+from workbench.expressions.nodes import (
+    COMPARISONS,
+    Among,
+    Binary,
+    Call,
+    Default,
+    Holds,
+    Missing,
+    Moment,
+    Name,
+    Negative,
+    Node,
+    Not,
+    Now,
+    Number,
+    Scaled,
+    Text,
+    Truth,
+    names,
+)
+
+DAY = 86_400 * 10**9
+_TIME = pl.Datetime("ns")
+_MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+class Frames:
+    """Makes the polars expression of each part; null is missing or unknown.
+
+    Parameters
+    ----------
+    schema
+        Types of the columns.
+    checker
+        Knows the kinds of the fields.
+    now
+        [ns since 1970 UTC]
+    holds
+        ``FOR`` over a condition.
+    """
+
+    def __init__(self, schema: pl.Schema, checker: Checker, now: int, holds: Callable[[pl.Expr, int], pl.Expr]) -> None:
+        self._schema, self._checker, self._now, self._holds = schema, checker, now, holds
+
+    def make(self, node: Node) -> pl.Expr:
+        """The expression of a checked node."""
+        if isinstance(node, Number):
+            return pl.lit(node.value, pl.Float64)
+        if isinstance(node, Text):
+            return pl.lit(node.value, pl.String)
+        if isinstance(node, Truth | Default):
+            return pl.lit(value=node.value if isinstance(node, Truth) else True)
+        if isinstance(node, Missing):
+            return pl.lit(None)
+        if isinstance(node, Moment):
+            return pl.lit(np.datetime64(node.value, "ns")).cast(_TIME)
+        if isinstance(node, Now):
+            return pl.lit(np.datetime64(self._now - (self._now % DAY if node.day else 0), "ns")).cast(_TIME)
+        if isinstance(node, Name):
+            return self._column(node.name)
+        if isinstance(node, Scaled):
+            return _number(self._operand(node.of) * node.factor + node.offset)
+        if isinstance(node, Negative):
+            return -self._operand(node.of)
+        if isinstance(node, Not):
+            return ~self._condition(node.of)
+        if isinstance(node, Holds):
+            return self._holds(self._condition(node.of), node.length)
+        if isinstance(node, Among):
+            parts = [self._compared("=", node.of, each) for each in node.values]
+            return pl.any_horizontal(parts) if len(parts) > 1 else parts[0]
+        if isinstance(node, Call):
+            return self._call(node)
+        if isinstance(node, Binary):
+            if node.op == "AND":
+                return self._condition(node.left) & self._condition(node.right)
+            if node.op == "OR":
+                return self._condition(node.left) | self._condition(node.right)
+            if node.op in COMPARISONS:
+                return self._compared(node.op, node.left, node.right)
+            return _calculated(node.op, self._operand(node.left), self._operand(node.right))
+        raise TypeError(type(node).__name__)
+
+    def _column(self, name: str) -> pl.Expr:
+        dtype = self._schema[name]
+        if dtype.is_float():
+            return pl.col(name).cast(pl.Float64).fill_nan(None)
+        if dtype.is_numeric():
+            return pl.col(name).cast(pl.Float64)
+        if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+            return pl.col(name).dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(_TIME)
+        return pl.col(name).cast(_TIME) if dtype.is_temporal() else pl.col(name)
+
+    def _operand(self, node: Node) -> pl.Expr:
+        """A number, also where nothing in it says so."""
+        made = self.make(node)
+        return made.cast(pl.Float64) if isinstance(node, Missing | Call) else made
+
+    def _condition(self, node: Node) -> pl.Expr:
+        made = self.make(node)
+        if isinstance(node, Missing):
+            return made.cast(pl.Boolean)
+        numeric = isinstance(node, Name) and self._schema[node.name].is_numeric()
+        return made != 0.0 if numeric else made
+
+    def _compared(self, op: str, left: Node, right: Node) -> pl.Expr:
+        if isinstance(left, Missing) or isinstance(right, Missing):
+            return pl.lit(None, pl.Boolean)
+        if not names(left) and names(right):
+            # polars (2.1) takes the length of what stands left for that of the result.
+            left, right, op = right, left, _MIRRORED.get(op, op)
+        a, b = self.make(left), self.make(right)
+        if any(isinstance(each, Moment | Now) and each.day for each in (left, right)):
+            a, b = (
+                each if isinstance(node, Moment | Now) else each.dt.truncate("1d")
+                for each, node in ((a, left), (b, right))
+            )
+        kinds = {self._checker.check(each)[1].what for each in (left, right)}
+        if "truth" in kinds:
+            a, b = self._condition(left), self._condition(right)
+        match op:
+            case "=":
+                return a == b
+            case "!=":
+                return a != b
+            case "<":
+                return a < b
+            case "<=":
+                return a <= b
+            case ">":
+                return a > b
+        return a >= b
+
+    def _call(self, node: Call) -> pl.Expr:
+        if node.name == "IF":
+            condition = self._condition(node.args[0])
+            rest = self.make(node.args[2]) if len(node.args) > 2 else pl.lit(None)
+            # Where the condition is unknown, so is the result.
+            return pl.when(condition).then(self.make(node.args[1])).when(~condition).then(rest).otherwise(None)
+        if node.name == "COALESCE":
+            return pl.coalesce(*[self.make(each) for each in node.args])
+        args: Sequence[pl.Expr] = [self._operand(each) for each in node.args]
+        if node.name == "ABS":
+            return args[0].abs()
+        if node.name == "SQRT":
+            return _number(args[0].sqrt())
+        if node.name == "ROUND":
+            scale = 10.0 ** (node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], Number) else 0.0)
+            size = (args[0].abs() * scale + 0.5).floor() / scale
+            return _number(pl.when(args[0] < 0).then(-size).otherwise(size))
+        found = args[0]
+        for each in args[1:]:
+            # A value that is not there leaves nothing to choose from.
+            chosen = (found < each) if node.name == "MIN" else (found > each)
+            found = pl.when(chosen).then(found).when(~chosen).then(each).otherwise(None)
+        return found
+
+
+def _number(made: pl.Expr) -> pl.Expr:
+    return made.fill_nan(None)
+
+
+def _calculated(op: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    if op == "+":
+        return _number(a + b)
+    if op == "-":
+        return _number(a - b)
+    if op == "*":
+        return _number(a * b)
+    if op == "/":
+        return _number(a / b)
+    if op == "^":
+        # A root of what is negative is no number, of infinity neither.
+        return pl.when((a < 0) & (b != b.floor())).then(None).otherwise(_number(a.pow(b)))
+    return _number(a - (a / b).floor() * b)

@@ -1,0 +1,313 @@
+"""Steps made of expressions: quality rules, classes, indicators."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from workbench.expressions import Expression, compile_expression
+from workbench.model.errors import BadValue, InputError, did_you_mean
+from workbench.model.keys import DurationText
+from workbench.model.quality import Quality, add_flags, good
+from workbench.steps import remark, step
+from workbench.transforms.fields import checked, some_there
+from workbench.transforms.rolling import rolling_statistics
+
+
+def _expression(value: Any) -> Any:
+    try:
+        compile_expression(value)
+    except InputError as error:
+        raise BadValue(
+            f"{error.message}\n            {error.found}" if error.found else error.message,
+            expected=None if error.expected is None else str(error.expected),
+            hint=error.hint,
+        ) from error
+    return value
+
+
+#: A number, or an expression that gives one.
+NumberOrExpression = Annotated[float | str, AfterValidator(_expression)]
+#: A condition, as text or as an object.
+Condition = Annotated[str | dict[str, Any], AfterValidator(_expression)]
+Formula = Annotated[str, AfterValidator(_expression)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RuleParameters(_Strict):
+    """What a rule goes by; which of them, the rule says."""
+
+    min: NumberOrExpression | None = None
+    max: NumberOrExpression | None = None
+    max_delta: NumberOrExpression | None = None
+    time_window: DurationText | None = None
+    tolerance: NumberOrExpression | None = None
+    other_field: str | None = None
+    threshold: float | None = None
+    flag_name: str = ""
+
+
+class QualityRule(_Strict):
+    """One rule on one field."""
+
+    field: str
+    rule: Literal["range_check", "physical_limit", "rate_of_change", "spike", "cross_check", "stuck_value"]
+    parameters: RuleParameters = RuleParameters()
+
+
+class Case(_Strict):
+    """A class, and the condition it takes."""
+
+    condition: Condition
+    value: str
+
+
+class Indicator(_Strict):
+    """A formula and what its result is called."""
+
+    name: str
+    formula: Formula
+    description: str = ""
+    units: str | None = None
+
+
+_NEEDS = {
+    "range_check": ("min", "max"),
+    "physical_limit": ("min", "max"),
+    "rate_of_change": ("max_delta", "time_window"),
+    "spike": ("time_window",),
+    "cross_check": ("other_field", "tolerance"),
+    "stuck_value": ("time_window",),
+}
+
+
+@step("data_quality_flagging")
+def data_quality_flagging(data: xr.Dataset, *, rules: Sequence[QualityRule]) -> xr.Dataset:
+    """Flag values by rules. Nothing is dropped or changed, and every flag can be counted and undone.
+
+    - ``range_check``, ``physical_limit``: outside ``min`` … ``max`` (RANGE)
+    - ``rate_of_change``: differs by more than ``max_delta`` from a value of the last ``time_window`` (RATE)
+    - ``spike``: further from the mean of the ``time_window`` before than ``threshold`` (5) of its standard
+      deviations (SPIKE)
+    - ``stuck_value``: has not changed for a whole ``time_window`` (STUCK)
+    - ``cross_check``: differs from ``other_field`` by more than ``tolerance`` (INCONSISTENT)
+
+    A limit is a number or an expression such as ``rated_capacity * 1.05``. Where it cannot be evaluated the value is
+    flagged NOT_CHECKED, not passed.
+
+    Parameters
+    ----------
+    data
+        dims (time, asset)
+    rules
+        :class:`QualityRule`, or mappings of its keys.
+
+    Returns
+    -------
+    xr.Dataset
+        With ``<field>_quality``, and where a rule has a ``flag_name`` a variable of that name: true where it struck.
+
+    Raises
+    ------
+    InputError
+        None of the fields is there, or a rule lacks what it goes by.
+    """
+    wanted = [checked(QualityRule, each, f"rules.{number}") for number, each in enumerate(rules)]
+    there = some_there("data_quality_flagging", [each.field for each in wanted], data, "rules")
+    before = data
+    for number, each in enumerate(wanted):
+        if each.field not in there:
+            continue
+        needs = _NEEDS[each.rule]
+        given = [name for name in needs if getattr(each.parameters, name) is not None]
+        if len(given) < (1 if needs == ("min", "max") else len(needs)):
+            raise InputError(
+                f"{each.rule} lacks what it goes by", where=f"rules.{number}.parameters", expected=" and ".join(needs)
+            )
+        # Each rule sees the values as they came: the order of rules changes nothing.
+        struck, unknown, flag = _struck(before, each)
+        if struck is None or unknown is None:
+            continue
+        data = add_flags(data, each.field, struck, flag)
+        data = add_flags(data, each.field, unknown, Quality.NOT_CHECKED)
+        if each.parameters.flag_name:
+            attrs = {"long_name": f"{each.field}: {each.rule} struck"}
+            data = data.assign({each.parameters.flag_name: struck.assign_attrs(attrs)})
+    return data
+
+
+def _struck(data: xr.Dataset, rule: QualityRule) -> tuple[xr.DataArray | None, xr.DataArray | None, Quality]:
+    """Where a rule strikes, where it cannot be told, and the flag."""
+    values, given = data[rule.field], rule.parameters
+    there = values.notnull()
+    if rule.rule in ("range_check", "physical_limit"):
+        struck, unknown = xr.zeros_like(there), xr.zeros_like(there)
+        for limit, below in ((given.min, True), (given.max, False)):
+            if limit is None:
+                continue
+            bound = _number(data, limit, rule.field)
+            wrong = values < bound if below else values > bound
+            struck = struck | wrong
+            unknown = unknown | bound.isnull()
+        return struck.transpose(*values.dims), (unknown & there & ~struck).transpose(*values.dims), Quality.RANGE
+    if rule.rule == "cross_check":
+        if given.other_field not in data:
+            remark(f"data_quality_flagging: no field {given.other_field!r} to check {rule.field!r} against")
+            return None, None, Quality.INCONSISTENT
+        other = data[str(given.other_field)]
+        bound = _number(data, given.tolerance or 0.0, rule.field)
+        unknown = there & (other.isnull() | bound.isnull())
+        return abs(values - other) > bound, unknown, Quality.INCONSISTENT
+    window = str(given.time_window)
+    kinds = ("mean", "stddev", "min", "max", "count")
+    rolled = rolling_statistics(
+        xr.Dataset({"x": good(data, rule.field)}),
+        windows=[window],
+        features=[{"field": "x", "statistics": kinds}],  # type: ignore[list-item]
+    )
+    of = {kind: next(rolled[name] for name in rolled if str(name).startswith(f"x_{kind}_")) for kind in kinds}
+    none = xr.zeros_like(there)
+    if rule.rule == "rate_of_change":
+        bound = _number(data, given.max_delta or 0.0, rule.field)
+        struck = (values - of["min"] > bound) | (of["max"] - values > bound)
+        return struck.transpose(*values.dims), (bound.isnull() & there).transpose(*values.dims), Quality.RATE
+    if rule.rule == "spike":
+        before = {kind: of[kind].shift(time=1) for kind in ("mean", "stddev", "count")}
+        far = abs(values - before["mean"]) > (given.threshold or 5.0) * before["stddev"]
+        return far & (before["count"] > 3) & (before["stddev"] > 0), none, Quality.SPIKE
+    return _stuck(data, values, of, window), none, Quality.STUCK
+
+
+def _stuck(data: xr.Dataset, values: xr.DataArray, of: Mapping[str, xr.DataArray], window: str) -> xr.DataArray:
+    from workbench.model.time import parse_duration
+
+    whole = data["time"] - data["time"][0] >= np.timedelta64(parse_duration(window).ns, "ns")
+    return (of["max"] == of["min"]) & values.notnull() & (of["count"] > 1) & whole
+
+
+def _number(data: xr.Dataset, given: float | str, field: str) -> xr.DataArray:
+    """A limit: NaN where an expression cannot be evaluated."""
+    if not isinstance(given, str):
+        return xr.DataArray(np.float64(given))
+    expression = compile_expression(given)
+    missing = [name for name in expression.names if name not in data.variables]
+    if missing:
+        remark(f"data_quality_flagging: {given!r} needs {', '.join(missing)}, not in the data: {field} is not checked")
+        return xr.DataArray(np.float64("nan"))
+    return expression.evaluate(data)
+
+
+@step("conditional_classification")
+def conditional_classification(data: xr.Dataset, *, field_name: str, conditions: Sequence[Case]) -> xr.Dataset:
+    """A class for each value: that of the first condition that is true; ``DEFAULT`` takes the rest.
+
+    Parameters
+    ----------
+    data
+        Any dims.
+    field_name
+        What the result is called: text, empty where no condition is true.
+    conditions
+        :class:`Case`, or mappings of its keys. One that asks for a field which is not there is passed over and
+        remarked.
+
+    Raises
+    ------
+    InputError
+        Not one of the conditions can be evaluated, or ``DEFAULT`` is not the last.
+    """
+    wanted = [checked(Case, each, f"conditions.{number}") for number, each in enumerate(conditions)]
+    cases = [(compile_expression(each.condition), each.value) for each in wanted]
+    for number, (expression, _) in enumerate(cases[:-1]):
+        if expression.is_default:
+            raise InputError("DEFAULT takes all that is left: nothing comes after it", where=f"conditions.{number}")
+    can = [(each, value) for each, value in cases if _can("conditional_classification", each, data)]
+    if cases and not any(each.names for each, _ in can) and any(each.names for each, _ in cases):
+        needed = sorted({name for each, _ in cases for name in each.names})
+        raise InputError(
+            "none of the conditions can be evaluated",
+            where="conditions",
+            found=", ".join(needed),
+            hint=did_you_mean(needed[0], [str(name) for name in data.variables]),
+        )
+    width = max([1, *(len(value) for _, value in cases)])
+    result: Any = np.array("", dtype=f"<U{width}")
+    for expression, value in reversed(can):
+        result = xr.where(expression.true(data), np.array(value, dtype=f"<U{width}"), result)  # type: ignore[no-untyped-call]
+    classes = ", ".join(dict.fromkeys(value for _, value in cases))
+    return data.assign({field_name: result.assign_attrs(long_name=field_name.replace("_", " "), classes=classes)})
+
+
+def _can(step_: str, expression: Expression, data: xr.Dataset) -> bool:
+    missing = [name for name in expression.names if name not in data.variables]
+    if missing:
+        remark(f"{step_}: {expression.text!r} needs {', '.join(missing)}, not in the data; it is passed over")
+    return not missing
+
+
+_ROLLED = re.compile(
+    r"(?P<field>\w+?)_(?P<statistic>mean|max|min|stddev|trend|rms|kurtosis|peak_to_peak|rate_of_change)"
+    r"_(?P<number>\d+)(?P<unit>d|h|min|s)"
+)
+
+
+@step("calculated_health_indicators")
+def calculated_health_indicators(data: xr.Dataset, *, indicators: Sequence[Indicator]) -> xr.Dataset:
+    """Formulas over fields and what was made of them.
+
+    A name ``<field>_<statistic>_<window>`` that is not there (``gearbox_oil_temp_mean_24h``) means that rolling
+    statistic, worked out on demand.
+
+    Parameters
+    ----------
+    data
+        dims (time, asset)
+    indicators
+        :class:`Indicator`, or mappings of its keys; later ones may use earlier ones. One that asks for what is not
+        there is passed over and remarked.
+
+    Raises
+    ------
+    InputError
+        Not one of the indicators can be evaluated, or units in a formula do not go together.
+    """
+    wanted = [checked(Indicator, each, f"indicators.{number}") for number, each in enumerate(indicators)]
+    extra: dict[str, xr.DataArray] = {}
+    made = 0
+    for each in wanted:
+        expression = compile_expression(each.formula)
+        for name in expression.names:
+            if name not in data.variables and name not in extra:
+                extra |= _on_demand(data, name)
+        all_ = data.assign(extra)
+        if not _can("calculated_health_indicators", expression, all_):
+            continue
+        made += 1
+        found = expression.evaluate(all_)
+        attrs: dict[str, Any] = {"long_name": each.description or each.name.replace("_", " "), "formula": each.formula}
+        if each.units or found.attrs.get("units"):
+            attrs["units"] = each.units or found.attrs["units"]
+        data = data.assign({each.name: found.drop_attrs().assign_attrs(attrs)})
+    if wanted and not made:
+        raise InputError("none of the indicators can be evaluated", where="indicators")
+    return data
+
+
+def _on_demand(data: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
+    match = _ROLLED.fullmatch(name)
+    if match is None or match["field"] not in data.data_vars:
+        return {}
+    number, unit = match["number"], match["unit"]
+    window = f"P{number}D" if unit == "d" else f"PT{number}{unit[0].upper()}"
+    features: list[Any] = [{"field": match["field"], "statistics": [match["statistic"]]}]
+    rolled = rolling_statistics(data[[match["field"]]], windows=[window], features=features)
+    remark(f"calculated_health_indicators: {name} is worked out on demand")
+    return {name: rolled[f"{match['field']}_{match['statistic']}_{number}{unit}"]}
