@@ -185,3 +185,14 @@ def test_its_own_process_keeps_and_ends_on_sigterm(site, batch, key):
             process.communicate()
     xr.testing.assert_equal(site.open(key).load(), before)
     np.testing.assert_array_equal(site.open("wind_turbine/10min")["sample_count"].values, [[5]])
+
+
+def test_it_ends_where_the_one_who_started_it_is_gone_already(site, batch):
+    put(site, batch, range(5))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(30)
+    command = [sys.executable, "-m", "workbench.store.keeper", str(site.root), site.site]
+    done = subprocess.run(
+        command, env={**os.environ, "WORKBENCH_PARENT": str(gone.pid)}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr

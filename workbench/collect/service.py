@@ -266,7 +266,9 @@ class Collector:
         if self._with_keeper:
             command = [sys.executable, "-m", "workbench.store.keeper", str(self.root), *self.sites]
             # In its own session, so that Ctrl-C reaches only the collector, which then ends it in order.
-            self._keeper = subprocess.Popen(command, start_new_session=True)
+            # It ends with us, also where we are killed before it has looked who we are.
+            us = {**os.environ, "WORKBENCH_PARENT": str(os.getpid())}
+            self._keeper = subprocess.Popen(command, start_new_session=True, env=us)
             self._keeper_began = time.monotonic()
 
     def _watch_keeper(self) -> None:

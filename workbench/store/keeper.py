@@ -244,7 +244,8 @@ def keeper_main(
 ) -> None:
     """Keep the stores of ``sites`` until SIGTERM or SIGINT, or until the process that started this one is gone.
 
-    A step that has begun is finished. Trouble at one site is logged and does not stop the others.
+    A step that has begun is finished. Trouble at one site is logged and does not stop the others. Who started it
+    is said by the environment variable ``WORKBENCH_PARENT``: one that was killed meanwhile is no parent any more.
 
     Raises
     ------
@@ -259,7 +260,7 @@ def keeper_main(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     _be_quiet()
-    parent = os.getppid()
+    parent = int(os.environ.get("WORKBENCH_PARENT") or os.getppid())
     with contextlib.ExitStack() as held:
         keepers = [Keeper(SiteStore(root, site)) for site in sites]
         for keeper in keepers:

@@ -150,15 +150,14 @@ class LiveRolling:
     """
 
     def __init__(self, windows: Sequence[str], statistics: Sequence[Statistic], columns: int) -> None:
-        from workbench.transforms.rolling_kernel import STATISTICS, WIDTH
+        from workbench.transforms.rolling_kernel import STATE, STATISTICS, WIDTH
 
         self._lengths = np.array([_length(text) for text in windows], dtype=np.int64)
         self._wanted = np.array([STATISTICS.index(name) for name in statistics], dtype=np.int64)
         self._columns = columns
         self._rows = 0
         self._origin = 0
-        self._width = WIDTH
-        self._shifts = np.full(columns, np.nan)
+        self._width, self._state = WIDTH, STATE
         self._times, self._hours, self._values = np.empty(0, np.int64), np.empty(0), np.empty((columns, 0))
         self._reserve(64)
 
@@ -171,7 +170,7 @@ class LiveRolling:
         self._times, self._hours = np.zeros(2 * room, dtype=np.int64), np.zeros(2 * room)
         self._values = np.full((self._columns, 2 * room), np.nan)
         self._ends = np.zeros((*shape, 2), dtype=np.int64)
-        self._back = np.zeros((*shape, self._width))
+        self._back = np.zeros((*shape, self._state))
         self._front = np.zeros((*shape, room, self._width))
         self._rows = 0
         if held:
@@ -208,8 +207,6 @@ class LiveRolling:
             self._forget(self._room)
         self._times[self._rows], self._values[:, self._rows] = time, values
         self._hours[self._rows] = (time - self._origin) / (3_600 * NS_PER_SECOND)
-        first = np.isnan(self._shifts) & np.isfinite(values)
-        self._shifts[first] = values[first]
         self._rows += 1
         return self._slide(self._rows - 1)
 
@@ -238,7 +235,6 @@ class LiveRolling:
             times,
             hours,
             self._values,
-            self._shifts,
             first,
             self._lengths,
             self._wanted,
