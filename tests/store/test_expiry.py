@@ -20,6 +20,7 @@ from workbench.model.errors import InputError
 from workbench.model.samples import NS, Batch, SeriesKey, Shape
 from workbench.store import Keeper, SiteStore
 from workbench.store.commit import commit_chunks, trim_applied
+from workbench.store.reader import PIECES
 from workbench.store.retention import Retention, retain
 
 KEY = SeriesKey("wind_turbine", "1s")
@@ -222,6 +223,26 @@ def test_a_state_stays_for_a_day_after_it_gave_way(before: SiteStore):
     xr.testing.assert_identical(opened.compute(), first)
     before.tidy(now=time.time_ns() + 2 * DAY)
     assert expired(opened.compute)
+
+
+def test_what_was_in_the_journal_and_is_forgotten_since_does_not_read_as_missing(before: SiteStore):
+    put_hour(before, 3)
+    opened = before.open(KEY)
+    parcel = pickle.dumps(opened)
+    first = opened.compute()
+    commit(before)
+    put_hour(before, 4)
+    commit(before)
+    PIECES.clear()
+    xr.testing.assert_identical(opened.compute(), first)  # from the store now, as it was
+    before.trim(older_than=T0 + 3 * HOUR * NS)
+    PIECES.clear()
+    xr.testing.assert_identical(opened.compute(), first)  # what was forgotten, its snapshot knows
+    before.trim(older_than=T0 + 4 * HOUR * NS)
+    PIECES.clear()
+    for data in (opened, pickle.loads(parcel)):
+        assert expired(data["x0"].compute)
+        assert expired(data.isel(time=slice(-60, None))["sample_count"].compute)
 
 
 # -- files ------------------------------------------------------------------------------------------------

@@ -347,6 +347,9 @@ class SeriesSource:
             if same and int(view.journal.meta("trimmed") or 0) < self.tail[chunk].seq_min:
                 # All rows of back then are still there: read it exactly as it was when opened.
                 view = SiteView(view.journal, self._snapshot())
+            elif (held := view.snapshot.group(self.key)) and self.tail[chunk].slot_min < held.first:
+                # Its rows went into the store, and were forgotten there since: that is not "nothing came".
+                raise self.site.expired(f"{self.key} before {np.datetime64(held.first, 'ns')}, forgotten since")
             fold = view.fold(
                 self.key,
                 chunk,

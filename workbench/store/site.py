@@ -394,11 +394,16 @@ class SiteStore:
             return
         # The newest state would do for most of it. But it may hold other values, and none where something was
         # forgotten: half of an analysis would be of one state, half of another, and nobody would know.
-        raise InputError(
+        raise self.expired(f"snapshot {snapshot}")
+
+    def expired(self, found: str) -> InputError:
+        """The error for a Dataset that cannot be read any more as it was opened."""
+        return InputError(
             "what was opened has expired",
             where=self.site,
-            found=f"snapshot {snapshot}",
-            hint="open it again: a state can be read for a day after the next one took its place",
+            found=found,
+            hint="open it again: a state can be read for a day after the next one took its place; what was in the"
+            " journal then, until it is trimmed from the store",
         )
 
     def unknown(self, key: SeriesKey, view: SiteView) -> None:
