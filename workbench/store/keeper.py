@@ -228,7 +228,8 @@ class Keeper:
                     full = now >= end + settle
                     waiting = any(end - grid.span < period + PERIOD and period < end for period in pending)
                     last = self._committed.get((key, chunk.chunk))
-                    again = last is None or now - last >= self._late_every
+                    # One that is yet to come was noted by a clock that was ahead.
+                    again = last is None or not 0 <= now - last < self._late_every
                     if (full and not waiting and again) or chunk.values >= self._backlog:
                         found.setdefault(key, []).append(chunk.chunk)
         return found
