@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import xarray as xr
 
 from workbench.ingest import ingest
 from workbench.model.assets import load_portfolio
+from workbench.model.errors import InputError
+from workbench.model.jsonfile import without_comments
 from workbench.model.quality import count_flags
 from workbench.pipelines import check_spec, load_pipeline, run
-from workbench.steps import remarks
+from workbench.steps import get_step, remarks
 from workbench.store import SiteStore
+from workbench.transforms.record_checks import split_rejected
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +87,6 @@ def test_05_makes_its_features_and_indicators(specs):
     checked = check_spec(next(specs.glob("05-*.json")))
     assert checked.errors == []
     assert [error.found for error in checked.missing] == ["failure_mode_scoring", "remaining_useful_life_estimation"]
-    import json
-
     steps = json.loads(next(specs.glob("05-*.json")).read_text())["transformations"][:2]
     rng = np.random.default_rng(1)
     times = pd.date_range("2025-01-01", periods=1_500, freq="10min")
@@ -92,8 +95,6 @@ def test_05_makes_its_features_and_indicators(specs):
         {name: (("time", "asset"), rng.normal(60, 2, (1_500, 2))) for name in names},
         coords={"time": times, "asset": ["A", "B"]},
     )
-    from workbench.steps import get_step
-
     for each in steps:
         each = dict(each)
         data = get_step(each.pop("type"))(data, **each)
@@ -105,3 +106,64 @@ def test_05_makes_its_features_and_indicators(specs):
     z = data["oil_temp_deviation"].isel(time=slice(200, None))
     assert abs(float(z.mean())) < 0.1
     assert float(z.std()) == pytest.approx(1.0, abs=0.05)
+
+
+def read(specs, name):
+    return json.loads(without_comments(next(specs.glob(name)).read_text()))
+
+
+def test_18_unifies_orders_of_two_shops(specs):
+    orders = [*read(specs, "16-*.json"), *read(specs, "17-*.json")]
+    frame = pl.from_dicts(orders, infer_schema_length=None).lazy()
+    with remarks() as told:
+        found = run(load_pipeline(next(specs.glob("18-*.json"))), frame).collect()
+    rows = found.select(
+        "customer_email", "order_date", "order_value", "item_name", "item_quantity", "item_price"
+    ).to_dicts()
+    assert rows == [
+        {
+            "customer_email": "customer@example.com",
+            "order_date": "2025-01-15T10:30:00Z",
+            "order_value": 29.99,
+            "item_name": "Wireless Headphones",
+            "item_quantity": 1,
+            "item_price": "29.99",
+        },
+        {
+            "customer_email": "jane@example.com",
+            "order_date": "2025-01-15T11:45:00Z",
+            "order_value": 19.99,
+            "item_name": "Bluetooth Speaker",
+            "item_quantity": 1,
+            "item_price": "19.99",
+        },
+    ]
+    # The list was expanded, so that there is nothing left to remove.
+    assert "field_removal: no field 'line_items' in the records" in told
+
+
+def test_20_keeps_what_is_wrong_aside(specs):
+    frame = pl.LazyFrame(
+        {
+            "security_identifier": ["037833100", "37833100", "17275R102", "17275R102"],
+            "transaction_amount": [100.0, 5.0, 2e7, -3.0],
+            "transaction_date": ["2025-01-31", "2025-01-02", "2025-01-03", "2025-02-01"],
+        }
+    )
+    good, bad = split_rejected(run(load_pipeline(next(specs.glob("20-*.json"))), frame))
+    assert good.collect()["security_identifier"].to_list() == ["037833100"]
+    assert bad.collect()["_rejected"].to_list() == [
+        ["Invalid CUSIP format"],
+        ["Transaction amount outside acceptable range"],
+    ]
+
+
+def test_22_masks_what_must_not_be_seen(specs):
+    frame = pl.LazyFrame({"patient_id": [1], "patient_ssn": ["123-45-6789"], "patient_notes": ["private"]})
+    found = run(load_pipeline(next(specs.glob("22-*.json"))), frame).collect()
+    assert found.to_dicts() == [{"patient_id": 1, "patient_ssn": "XXX-XX-6789", "access_level": "clinical_staff"}]
+
+
+def test_a_step_for_records_refuses_telemetry_and_says_where(specs):
+    with pytest.raises(InputError, match=r"step 1 \(field_masking\).*works on records"):
+        run(load_pipeline(next(specs.glob("22-*.json"))), xr.Dataset())
