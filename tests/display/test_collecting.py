@@ -107,6 +107,15 @@ def test_lost_events_and_restarts_are_said(now):
     assert "runs, started again 2 times" in parts.collectors().render(again)
 
 
+def test_what_the_keeper_cannot_do_is_said_on_every_page(now):
+    ill = now()
+    ill.sites["north_ridge"].health["keeper_trouble"] = ["nothing goes from the journal into the store: why"]
+    [trouble] = troubles(ill.site("north_ridge"))
+    assert trouble.state == "operating_reduced"
+    for part in (parts.verdict(), parts.site_verdict("north_ridge"), parts.sources_verdict()):
+        assert "nothing goes from the journal into the store" in part.render(ill)
+
+
 def test_a_collector_that_stopped_has_no_keeper_to_miss(now):
     assert troubles(now(running=False, keeper=False, waiting=9999).site("north_ridge")) == []
 

@@ -14,6 +14,7 @@ import orjson
 from workbench.model.samples import SeriesKey
 from workbench.sources.base import Source, silence_limit
 from workbench.store import Journal
+from workbench.store.trouble import told
 
 FILE = "health.json"
 #: Seconds after which a health file no longer speaks of a running collector.
@@ -49,7 +50,8 @@ class HealthFile:
 def read_health(folder: Path) -> dict[str, Any] | None:
     """The newest health of the site in ``folder``, with ``running`` added; None where there is none.
 
-    ``running`` is False where the file is older than ten seconds or its collector said good-bye.
+    ``running`` is False where the file is older than ten seconds or its collector said good-bye;
+    ``keeper_trouble`` is what the keeper cannot do, a sentence each.
     """
     path = folder / FILE
     try:
@@ -59,6 +61,7 @@ def read_health(folder: Path) -> dict[str, Any] | None:
     # One from the future was written before the clock was set back, and not since.
     age = abs(time.time_ns() - content["time"]) / 1e9
     content["running"] = age < FRESH and not content["collector"].get("stopped")
+    content["keeper_trouble"] = told(folder)
     return content
 
 
@@ -85,6 +88,7 @@ def troubles(health: Mapping[str, Any], now: int) -> list[str]:
     found = []
     if not collector["keeper"]:
         found.append("the keeper is not running: nothing goes from the journal into the store")
+    found += health.get("keeper_trouble", [])
     if collector.get("journal_error"):
         found.append(f"the journal takes nothing: {collector['journal_error']}")
     if back := collector.get("clock_back_s"):

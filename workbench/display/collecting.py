@@ -35,6 +35,8 @@ def troubles(site: SiteNow) -> list[Trouble]:
         found.append(Trouble("dropped", f"{lost} dropped", "fault"))
     if site.running and not keeper_runs(collector):
         found.append(Trouble("keeper", f"keeper {keeper_words(collector)}", "operating_reduced"))
+    if site.running:
+        found += [Trouble("keeper", words, "operating_reduced") for words in health.get("keeper_trouble", [])]
     if site.running and _waits_too_long(site, collector):
         found.append(Trouble("waiting", f"{waiting_words(collector)} waiting for the journal", "operating_reduced"))
     if clock := int(collector.get("clock") or 0):

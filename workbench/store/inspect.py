@@ -104,6 +104,8 @@ def verify(site: SiteStore) -> Iterator[str]:
         with site.view() as view:
             snapshot = view.snapshot
             yield from _applied(view)
+        if last := site.telemetry.ahead():
+            yield f"store: the last commit is from {last:%Y-%m-%d %H:%M:%S}Z: no other can be made before that"
         for key in snapshot.series():
             group = snapshot.group(key)
             if group is None:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import IO
 
 from workbench.model.samples import NS, SeriesKey
+from workbench.store import trouble
 from workbench.store.attributes import STATISTICS_CADENCE
 from workbench.store.commit import commit_chunks, trim_applied
 from workbench.store.retention import Retention, retain
 from workbench.store.site import SiteStore
 from workbench.store.statistics import PERIOD, has_statistics, statistics_batches
-from workbench.store.telemetry import lock_file
+from workbench.store.telemetry import AheadError, lock_file
 
 #: Ten-minute periods of a series computed in one step, and in one portion of it.
 _PERIODS_A_STEP, _PERIODS_AT_ONCE = 144, 36
@@ -99,6 +100,7 @@ class Keeper:
         self._file: IO[str] | None = None
         self._marks: list[tuple[int, int]] = []
         self._told: set[str] = set()
+        self._left: list[str] | None = None
 
     def __enter__(self) -> Keeper:
         self.lock()
@@ -138,7 +140,14 @@ class Keeper:
         if self.store.telemetry.exists():
             report.expired, report.collected = retain(self.store, self._retention, now=self._now())
         report.seconds = time.perf_counter() - began
+        self.tell(report.trouble)
         return report
+
+    def tell(self, lines: list[str]) -> None:
+        """Leave what cannot be done where those who look at the site's health find it."""
+        if lines != self._left:
+            self._left = lines
+            trouble.tell(self.store.folder, lines)
 
     # -- statistics -----------------------------------------------------------------------------------
 
@@ -192,7 +201,16 @@ class Keeper:
         due = self.due()
         if not due:
             return
-        done = commit_chunks(self.store, due)
+        try:
+            done = commit_chunks(self.store, due)
+        except AheadError as error:
+            # Until then, or a repair, the journal keeps what comes; all else goes on.
+            text = f"nothing goes from the journal into the store: {error.message}, {error.found}"
+            report.trouble.append(text)
+            if text not in self._told:
+                logging.getLogger(__name__).error("%s: %s", self.store.site, text)
+            self._told.add(text)
+            return
         now = self._now()
         for key, chunks in done.chunks.items():
             report.committed[str(key)] = chunks
@@ -273,8 +291,10 @@ def keeper_main(
                     break
                 try:
                     report = keeper.step()
-                except Exception:
+                except Exception as error:
                     log.exception("keeper of %s failed, trying again", keeper.store.site)
+                    said = " ".join(str(error).split())
+                    keeper.tell([f"the keeper failed, trying again: {type(error).__name__}: {said}"])
                     continue
                 if report.chunks or report.expired:
                     log.info(

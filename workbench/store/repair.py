@@ -26,6 +26,7 @@ from workbench.store.block import Row
 from workbench.store.inspect import line_of, when_of
 from workbench.store.journal import Journal
 from workbench.store.reader import PIECES
+from workbench.store.restamp import restamp
 from workbench.store.telemetry import BRANCH, COUNT, Group, Snapshot, TelemetryError
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def repair(site: SiteStore) -> RepairReport:
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         site.close()
         newest = _mend_commits(site, report)
+        if newest is not None:
+            _mend_times(site, report)
         if site.journal_path.exists():
             _mend_journal(site, stamp, newest, report)
             _mend_rows(site, stamp, report)
@@ -272,6 +275,19 @@ def _mend_commits(site: SiteStore, report: RepairReport) -> Snapshot | None:
             return site.telemetry.snapshot()
     report.lost.append(f"store: no commit can be read ({trouble})")
     return None
+
+
+def _mend_times(site: SiteStore, report: RepairReport) -> None:
+    """Set back the time of commits made while the machine's clock was ahead: no other could follow them."""
+    try:
+        with site.telemetry.committing(wait=10.0):
+            count = restamp(site.telemetry, datetime.now(UTC))
+    except TelemetryError as error:
+        report.lost.append(f"store: {error}")
+        return
+    if count:
+        site.telemetry.forget()
+        report.mended.append(f"store: {count} commits were from a time that is yet to come; they are in the past now")
 
 
 def _mend_chunks(site: SiteStore, report: RepairReport) -> None:

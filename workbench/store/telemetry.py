@@ -17,6 +17,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -47,6 +48,10 @@ icechunk.set_logs_filter("error")
 
 class TelemetryError(Exception):
     """The store cannot be read or written: names the place and what was seen."""
+
+
+class AheadError(InputError):
+    """The last commit is later than the machine's clock says it is now: the store takes none before that."""
 
 
 @dataclass(frozen=True)
@@ -260,8 +265,11 @@ class Telemetry:
         ------
         InputError
             Another process is committing.
+        AheadError
+            The last commit is from a time that is yet to come.
         """
         with self.committing(wait=wait):
+            self._expect_past()
             repository = self._open(create=True)
             if repository is None:
                 raise TelemetryError(f"{self.folder}: could not be made")
@@ -271,6 +279,32 @@ class Telemetry:
             change = Transaction(session, repository)
             yield change
             change.finish(message)
+
+    def ahead(self) -> datetime | None:
+        """When the last commit was made, where that is yet to come by the machine's clock."""
+        last = None
+        # Twice: an open repository remembers what it has read, and that may have been mended since.
+        for _ in range(2):
+            repository = self._open()
+            if repository is None:
+                return None
+            last = repository.lookup_snapshot(repository.lookup_branch(BRANCH)).written_at
+            if last < datetime.now(UTC):
+                return None
+            self.forget()
+        return last
+
+    def _expect_past(self) -> None:
+        # Icechunk would say so too, after all the work.
+        if last := self.ahead():
+            raise AheadError(
+                "the store's last commit is from a time that is yet to come",
+                file=self.folder,
+                found=f"{last:%Y-%m-%d %H:%M:%S}Z",
+                expected="a time before the machine's clock: it was set back, or was ahead when that was committed",
+                hint="nothing is lost: the journal keeps what comes, and the store takes it when that time has come,"
+                " or after: workbench store repair",
+            )
 
     @contextlib.contextmanager
     def committing(self, *, wait: float = 0.0) -> Iterator[None]:
@@ -284,6 +318,11 @@ class Telemetry:
     def repository(self) -> icechunk.Repository | None:
         """The repository; None where nothing was ever committed."""
         return self._open()
+
+    def forget(self) -> None:
+        """Open the repository anew, where its files were changed underneath."""
+        with self._lock:
+            self._repository = self._snapshot = None
 
     def _open(self, *, create: bool = False) -> icechunk.Repository | None:
         with self._lock:
