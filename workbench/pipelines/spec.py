@@ -166,6 +166,8 @@ class _Check:
         else:
             found = (self._step((lists[0], number), one) for number, one in enumerate(self.data[lists[0]]))
             made = [one for one in found if one is not None]
+            if not self.data[lists[0]]:
+                self._wrong("the pipeline has no steps", (lists[0],), expected="one at least")
         if self.checked.errors or self.checked.missing:
             return
         ids = [str(self.data[key]) for key in _NAMES if self.data.get(key)]
