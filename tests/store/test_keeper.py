@@ -13,7 +13,9 @@ import xarray as xr
 from workbench.model.errors import InputError
 from workbench.model.samples import NS
 from workbench.store import Keeper, SiteStore
+from workbench.store.commit import commit_chunks
 from workbench.store.retention import Retention, retain
+from workbench.store.trouble import told
 
 
 @pytest.fixture
@@ -196,3 +198,29 @@ def test_it_ends_where_the_one_who_started_it_is_gone_already(site, batch):
         command, env={**os.environ, "WORKBENCH_PARENT": str(gone.pid)}, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_fails_is_said_where_status_looks_and_the_other_sites_go_on(site, batch, key):
+    sound = SiteStore(site.root, "valley")
+    hour = time.time_ns() // (3_600 * NS) - 2 - 472_222
+    for one in (site, sound):
+        put(one, batch, [hour * 3_600 + second for second in range(5)])
+    commit_chunks(site, {key: [472_222 + hour]})
+    for path in (site.folder / "telemetry" / "snapshots").iterdir():
+        path.write_bytes(path.read_bytes()[:50])
+    put(site, batch, [hour * 3_600 + 5])
+    command = [sys.executable, "-m", "workbench.store.keeper", str(site.root), site.site, sound.site]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while not (told(site.folder) and sound.telemetry.exists()):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        process.wait(60)
+    [line] = told(site.folder)
+    assert line.startswith("the keeper failed, trying again: ")
+    assert "\n" not in line
+    assert len(line) < 300
+    assert told(sound.folder) == []

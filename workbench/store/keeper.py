@@ -19,6 +19,7 @@ from workbench.model.samples import NS, SeriesKey
 from workbench.store import trouble
 from workbench.store.attributes import STATISTICS_CADENCE
 from workbench.store.commit import commit_chunks, trim_applied
+from workbench.store.inspect import line_of
 from workbench.store.retention import Retention, retain
 from workbench.store.site import SiteStore
 from workbench.store.statistics import PERIOD, has_statistics, statistics_batches
@@ -293,8 +294,7 @@ def keeper_main(
                     report = keeper.step()
                 except Exception as error:
                     log.exception("keeper of %s failed, trying again", keeper.store.site)
-                    said = " ".join(str(error).split())
-                    keeper.tell([f"the keeper failed, trying again: {type(error).__name__}: {said}"])
+                    keeper.tell([f"the keeper failed, trying again: {line_of(error)}"])
                     continue
                 if report.chunks or report.expired:
                     log.info(
