@@ -14,7 +14,7 @@ from workbench.steps import steps
 
 def test_the_example_runs_and_every_step_is_named(checkout, tmp_path):
     text = (checkout / "docs" / "pipelines.md").read_text()
-    (example,) = re.findall(r"```json\n(.*?)```", text, re.S)
+    (example,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     path = tmp_path / "gearbox.json"
     path.write_text(example)
     data = xr.Dataset(

@@ -55,7 +55,7 @@ def run(
 
     console = screen(stderr=True)
     pipeline = load_pipeline(spec)
-    if is_record_file(source) and works_on(pipeline.steps[0].step.function) == "records":
+    if is_record_file(source) and all("records" in works_on(one.step.function) for one in pipeline.steps):
         raise typer.Exit(_records(pipeline, source, output, overwrite=overwrite))
     check_goal(output, overwrite=overwrite)
     data = open_catalog()[source].read(time=slice(start or None, end or None) if start or end else None)

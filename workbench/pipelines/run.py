@@ -44,14 +44,13 @@ def run(pipeline: Pipeline, data: Data, *, tell: Callable[[PipelineStep], None] 
         where = f"step {number + 1} ({one.step.name})"
         wanted = works_on(one.step.function)
         given = "telemetry" if isinstance(found, xr.Dataset) else "records"
-        if wanted != given:
+        if given not in wanted:
             raise InputError(
-                f"the step works on {wanted}",
+                f"the step works on {' or '.join(wanted)}",
                 file=pipeline.file,
                 line=one.line,
                 where=where,
                 found=given,
-                expected=wanted,
             )
         try:
             found = one.step.function(found, **one.parameters)
@@ -68,8 +67,9 @@ def run(pipeline: Pipeline, data: Data, *, tell: Callable[[PipelineStep], None] 
     return found  # type: ignore[no-any-return]
 
 
-def works_on(function: Callable[..., Any]) -> str:
-    """``telemetry`` or ``records``, by the first argument of a step."""
+def works_on(function: Callable[..., Any]) -> tuple[str, ...]:
+    """``telemetry``, ``records``, or both, by the first argument of a step."""
     hints = typing.get_type_hints(function)
     first = next((hint for name, hint in hints.items() if name != "return"), None)
-    return "telemetry" if first is xr.Dataset else "records"
+    kinds = typing.get_args(first) or (first,)
+    return tuple("telemetry" if kind is xr.Dataset else "records" for kind in kinds)

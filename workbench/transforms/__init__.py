@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from workbench.transforms import fields, quality, record_checks, records, rolling, rules
+from workbench.transforms import aggregate, fields, quality, record_checks, records, rolling, rules
 
-__all__ = ["fields", "quality", "record_checks", "records", "rolling", "rules"]
+__all__ = ["aggregate", "fields", "quality", "record_checks", "records", "rolling", "rules"]
