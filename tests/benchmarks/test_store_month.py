@@ -12,7 +12,7 @@ def test_a_day_of_it_gives_equal_results(checkout: Path):
     code = (
         "from benchmarks.store_month import figures\n"
         "found = {f.name: f for f in figures()}\n"
-        "assert len(found) == 7, list(found)\n"
+        "assert len(found) == 10, list(found)\n"
         "assert all(f.met is not False for f in found.values()), found\n"
     )
     done = subprocess.run(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import subprocess
+import sys
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
 
 from workbench.model.errors import InputError
+from workbench.store import SiteStore
+from workbench.store import site as site_module
 from workbench.store.commit import commit_chunks
 
 
@@ -51,11 +56,18 @@ def analysis(data: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({"mean": means, "count": data["sample_count"].coarsen(time=600, boundary="trim").sum()})
 
 
+def _pieces():
+    from workbench.store.reader import PIECES
+
+    return len(PIECES._held)
+
+
 def test_a_cluster_gives_what_threads_give(filled, key, cluster):
     data = filled.open(key)
     lazy = analysis(data)
     with_threads = lazy.compute(scheduler="threads")
-    on_cluster = cluster.compute(lazy).result(timeout=60)
+    on_cluster = lazy.compute()  # unchanged: a client that is there is what Dask computes with
+    assert set(cluster.run(_pieces).values()) != {0}  # workers have read the journal, not this process
     assert int(with_threads["count"].sum()) > 3_600
     assert np.isfinite(with_threads["mean"]).all()
     xr.testing.assert_identical(on_cluster, with_threads)
@@ -87,3 +99,119 @@ def test_a_worker_that_does_not_see_the_store_says_so(filled, key, cluster, tmp_
     with pytest.raises(InputError, match="the store cannot be seen from here") as found:
         cluster.compute(opened).result(timeout=60)
     assert "ridge" in str(found.value)
+
+
+def elsewhere(data: xr.Dataset) -> xr.Dataset:
+    """The Dataset as another process has it."""
+    site_module._one_of_each.cache_clear()
+    there: xr.Dataset = pickle.loads(pickle.dumps(data))
+    return there
+
+
+def test_where_the_journal_is_not_seen_the_newest_rows_are_not_taken_for_missing(filled, key):
+    opened = filled.open(key)
+    filled.close()
+    for path in filled.folder.glob("journal*"):
+        path.unlink()
+    with pytest.raises(InputError, match="the journal cannot be seen from here"):
+        elsewhere(opened).compute(scheduler="threads")
+
+
+def test_what_the_journal_has_given_to_the_store_is_read_from_there(filled, key):
+    opened = filled.open(key)
+    before = opened.compute(scheduler="threads")
+    with filled.view() as view:
+        commit_chunks(filled, {key: [chunk.chunk for chunk in view.series(key).tail]})
+    filled.close()
+    for path in filled.folder.glob("journal*"):
+        path.unlink()
+    xr.testing.assert_identical(elsewhere(opened).compute(scheduler="threads"), before)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_another_store_under_the_same_path_is_not_read(site, batch, key, tmp_path, committed):
+    def fill(site, value):
+        site.journal.append([batch(range(10), [[value] * 3] * 10)])
+        if committed:
+            commit_chunks(site, {key: [472_222]})
+        site.journal.append([batch(range(10, 20), [[value] * 3] * 10)])
+        site.close()
+
+    fill(site, 1.0)
+    opened = site.open(key)
+    shutil.move(site.root, tmp_path / "elsewhere")
+    fill(SiteStore(site.root, site.site), 2.0)
+    with pytest.raises(InputError):
+        elsewhere(opened).compute(scheduler="threads")
+
+
+def test_opened_before_the_first_commit_it_does_not_show_what_was_imported_since(site, batch, key, t0):
+    site.journal.append([batch([0, 9_000], [[1, 1, 1]] * 2)])
+    opened = site.open(key)
+    before = opened.compute(scheduler="threads")
+    times = (t0 + np.arange(3_600, 4_000) * 10**9).view("datetime64[ns]")
+    new = {"power_output": (("time", "asset"), np.full((400, 1), 7, np.float32))}
+    site.import_dataset(key, xr.Dataset(new, coords={"time": times, "asset": ["A"]}))
+    xr.testing.assert_identical(elsewhere(opened).compute(scheduler="threads"), before)
+
+
+def test_a_snapshot_is_read_without_the_journal(filled, key):
+    newest = filled.snapshots()[0].id
+    opened = filled.open(key, snapshot=newest)
+    before = opened.compute(scheduler="threads")
+    filled.close()
+    for path in filled.folder.glob("journal*"):
+        path.unlink()
+    xr.testing.assert_identical(elsewhere(opened).compute(scheduler="threads"), before)
+
+
+def days(site: SiteStore, key, t0: int, number: int, assets: int) -> None:
+    for day in range(number):
+        times = (t0 + (day * 86_400 + np.arange(86_400)) * 10**9).view("datetime64[ns]")
+        values = np.round(np.arange(86_400 * assets) % 977 / 10, 1).astype(np.float32).reshape(-1, assets)
+        data = dict.fromkeys(("power_output", "wind_speed"), (("time", "asset"), values))
+        coords = {"time": times, "asset": [f"T{i:02d}" for i in range(assets)]}
+        site.import_dataset(key, xr.Dataset(data, coords=coords))
+
+
+@pytest.mark.parametrize(("assets", "most"), [(1, 5), (10, 5), (50, 20)])
+def test_tasks_are_few_and_hours_and_days_fall_on_their_borders(site, key, t0, assets, most):
+    days(site, key, t0, 1, assets)
+    data = site.open(key, quality=False)
+    chunks = data["power_output"].chunks[0]
+    assert len(chunks) <= most
+    assert max(chunks) * assets <= 1_000_000
+    starts = data["time"].values[np.cumsum((0, *chunks))[1:-1]]
+    for start in starts:
+        assert start == start.astype("datetime64[h]")
+    # ten-minute means of all tags: a handful of tasks for each piece that is read, whatever the length
+    means = data.coarsen(time=600, boundary="trim").mean()
+    (optimised,) = dask.optimize(means)
+    assert len(optimised.__dask_graph__()) < 8 * len(data.data_vars) * len(chunks)
+
+
+MEANS = """
+import resource, sys
+from workbench.store import SiteStore
+
+def means(data):
+    return data.coarsen(time=600, boundary="trim").mean().compute(num_workers=2)
+
+data = SiteStore(sys.argv[1], "ridge").open("wind_turbine/1s", quality=False)
+means(data.isel(time=slice(0, 86_400)))
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+limit = int(status["VmData"].split()[0]) * 1024 + int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+print(means(data).sizes["time"], flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_what_does_not_fit_into_memory_is_worked_through(site, key, t0):
+    """Bounded by the operating system, not measured: all of it at once would not fit twice over."""
+    days(site, key, t0, 16, 25)
+    room = 150 << 20  # beyond what a day of it has taken
+    assert site.open(key, quality=False).nbytes > 2 * room
+    command = [sys.executable, "-c", MEANS, str(site.root), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == f"{16 * 144}\n", done.stderr[-2000:]

@@ -22,7 +22,7 @@ import xarray as xr
 
 from workbench.model.errors import InputError
 from workbench.model.quality import quality_attrs, quality_name
-from workbench.model.samples import SeriesKey
+from workbench.model.samples import NS, SeriesKey
 from workbench.store.attributes import count_attrs, variable_attrs
 from workbench.store.fold import Fold
 from workbench.store.grid import Grid, grid_of
@@ -38,6 +38,7 @@ CACHE_BYTES = 256 << 20
 _GROUP_BYTES = 64 << 20
 #: Values of a variable that one task of a lazy Dataset reads at most, where a chunk of the store has fewer.
 _TASK_VALUES = 1_000_000
+_DAY = 86_400 * NS
 
 
 @dataclass(frozen=True)
@@ -208,9 +209,8 @@ class SeriesSource:
         self.assets = tuple(assets)
         self.variables = tuple(variables)
         self.tail = {chunk.chunk: chunk for chunk in view.tail}
-        self.token = "-".join(
-            map(str, (site.site, view.key, snapshot, journal_id, through, start, size, hash(self.assets)))
-        )
+        place = hash((site.root.resolve(), self.assets))  # a copied store has the same snapshots
+        self.token = "-".join(map(str, (site.site, view.key, snapshot, journal_id, through, start, size, place)))
         self._flagged = frozenset(() if view.group is None else view.group.flagged)
         self._groups = _variable_groups(view, self.variables)
         self._locks: dict[int, threading.Lock] = {}
@@ -225,13 +225,9 @@ class SeriesSource:
 
     def read(self, name: str, part: str, dtype: str, first: int, stop: int) -> npt.NDArray[Any]:
         """Slots ``first`` to ``stop`` of the Dataset: ``part`` (value, quality, count) of a variable, all assets."""
-        if not self.site.exists():
-            raise InputError(
-                "the store cannot be seen from here",
-                where=f"{self.site.site} {self.key}",
-                found=f"no such folder: {self.site.folder}",
-                hint="every worker of a cluster has to see the store under the same path",
-            )
+        if not (self.site.telemetry.exists() if self.snapshot_id else self.site.journal_path.exists()):
+            missing = self.site.telemetry.folder if self.snapshot_id else self.site.journal_path
+            raise self._unseen("store", f"nothing in {missing}" if missing.exists() else f"no such path: {missing}")
         at = self.start + first * self.grid.step
         end = self.start + stop * self.grid.step
         low, high = self.grid.chunk(at), self.grid.chunk(end - self.grid.step)
@@ -273,6 +269,15 @@ class SeriesSource:
         if part == "value":
             return np.full((size, len(self.assets)), np.nan, dtype=dtype)
         return np.zeros((size, len(self.assets)), dtype=dtype)
+
+    def _unseen(self, what: str, found: str) -> InputError:
+        return InputError(
+            f"the {what} cannot be seen from here",
+            where=f"{self.site.site} {self.key}",
+            found=found,
+            hint="every worker of a cluster has to see the same store under the same path; one on another machine,"
+            " where the journal cannot be shared, reads what was opened with snapshot=…",
+        )
 
     def _snapshot(self) -> Snapshot:
         return self.site.snapshot_by_id(self.snapshot_id)
@@ -343,10 +348,16 @@ class SeriesSource:
         end = min(self.start + self.size * self.grid.step, self.grid.chunk_start(chunk + 1))
         with self.site.view() as view:
             same = view.journal.id == self.journal_id
-            through = self.through if same else None
+            through = self.through if same else 0
             if same and int(view.journal.meta("trimmed") or 0) < self.tail[chunk].seq_min:
                 # All rows of back then are still there: read it exactly as it was when opened.
                 view = SiteView(view.journal, self._snapshot())
+            elif (
+                not same and view.snapshot.applied.through(self.journal_id, self.key, chunk) < self.tail[chunk].seq_max
+            ):
+                # Neither the journal nor the store has its rows: that is not "nothing came" either.
+                path = self.site.journal_path
+                raise self._unseen("journal", f"{'another journal' if view.journal.id else 'no journal'}: {path}")
             elif (held := view.snapshot.group(self.key)) and self.tail[chunk].slot_min < held.first:
                 # Its rows went into the store, and were forgotten there since: that is not "nothing came".
                 raise self.site.expired(f"{self.key} before {np.datetime64(held.first, 'ns')}, forgotten since")
@@ -387,13 +398,20 @@ class LazyArray:
         return self._source.read(self._name, self._part, self.dtype.str, first, stop)[::step, asset]
 
 
-def build(source: SeriesSource, dtypes: Mapping[str, str], *, quality: bool, attrs: Mapping[str, Any]) -> xr.Dataset:
-    """The lazy Dataset over a source."""
+def build(
+    source: SeriesSource,
+    dtypes: Mapping[str, str],
+    *,
+    quality: bool,
+    attrs: Mapping[str, Any],
+    together: int = _TASK_VALUES,
+) -> xr.Dataset:
+    """The lazy Dataset over a source; several chunks of the store are one of it, up to ``together`` values."""
     step = source.grid.step
     # As an index of pandas' own, which xarray takes as it is: a year of seconds is 252 MB of time alone.
     ticks = np.arange(source.start, source.start + source.size * step, step, dtype=np.int64)
     times = pd.DatetimeIndex(ticks.view("datetime64[ns]"), copy=False)
-    chunks = (_time_chunks(source), (len(source.assets),))
+    chunks = (_time_chunks(source, together), (len(source.assets),))
     found: dict[str, tuple[Any, ...]] = {}
     for name in source.variables:
         values = _array(LazyArray(source, name, "value", dtypes[name]), chunks, f"{name}-{source.token}")
@@ -425,14 +443,17 @@ def _array(lazy: LazyArray, chunks: tuple[tuple[int, ...], tuple[int, ...]], nam
     )
 
 
-def _time_chunks(source: SeriesSource) -> tuple[int, ...]:
+def _time_chunks(source: SeriesSource, most: int) -> tuple[int, ...]:
     """Lengths of the Dataset's chunks along time: the store's own, several together where a site is small.
 
-    A task of Dask costs as much as reading some hundred thousand values.
+    A task of Dask costs as much as reading some hundred thousand values. Where several chunks make a day or more,
+    days fall on borders, so that a mean of an hour or a day needs one chunk.
     """
     if not source.size:
         return (0,)
-    together = max(1, _TASK_VALUES // (source.grid.slots * max(1, len(source.assets))))
+    together = max(1, most // (source.grid.slots * max(1, len(source.assets))))
+    while together > 1 and _DAY % (together * source.grid.span) and (together * source.grid.span) % _DAY:
+        together -= 1
     slots = source.grid.slots * together
     first = slots - (source.start // source.grid.step) % slots
     if first >= source.size:

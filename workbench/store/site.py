@@ -169,12 +169,16 @@ class SiteStore:
         InputError
             The series, an asset or a variable is not known: names the nearest.
         """
-        from workbench.store.reader import build
-
         key = series_key(key)
         source, dtypes = self.source(key, time=time, assets=assets, variables=variables, snapshot=snapshot)
+        return self._lazy(source, dtypes, quality=quality)
+
+    def _lazy(self, source: SeriesSource, dtypes: dict[str, str], **how: Any) -> xr.Dataset:
+        from workbench.store.reader import build
+
+        key = source.key
         about = {"site": self.site, "series": str(key), "asset_type": key.asset_type, "cadence": key.cadence}
-        return build(source, dtypes, quality=quality, attrs=about | {"snapshot": source.snapshot_id})
+        return build(source, dtypes, attrs=about | {"snapshot": source.snapshot_id}, **how)
 
     def source(
         self,
@@ -297,7 +301,9 @@ class SiteStore:
         """
         from workbench.store.exporting import export
 
-        data = self.open(key, time=time, assets=assets, variables=variables, quality=quality)
+        source, dtypes = self.source(series_key(key), time=time, assets=assets, variables=variables)
+        # By the store's own chunks: of hundreds of variables at once, longer ones are more than fits.
+        data = self._lazy(source, dtypes, quality=quality, together=0)
         return export(data, Path(out), progress=progress)
 
     def info(self) -> StoreInfo:
@@ -366,19 +372,21 @@ class SiteStore:
     # -- inside ---------------------------------------------------------------------------------------
 
     def snapshot_by_id(self, snapshot: str) -> Snapshot:
-        """The store as it was at a commit; as it is now where there was none.
+        """The store as it was at a commit; empty where there was none.
 
         Raises
         ------
         InputError
             The snapshot has expired.
         """
+        from workbench.store.telemetry import Snapshot
+
         with self._lock:
             found = self._snapshots.get(snapshot)
         if found is not None:
             return found
         if not snapshot:
-            return self.telemetry.snapshot()
+            return Snapshot(None)
         try:
             found = self.telemetry.snapshot(at=snapshot)
         except Exception:
