@@ -237,7 +237,8 @@ class _Holder:
         gap = usual_gap(times) if self._gap is None else self._gap
 
         def work(a: Any, b: Any) -> Any:
-            rows = [np.ascontiguousarray(np.moveaxis(each, -1, 0).reshape(len(times), -1)) for each in (a, b)]
+            shape = len(times), a[..., 0].size if len(times) else 0
+            rows = [np.ascontiguousarray(np.moveaxis(each, -1, 0).reshape(shape)) for each in (a, b)]
             out = np.empty(rows[0].shape, np.int8)
             hold(times, rows[0], rows[1], length, gap, out)
             return np.moveaxis(out.reshape(len(times), *a.shape[:-1]), 0, -1)

@@ -14,7 +14,9 @@ USUAL_STEPS = 3.0
 FALSE, TRUE, UNKNOWN = 0, 1, 2
 
 
-@numba.njit(cache=True, parallel=True)
+# One thread, without the lock of the interpreter: the workers of dask call it at the same time, and numba's own
+# threads end the process then, where it has neither OpenMP nor TBB.
+@numba.njit(cache=True, nogil=True)
 def hold(times: Any, true: Any, false: Any, length: int, gap: int, out: Any) -> None:
     """Kleene value of ``condition FOR length`` into ``out`` [row, column].
 
@@ -25,7 +27,7 @@ def hold(times: Any, true: Any, false: Any, length: int, gap: int, out: Any) -> 
     true, false
         [row, column]
     """
-    for column in numba.prange(true.shape[1]):
+    for column in range(true.shape[1]):
         start = np.int64(0)  # of the run
         last = np.int64(0)  # sample that was known
         running = False
