@@ -303,6 +303,15 @@ def test_status_command_shows_what_the_collector_left(tmp_path: Path):
     assert done.returncode == 1  # the collector has stopped, and status says so
     assert "hill.clockwork" in done.stdout
     assert "not running" in done.stdout
+    # A journal that cannot be read keeps nothing else from being told.
+    for path in (tmp_path / "hill").glob("journal.sqlite*"):
+        path.write_bytes(b"no database" * 1_000)
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", "status", "--store", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    assert "hill.clockwork" in done.stdout
+    assert "the journal cannot be used" in done.stdout
 
 
 async def test_a_state_that_changes_while_the_collector_is_down_is_on_record(tmp_path: Path):

@@ -53,8 +53,14 @@ def status(
     now = time.time_ns()
     for folder in folders:
         if folder.name in healths:
-            healths[folder.name]["journal"] = journal_rest(folder)
-            healths[folder.name]["troubles"] = troubles(healths[folder.name], now)
+            found = healths[folder.name]
+            found["troubles"] = troubles(found, now)
+            try:
+                found["journal"] = journal_rest(folder)
+            except InputError as error:
+                # All the rest can be told all the same.
+                found["journal"] = {"rows": 0, "values": 0}
+                found["troubles"].append(f"{error.message}: {error.found}")
     if as_json:
         typer.echo(orjson.dumps(healths, option=orjson.OPT_INDENT_2).decode())
     else:
