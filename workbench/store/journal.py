@@ -77,6 +77,7 @@ class Journal:
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._pid = os.getpid()
         self._writer: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None  #: the file ``names`` are of
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -178,16 +179,19 @@ class Journal:
 
         While a view is open the file cannot shrink its WAL: keep it short.
         """
-        with self._told(), self._reading() as connection:
-            if connection is None:
+        with self._told(), self._reading() as reader:
+            if reader is None:
                 yield JournalView(self.names)
                 return
+            connection = reader.connection
             nested = connection.in_transaction
             if not nested:
                 connection.execute("BEGIN")
             try:
                 with self._lock:
-                    view = JournalView(self.names, connection, self.report_damage)
+                    # One that is just being left behind: its numbers say something else than the new file's.
+                    names = self.names if reader.file == self._file else Names()
+                    view = JournalView(names, connection, self.report_damage)
                 yield view
             finally:
                 if not nested and connection.in_transaction:
@@ -207,10 +211,10 @@ class Journal:
     @property
     def last_seq(self) -> int:
         """The highest number ever given; 0 where there is none."""
-        with self._told(), self._reading() as connection:
-            if connection is None:
+        with self._told(), self._reading() as reader:
+            if reader is None:
                 return 0
-            found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rows'").fetchone()
+            found = reader.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rows'").fetchone()
             return 0 if found is None else int(found[0])
 
     @property
@@ -328,12 +332,19 @@ class Journal:
             connection = sqlite3.connect(self.path, timeout=30.0, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA busy_timeout = 30000")
             _prepare(connection, self.path)
+            self._names_of(_identity(self.path))
             self.names.load(connection)
             self._writer = connection
         return self._writer
 
+    def _names_of(self, file: tuple[int, int] | None) -> None:
+        """Begin the names anew where they are those of another file."""
+        if self._file not in (None, file):
+            self.names = Names()
+        self._file = file
+
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+    def _reading(self) -> Iterator[_Reader | None]:
         """The thread's connection for reading, which nobody closes meanwhile; None where there is no file yet."""
         while True:
             reader = self._reader()
@@ -343,15 +354,19 @@ class Journal:
             if reader.take():
                 break
         try:
-            yield reader.connection
+            yield reader
         finally:
             reader.give_back()
 
     def _reader(self) -> _Reader | None:
         self._fresh()
         reader: _Reader | None = getattr(self._local, "reader", None)
+        file = _identity(self.path)
+        if reader is not None and file not in (None, reader.file) and not reader.busy:
+            # Another file has taken its place (a repair, a store made anew): the one that is open gets no more rows.
+            reader.close()
         if reader is None or reader.ended:
-            if not self.path.exists():
+            if file is None:
                 return None
             connection = sqlite3.connect(
                 f"{self.path.resolve().as_uri()}?mode=ro",
@@ -364,8 +379,9 @@ class Journal:
             if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'rows'").fetchone()[0] == 0:
                 connection.close()
                 return None
-            reader = _Reader(connection)
+            reader = _Reader(connection, file)
             with self._lock:
+                self._names_of(file)
                 self._readers.add(reader)
                 self._local.reader = reader
         return reader
@@ -374,13 +390,19 @@ class Journal:
 class _Reader:
     """A thread's connection for reading. It goes with its thread, or when it is closed and nobody reads with it."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, file: tuple[int, int]) -> None:
         self.connection = connection
+        self.file = file
         self.ended = False
         self._users = 0
         self._lock = threading.Lock()
         # Not when the process ends: a thread may still be reading then.
         weakref.finalize(self, connection.close).atexit = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether its thread is reading with it."""
+        return self._users > 0
 
     def take(self) -> bool:
         """Begin to read; False where it was closed."""
@@ -402,6 +424,15 @@ class _Reader:
             if not self._users:
                 # SQLite ends the process, not the call, where a connection is closed under a thread that uses it.
                 self.connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of the same name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 _SET_ASIDE = (

@@ -208,10 +208,7 @@ class SiteStore:
         names = chosen("variable", variables, list(series.variables), within=within)
         places = chosen("asset", assets, series.assets, within=within)
         first, size = _extent(series, start, end)
-        with self._lock:
-            self._snapshots[held.id] = held
-            while len(self._snapshots) > 8:
-                self._snapshots.pop(next(iter(self._snapshots)))
+        self._hold(held)
         source = SeriesSource(
             self,
             series,
@@ -392,9 +389,15 @@ class SiteStore:
         except Exception:
             self.expect(snapshot)
             raise
-        with self._lock:
-            self._snapshots[snapshot] = found
+        self._hold(found)
         return found
+
+    def _hold(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot open; only the last few, since one comes with each hour and a process may stay for months."""
+        with self._lock:
+            self._snapshots[snapshot.id] = snapshot
+            while len(self._snapshots) > 8:
+                self._snapshots.pop(next(iter(self._snapshots)))
 
     def expect(self, snapshot: str) -> None:
         """Raise the InputError for a Dataset whose snapshot has expired; nothing where it has not."""
