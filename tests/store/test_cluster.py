@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import shutil
-import subprocess
-import sys
+import threading
+import weakref
 
 import dask
 import numpy as np
@@ -16,6 +17,7 @@ from workbench.model.errors import InputError
 from workbench.store import SiteStore
 from workbench.store import site as site_module
 from workbench.store.commit import commit_chunks
+from workbench.store.reader import SeriesSource
 
 
 @pytest.fixture(scope="module")
@@ -190,28 +192,32 @@ def test_tasks_are_few_and_hours_and_days_fall_on_their_borders(site, key, t0, a
     assert len(optimised.__dask_graph__()) < 8 * len(data.data_vars) * len(chunks)
 
 
-MEANS = """
-import resource, sys
-from workbench.store import SiteStore
+def test_what_was_read_is_let_go_before_more_is_read(site, key, t0, monkeypatch):
+    """Pieces alive at once, by two threads, are as many however long the time; the benchmark measures the memory."""
+    days(site, key, t0, 3, 25)
+    alive, most, pieces, lock = 0, 0, 0, threading.RLock()
+    read = SeriesSource.read
 
-def means(data):
-    return data.coarsen(time=600, boundary="trim").mean().compute(num_workers=2)
+    def count(change: int) -> None:
+        nonlocal alive, most
+        with lock:
+            alive += change
+            most = max(most, alive)
 
-data = SiteStore(sys.argv[1], "ridge").open("wind_turbine/1s", quality=False)
-means(data.isel(time=slice(0, 86_400)))
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-limit = int(status["VmData"].split()[0]) * 1024 + int(sys.argv[2])
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-print(means(data).sizes["time"], flush=True)
-"""
+    def watched(*args):
+        nonlocal pieces
+        found = read(*args)
+        count(1)
+        with lock:
+            pieces += 1
+        weakref.finalize(found, count, -1)
+        return found
 
-
-@pytest.mark.slow
-def test_what_does_not_fit_into_memory_is_worked_through(site, key, t0):
-    """Bounded by the operating system, not measured: all of it at once would not fit twice over."""
-    days(site, key, t0, 16, 25)
-    room = 150 << 20  # beyond what a day of it has taken
-    assert site.open(key, quality=False).nbytes > 2 * room
-    command = [sys.executable, "-c", MEANS, str(site.root), str(room)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.stdout == f"{16 * 144}\n", done.stderr[-2000:]
+    monkeypatch.setattr(SeriesSource, "read", watched)
+    data = site.open(key, quality=False)
+    means = data.coarsen(time=600, boundary="trim").mean()
+    assert means.compute(scheduler="threads", num_workers=2).sizes["time"] == 3 * 144
+    gc.collect()
+    assert pieces == len(data.data_vars) * len(data.chunksizes["time"]) == 30
+    assert most <= 4
+    assert alive == 0
