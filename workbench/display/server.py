@@ -178,6 +178,7 @@ def _panel_server(
     pages: Mapping[str, str], first: str, at: tuple[str, int], producer: Producer, gate: Gate, idle: float
 ) -> Any:
     import panel as pn
+    from bokeh.settings import settings
     from panel.io.server import get_server
     from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
@@ -188,6 +189,8 @@ def _panel_server(
     from workbench.display.handlers import Asset, BoardPage, BoardSnapshot, page_app
 
     let_documents_go()
+    # Where Bokeh was imported before us, it has not seen what the environment says.
+    settings.resources = "server"
     pn.config.global_loading_spinner = False
     applications = {name: page_app(path, producer.live, gate) for name, path in pages.items()}
     address, port = at
