@@ -49,6 +49,7 @@ def compile_expression(source: Any, fields: Mapping[str, str | Kind | None] | No
     expression = Expression(text, node)
     if fields is not None:
         expression.check(fields)
+        expression._fields = kinds_of(fields)
     return expression
 
 
@@ -57,6 +58,7 @@ class Expression:
 
     def __init__(self, text: str, node: Node) -> None:
         self.text, self.node = text, node
+        self._fields: dict[str, Kind] = {}
         #: fields it asks for
         self.names = names(node)
 
@@ -162,6 +164,9 @@ class Expression:
 
         there: dict[str, str | Kind | None] = {name: kind_of(schema[name]) for name in self.names if name in schema}
         self._all_there(there, list(schema))
+        for name, kind in self._fields.items():
+            if kind.unit and there.get(name) == Kind("number"):
+                there[name] = kind  # a column has no unit of its own
         checker = Checker(self.text, kinds_of(there))
         node, _ = checker.check(self.node)
         made = Frames(

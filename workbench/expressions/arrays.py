@@ -56,6 +56,7 @@ class Arrays:
         self, lookup: Callable[[str], Any], checker: Checker, now: int, holds: Callable[[Any, Any, int], Any]
     ) -> None:
         self._lookup, self._checker, self._now, self._holds = lookup, checker, now, holds
+        self._parts: dict[tuple[int, bool], Any] = {}
 
     def kind(self, node: Node) -> Kind:
         """What a checked node gives."""
@@ -72,6 +73,12 @@ class Arrays:
         return self._part(node, False)
 
     def _part(self, node: Node, wanted: bool) -> Any:
+        key = id(node), wanted
+        if key not in self._parts:
+            self._parts[key] = self._worked_out(node, wanted)
+        return self._parts[key]
+
+    def _worked_out(self, node: Node, wanted: bool) -> Any:
         if isinstance(node, Truth):
             return np.bool_(node.value is wanted)
         if isinstance(node, Default):
@@ -113,7 +120,7 @@ class Arrays:
         kinds = {self.kind(left).what, self.kind(right).what} - {"any"}
         if not kinds or isinstance(left, Missing) or isinstance(right, Missing):
             return self._nowhere(left, right)
-        what = kinds.pop()
+        what = "truth" if "truth" in kinds else kinds.pop()
         if what == "truth":
             same = wanted is (op == "=")
             both = [self.true(left), self.true(right)], [self.false(left), self.false(right)]
@@ -191,7 +198,7 @@ class Arrays:
             return -self.number(node.of)
         if isinstance(node, Name):
             found = self._lookup(node.name)
-            return found if found.dtype.kind == "f" else found.astype(np.float64)
+            return found if found.dtype == np.float64 else found.astype(np.float64)
         if isinstance(node, Binary):
             with np.errstate(all="ignore"):
                 return _calculated(node.op, self.number(node.left), self.number(node.right))
@@ -275,12 +282,28 @@ def _calculated(op: str, a: Any, b: Any) -> Any:
     if op == "/":
         return a / b
     if op == "^":
-        found = np.float_power(a, b)
-        if isinstance(b, np.float64) and (b == np.floor(b) or np.isnan(b)):
-            return found
-        # A root of what is negative is no number, of infinity neither.
-        return _where((a < 0) & (b != np.floor(b)), np.float64("nan"), found)
+        return power(a, b)
+    return remainder(a, b)
+
+
+def power(a: Any, b: Any) -> Any:
+    """``a ^ b``; NaN where one is missing, also for what numpy says 1 (missing ^ 0, 1 ^ missing)."""
+    found = np.float_power(a, b)
+    if isinstance(b, np.float64) and b == np.floor(b) and b != 0:
+        return found
+    # A root of what is negative is no number, of infinity neither.
+    none = ((a < 0) & (b != np.floor(b))) | (a != a) | (b != b)
+    return _where(none, np.float64("nan"), found)
+
+
+def remainder(a: Any, b: Any) -> Any:
+    """``a % b``, with the sign of the divisor."""
     return a - np.floor(a / b) * b
+
+
+def rounded(x: Any, scale: Any) -> Any:
+    """``x`` to whole parts of 1 / ``scale``, halves away from zero."""
+    return np.copysign(np.floor(np.abs(x) * scale + 0.5) / scale, x)
 
 
 def _function(name: str, args: list[Any]) -> Any:
@@ -290,7 +313,7 @@ def _function(name: str, args: list[Any]) -> Any:
         return np.sqrt(args[0])
     if name == "ROUND":
         scale = np.float64(10.0) ** (args[1] if len(args) > 1 else 0.0)
-        return np.copysign(np.floor(np.abs(args[0]) * scale + 0.5) / scale, args[0])
+        return rounded(args[0], scale)
     found = args[0]
     for each in args[1:]:
         found = np.minimum(found, each) if name == "MIN" else np.maximum(found, each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -68,6 +69,8 @@ class Checker:
 
     def __init__(self, text: str, known: Mapping[str, Kind] | None) -> None:
         self.text, self.known = text, known
+        # By identity: what is asked for again, and what was checked, is not worked out again, however deep.
+        self._done: dict[int, tuple[Node, tuple[Node, Kind]]] = {}
 
     def wrong(
         self, node: Node, message: str, *, expected: str | None = None, hint: str | None = None
@@ -83,6 +86,13 @@ class Checker:
         ExpressionError
             A field is not known; kinds or units do not go together.
         """
+        if id(node) not in self._done:
+            found = self._checked(node)
+            self._done[id(node)] = node, found
+            self._done[id(found[0])] = found[0], found
+        return self._done[id(node)][1]
+
+    def _checked(self, node: Node) -> tuple[Node, Kind]:
         if isinstance(node, Number):
             return node, _NUMBER
         if isinstance(node, Text):
@@ -91,6 +101,8 @@ class Checker:
             return node, _TRUTH
         if isinstance(node, Moment | Now):
             return node, Kind("time")
+        if isinstance(node, Scaled):
+            return node, _NUMBER  # in the unit of what stands beside it, once that was checked
         if isinstance(node, Missing):
             return node, _ANY
         if isinstance(node, Name):
@@ -121,7 +133,7 @@ class Checker:
 
     def _condition(self, node: Node) -> Node:
         checked, kind = self.check(node)
-        if kind.what not in ("truth", "any"):
+        if kind.what not in ("truth", "any") and not _is_flag(checked, kind):
             raise self.wrong(node, f"{kind} stands where a condition should", hint="compare it: x > 0")
         return checked
 
@@ -137,7 +149,8 @@ class Checker:
             right, b = self._moment(right), Kind("time")
         if b.what == "time" and isinstance(left, Text):
             left, a = self._moment(left), Kind("time")
-        if "any" not in (a.what, b.what) and a.what != b.what:
+        flags = "truth" in (a.what, b.what) and (_is_flag(left, a) or _is_flag(right, b))
+        if "any" not in (a.what, b.what) and a.what != b.what and not flags:
             raise self.wrong(node, f"{a} is compared with {b}")
         if "truth" in (a.what, b.what) and node.op not in ("=", "!="):
             raise self.wrong(node, "conditions are equal or not; neither is less")
@@ -147,8 +160,15 @@ class Checker:
 
     def _moment(self, node: Text) -> Moment:
         try:
-            when = np.datetime64(node.value.removesuffix("Z"), "ns")
-        except ValueError:
+            if not node.value[:4].isdigit():
+                raise ValueError
+            spelled = dt.datetime.fromisoformat(node.value)
+            if spelled.tzinfo is not None:
+                spelled = spelled.astimezone(dt.UTC).replace(tzinfo=None)
+            if not 1678 <= spelled.year <= 2261:
+                raise ValueError
+            when = np.datetime64(spelled, "ns")
+        except (ValueError, OverflowError):
             raise self.wrong(node, "not a time", expected="such as 2025-01-31 or 2025-01-31T12:00:00Z") from None
         return Moment(int(when.astype(np.int64)), day=len(node.value) == 10, span=node.span)
 
@@ -156,6 +176,10 @@ class Checker:
         of, _ = self.check(node.of)
         values: list[Node] = []
         for each in node.values:
+            if isinstance(node.of, Text) and self.check(each)[1].what == "time":
+                raise self.wrong(
+                    node.of, "a time stands in a list", hint="write the field first: time IN ('2025-01-31')"
+                )
             one = self._comparison(Binary("=", node.of, each, span=each.span))[0]
             values.append(one.right if isinstance(one, Binary) else one)
         return dataclasses.replace(node, of=of, values=tuple(values)), _TRUTH
@@ -209,8 +233,10 @@ class Checker:
         if node.name in ("MIN", "MAX"):
             rest, kind = self._same(node, node.args)
             return dataclasses.replace(node, args=tuple(rest)), kind if kind.what == "number" else _NUMBER
-        if node.name == "ROUND" and len(args) == 2 and not isinstance(args[1], Number):
-            raise self.wrong(node.args[1], "the number of digits is a plain number")
+        if node.name == "ROUND" and len(args) == 2:
+            digits = args[1].value if isinstance(args[1], Number) else -1.0
+            if digits not in range(16):
+                raise self.wrong(node.args[1], "the number of digits is a plain number", expected="0 to 15")
         if node.name == "SQRT" and first.unit:
             first = Kind("number", raised(first.unit, 0.5))
         return dataclasses.replace(node, args=tuple(args)), first
@@ -231,6 +257,11 @@ class Checker:
                 _, checked, unit = self._agree(at, base[0], base[1], node, kind, "beside")
             made.append(checked)
         return made, Kind(what, unit)
+
+
+def _is_flag(node: Node, kind: Kind) -> bool:
+    """Whether a number may stand as a condition, 0 for false: telemetry has no truth that may be missing."""
+    return isinstance(node, Name) and kind.what == "number" and not kind.unit
 
 
 def kinds_of(fields: Mapping[str, str | Kind | None]) -> dict[str, Kind]:

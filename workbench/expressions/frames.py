@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from workbench.expressions.arrays import power, remainder, rounded
 from workbench.expressions.check import Checker
 from workbench.expressions.nodes import (
     COMPARISONS,
@@ -119,15 +122,14 @@ class Frames:
         if not names(left) and names(right):
             # polars (2.1) takes the length of what stands left for that of the result.
             left, right, op = right, left, _MIRRORED.get(op, op)
-        a, b = self.make(left), self.make(right)
+        kinds = {self._checker.check(each)[1].what for each in (left, right)}
+        made = self._condition if "truth" in kinds else self.make
+        a, b = made(left), made(right)
         if any(isinstance(each, Moment | Now) and each.day for each in (left, right)):
             a, b = (
                 each if isinstance(node, Moment | Now) else each.dt.truncate("1d")
                 for each, node in ((a, left), (b, right))
             )
-        kinds = {self._checker.check(each)[1].what for each in (left, right)}
-        if "truth" in kinds:
-            a, b = self._condition(left), self._condition(right)
         match op:
             case "=":
                 return a == b
@@ -156,18 +158,32 @@ class Frames:
             return _number(args[0].sqrt())
         if node.name == "ROUND":
             scale = 10.0 ** (node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], Number) else 0.0)
-            size = (args[0].abs() * scale + 0.5).floor() / scale
-            return _number(pl.when(args[0] < 0).then(-size).otherwise(size))
-        found = args[0]
-        for each in args[1:]:
-            # A value that is not there leaves nothing to choose from.
-            chosen = (found < each) if node.name == "MIN" else (found > each)
-            found = pl.when(chosen).then(found).when(~chosen).then(each).otherwise(None)
-        return found
+            return _worked(lambda x: rounded(x, scale), args[0])
+        # A value that is not there leaves nothing to choose from: NaN goes through.
+        choose = np.minimum if node.name == "MIN" else np.maximum
+        return _worked(lambda *each: functools.reduce(choose, each), *args)
 
 
 def _number(made: pl.Expr) -> pl.Expr:
-    return made.fill_nan(None)
+    """A number that is missing where it is NaN.
+
+    polars spells ``fill_nan`` out as a choice that holds its expression three times: a sum of twenty would be
+    3^20 of them.
+    """
+    return made.map_batches(lambda values: values.fill_nan(None), return_dtype=pl.Float64, is_elementwise=True)
+
+
+def _worked(work: Callable[..., Any], *parts: pl.Expr) -> pl.Expr:
+    """Numbers by a function of numpy, NaN where one is missing: what polars reckons in another way, or only by
+    holding a part several times.
+    """
+
+    def batch(columns: Sequence[pl.Series]) -> pl.Series:
+        with np.errstate(all="ignore"):
+            found = work(*(each.cast(pl.Float64).fill_null(np.nan).to_numpy() for each in columns))
+        return pl.Series(np.atleast_1d(found), dtype=pl.Float64).fill_nan(None)
+
+    return pl.map_batches(parts, batch, return_dtype=pl.Float64, is_elementwise=True)
 
 
 def _calculated(op: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
@@ -178,8 +194,6 @@ def _calculated(op: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
     if op == "*":
         return _number(a * b)
     if op == "/":
-        return _number(a / b)
-    if op == "^":
-        # A root of what is negative is no number, of infinity neither.
-        return pl.when((a < 0) & (b != b.floor())).then(None).otherwise(_number(a.pow(b)))
-    return _number(a - (a / b).floor() * b)
+        # polars multiplies by the reciprocal of a fixed divisor: 3 / 10 would not be 0.3.
+        return _worked(np.divide, a, b)
+    return _worked(power if op == "^" else remainder, a, b)

@@ -138,6 +138,27 @@ def children(node: Node) -> tuple[Node, ...]:
     return node.args if isinstance(node, Call) else ()
 
 
+def too_large(node: Node, most: int, highest: int) -> bool:
+    """Whether a tree has more nodes than ``most`` once all is spelled out, or is higher than ``highest``.
+
+    The condition of an ``IF`` counts twice, as what is true there and what is false; what is looked for in a list,
+    once for each value.
+    """
+    todo, count = [(node, 1)], 0
+    while todo:
+        each, height = todo.pop()
+        count += 1
+        if count > most or height > highest:
+            return True
+        below = getattr(each, "args", None) or children(each)
+        if isinstance(each, Call) and each.name == "IF":
+            below = (*below, each.args[0])
+        if isinstance(each, Among):
+            below = (*below, *[each.of] * (len(each.values) - 1))
+        todo.extend((inner, height + 1) for inner in below)
+    return False
+
+
 def names(node: Node) -> tuple[str, ...]:
     """Fields an expression asks for, in order, each once."""
     found = {node.name: None} if isinstance(node, Name) else {}

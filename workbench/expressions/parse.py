@@ -38,12 +38,15 @@ from workbench.expressions.nodes import (
     Number,
     Text,
     Truth,
+    too_large,
 )
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.time import parse_duration
 
 #: Limits of what is read at all.
 MOST_CHARACTERS, MOST_PARTS, MOST_DEPTH = 4_000, 400, 40
+#: Of its tree once all is spelled out: nodes, and how high they stand on each other.
+MOST_NODES, MOST_HEIGHT = 2_000, 100
 #: Functions, with how few and how many values each takes.
 FUNCTIONS: dict[str, tuple[int, int]] = {
     "ABS": (1, 1),
@@ -58,12 +61,14 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
     "SQRT": (1, 1),
     "TODAY": (0, 0),
 }
-_WORDS = {"AND", "OR", "NOT", "IN", "FOR", "DEFAULT", "TRUE", "FALSE", "NULL"}
+WORDS = {"AND", "OR", "NOT", "IN", "FOR", "DEFAULT", "TRUE", "FALSE", "NULL"}
+#: A field; a dot stands between the parts of a path.
+NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _TOKEN = re.compile(
     r"(?P<blank>\s+)"
     r"|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))"
     r"|(?P<text>'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")"
-    r"|(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)"
+    rf"|(?P<name>{NAME})"
     r"|(?P<sign>==|!=|<>|<=|>=|&&|\|\||[-+*/%^=<>(),!])"
 )
 _SAME = {"==": "=", "<>": "!=", "&&": "AND", "||": "OR", "!": "NOT"}
@@ -117,7 +122,7 @@ class _Parser:
                     message = "not a number"
                 raise wrong(self.text, (at, at + 1), message)
             kind, word = str(match.lastgroup), match.group()
-            if kind == "name" and word.upper() in _WORDS:
+            if kind == "name" and word.upper() in WORDS:
                 kind, word = "word", word.upper()
             if kind != "blank":
                 found.append((kind, _SAME.get(word, word), at, match.end()))
@@ -163,6 +168,16 @@ class _Parser:
         if self.now[0] != "end":
             hint = did_you_mean(self.now[1], ["AND", "OR", "FOR", "IN"]) if self.now[0] == "name" else None
             self.fail("the expression should end here", hint=hint)
+        return self.small(node)
+
+    def small(self, node: Node) -> Node:
+        if too_large(node, MOST_NODES, MOST_HEIGHT):
+            raise wrong(
+                self.text,
+                node.span,
+                "the expression is too large once all is spelled out",
+                expected=f"at most {MOST_NODES} values and operations, at most {MOST_HEIGHT} on each other",
+            )
         return node
 
     def condition(self) -> Node:
@@ -180,6 +195,8 @@ class _Parser:
                 length = parse_duration(word).ns
             except InputError as error:
                 raise wrong(self.text, (low, high), "not a duration", expected=expected, hint=error.hint) from error
+            if length > 2**62:
+                raise wrong(self.text, (low, high), "the duration is too long", expected="at most 146 years")
             self.at += 1
             node = Holds(node, length, span=self.span(first))
         self.depth -= 1
@@ -230,7 +247,7 @@ class _Parser:
                     Binary(op, each, right, span=span) if side is left else Binary(op, left, each, span=span)
                     for each in side.args
                 ]
-                return _joined("OR" if side.word == "ANY" else "AND", parts, span)
+                return self.small(_joined("OR" if side.word == "ANY" else "AND", parts, span))
         return Binary(op, left, right, span=span)
 
     def sum(self) -> Node:
@@ -268,7 +285,8 @@ class _Parser:
         if kind == "number":
             return Number(float(word), span=(first, last))
         if kind == "text":
-            return Text(re.sub(r"\\(.)", r"\1", word[1:-1]), span=(first, last))
+            inner = re.sub(r"\\(.)", lambda match: "\n" if match[1] == "n" else match[1], word[1:-1])
+            return Text(inner, span=(first, last))
         if kind == "word" and word in ("TRUE", "FALSE"):
             return Truth(word == "TRUE", span=(first, last))
         if kind == "word" and word == "NULL":

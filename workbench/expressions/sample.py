@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -168,13 +169,20 @@ def kleene(value: bool | None) -> int:
 
 def _plain(value: Any) -> Any:
     """A value as this module reckons: numbers as float, times as ns, missing as None."""
+    if isinstance(value, dt.datetime):
+        value = np.datetime64(value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None))
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else int(value.astype("datetime64[ns]").astype(np.int64))
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool | str) or value is None:
         return value
-    found = float(value)
+    try:
+        found = float(value)
+    except (TypeError, ValueError):  # a live value may be anything: what is no number is not there
+        return None
+    except OverflowError:
+        found = math.inf if value > 0 else -math.inf
     return None if math.isnan(found) else found
 
 
@@ -185,7 +193,10 @@ def _strict(work: Callable[..., Any], *parts: Work) -> Work:
         found = [part(values, now) for part in parts]
         if None in found:
             return None
-        result = work(*found)
+        try:
+            result = work(*found)
+        except TypeError:  # a text where a number should be, of a field whose kind nobody said
+            return None
         return None if isinstance(result, float) and math.isnan(result) else result
 
     return call

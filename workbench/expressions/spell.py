@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,8 +25,9 @@ from workbench.expressions.nodes import (
     Text,
     Truth,
 )
+from workbench.expressions.parse import NAME, WORDS, parse, spelled_out
 from workbench.model.errors import InputError, did_you_mean
-from workbench.model.time import Duration
+from workbench.model.time import Duration, parse_duration
 
 _BINDING = {
     "FOR": 0,
@@ -52,7 +54,9 @@ _OPERATORS = {
 def spell(node: Node, above: int = 0) -> str:
     """The text of a tree, with the parentheses it needs in a place that binds as strong as ``above``."""
     if isinstance(node, Number):
-        return f"{node.value:.17g}" if node.value != int(node.value) or abs(node.value) > 1e15 else f"{node.value:.0f}"
+        if abs(node.value) == float("inf"):
+            return "1e999"
+        return repr(node.value) if node.value != int(node.value) or abs(node.value) > 1e15 else f"{node.value:.0f}"
     if isinstance(node, Text):
         return quoted(node.value)
     if isinstance(node, Truth):
@@ -99,7 +103,7 @@ def _wrapped(text: str, own: int, above: int) -> str:
 
 def quoted(text: str) -> str:
     """A text as an expression has it."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", " ") + "'"
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
 def from_object(content: Any, where: str = "", depth: int = 0) -> str:
@@ -122,9 +126,12 @@ def from_object(content: Any, where: str = "", depth: int = 0) -> str:
     if isinstance(content, bool):
         return "true" if content else "false"
     if isinstance(content, (int, float)):
-        return spell(Number(float(content)))
+        return _value(content, wrong)
     if isinstance(content, str):
-        return content if depth == 0 else f"({content})"
+        if depth == 0:
+            return content
+        # Read by itself, so that no parenthesis of it closes one of ours.
+        return f"({spell(spelled_out(parse(content)))})"
     if not isinstance(content, Mapping):
         raise wrong(
             "not a condition", found=type(content).__name__, expected="a text, {and}, {or}, {not} or {field, operator}"
@@ -158,6 +165,10 @@ def _compared(content: Mapping[str, Any], wrong: Any) -> str:
     name, called = content.get("field"), str(content.get("operator", "")).lower()
     if not isinstance(name, str) or not name:
         raise wrong("the field is missing", found=name, expected="field, operator, value")
+    if not re.fullmatch(NAME, name) or name.upper() in WORDS:
+        raise wrong(
+            "not the name of a field", found=name, expected="letters, digits and _, with dots between the parts"
+        )
     if called not in _OPERATORS:
         raise wrong(
             "no such operator",
@@ -176,7 +187,12 @@ def _compared(content: Mapping[str, Any], wrong: Any) -> str:
     if "value" not in content:
         raise wrong("the value is missing", expected="value")
     text = f"{name} {operator} {_value(content['value'], wrong)}"
-    return f"{text} FOR {content['duration']}" if content.get("duration") else text
+    if not content.get("duration"):
+        return text
+    try:
+        return f"{text} FOR {Duration(0, 0, parse_duration(str(content['duration'])).ns)}"
+    except InputError as error:
+        raise wrong("not a duration", found=content["duration"], expected="such as PT6H or P3D") from error
 
 
 def _value(value: Any, wrong: Any) -> str:
@@ -185,7 +201,13 @@ def _value(value: Any, wrong: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return spell(Number(float(value))) if value >= 0 else spell(Negative(Number(-float(value))))
+        try:
+            number = float(value)
+        except OverflowError:
+            number = float("nan")
+        if number != number or abs(number) == float("inf"):
+            raise wrong("not a number", found=value)
+        return spell(Number(number)) if number >= 0 else spell(Negative(Number(-number)))
     if isinstance(value, str):
         return quoted(value)
     raise wrong("a value is a text, a number or true or false", found=value)
