@@ -135,3 +135,15 @@ def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, workbench; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"xarray", "numpy", "pandas", "panel", "polars", "intake", "dask"} & set(loaded)
+
+
+def test_a_command_is_the_same_whatever_the_process_was_started_with(monkeypatch):
+    """A program, or a test run, that calls the commands itself may have been started without a word."""
+    from typer.testing import CliRunner
+
+    from workbench.cli import app
+
+    monkeypatch.setattr("sys.argv", ["pytest"])
+    assert CliRunner().invoke(app, ["store", "info", "--help"]).exit_code == 0
+    assert "Example:" in CliRunner().invoke(app, ["store", "info", "--help"]).output
+    assert "store" in CliRunner().invoke(app, ["--help"]).output

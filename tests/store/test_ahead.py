@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-from workbench.cli.store import app
+from workbench.cli import app
 from workbench.collect.health import HealthFile, read_health, troubles
 from workbench.model.errors import InputError
 from workbench.model.samples import NS, Batch, SeriesKey
@@ -82,7 +82,7 @@ def test_it_takes_nothing_until_then_says_so_and_loses_nothing(
         with pytest.raises(InputError, match="a keeper serves"):
             filled.repair()
     opened = filled.open(key)
-    told = CliRunner().invoke(app, ["repair", filled.site, "--store", str(filled.root)])
+    told = CliRunner().invoke(app, ["store", "repair", filled.site, "--store", str(filled.root)])
     assert "2 commits were from a time that is yet to come" in told.output
     assert filled.verify() == []
     with Keeper(filled, now=lambda: clock[0], late_every=0, linger=0) as keeper:

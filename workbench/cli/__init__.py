@@ -64,7 +64,16 @@ class _Group(TyperGroup):
 
 
 class _LazyGroup(_Group):
-    """Imports a command's module when the command is named."""
+    """Imports a command's module when the command is named; its help only lists them and imports none."""
+
+    _listing = False
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -73,7 +82,7 @@ class _LazyGroup(_Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute, panel, line = COMMANDS[cmd_name]
-        if _only_listing():
+        if self._listing:
             return typer.core.TyperCommand(cmd_name, help=line, short_help=line, rich_help_panel=panel)
         found: Any = getattr(importlib.import_module(f"workbench.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
@@ -91,11 +100,6 @@ class _LazyGroup(_Group):
         command.name = cmd_name
         command.rich_help_panel = panel
         return command
-
-
-def _only_listing() -> bool:
-    words = sys.argv[1:]
-    return not words or words[0] in {"--help", "-h"}
 
 
 app = typer.Typer(
