@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -142,7 +144,7 @@ def test_as_a_step_of_a_pipeline():
             ],
         )
     assert "wind_speed_mean_1h" in found
-    assert told == ["rolling_statistics: no field 'vibration_drivetrain' in the data; its statistics are left out"]
+    assert told == ["rolling_statistics: no field 'vibration_drivetrain' in the data; what is said of it is left out"]
 
 
 @pytest.mark.parametrize(
@@ -203,3 +205,13 @@ def test_no_times_and_no_assets_are_no_trouble():
     np.testing.assert_array_equal(
         rolling_statistics(one, windows=["PT1H"], features=features)["x_mean_1h"].values, [1.0, 2.0]
     )
+
+
+def test_several_callers_at_once_get_what_one_gets():
+    times, values = gappy(400)
+    data = dataset(times, x=values)
+    wanted = {"windows": ["PT24H"], "features": [{"field": "x", "statistics": ALL}]}
+    alone = rolling_statistics(data, **wanted)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: rolling_statistics(data, **wanted), range(16)):
+            xr.testing.assert_identical(found, alone)

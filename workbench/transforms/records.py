@@ -328,8 +328,4 @@ def record_expansion(data: pl.LazyFrame, *, source_field: str, output_prefix: st
 @step("record_filter")
 def record_filter(data: pl.LazyFrame, *, condition: Condition) -> pl.LazyFrame:
     """Keep the records for which the condition is true; unknown is not."""
-    expression = compile_expression(condition)
-    schema = data.collect_schema()
-    dated = [name for name in expression.names if schema.get(name) == pl.String and "'" in expression.text]
-    made = expression.polars(schema) if dated or expression.names else pl.lit(value=True)
-    return data.filter(made)
+    return data.filter(compile_expression(condition).polars(data.collect_schema()))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from workbench.model.errors import InputError, did_you_mean
+from workbench.model.errors import InputError
 from workbench.model.keys import DurationText
 from workbench.model.quality import good
 from workbench.model.time import NS_PER_SECOND, Duration, parse_duration
-from workbench.steps import remark, step
+from workbench.steps import step
+from workbench.transforms.fields import checked, some_there
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -93,20 +96,10 @@ def rolling_statistics(
     ----------
     See :mod:`workbench.transforms.rolling_kernel`.
     """
-    wanted = [_feature(each) for each in features]
+    wanted = [checked(RollingFeature, each, f"features.{number}") for number, each in enumerate(features)]
     lengths = {window_label(text): _length(text) for text in windows}
-    there = [each for each in wanted if each.field in data.data_vars]
-    if wanted and not there:
-        missing = wanted[0].field
-        raise InputError(
-            "none of the fields is in the data",
-            where="features",
-            found=", ".join(each.field for each in wanted),
-            hint=did_you_mean(missing, [str(name) for name in data.data_vars]),
-        )
-    for each in wanted:
-        if each not in there:
-            remark(f"rolling_statistics: no field {each.field!r} in the data; its statistics are left out")
+    known = some_there("rolling_statistics", [each.field for each in wanted], data, "features")
+    there = [each for each in wanted if each.field in known]
     times = _times(data)
     found: dict[str, xr.DataArray] = {}
     for each in there:
@@ -246,18 +239,6 @@ class LiveRolling:
         return out
 
 
-def _feature(each: RollingFeature | Mapping[str, Any]) -> RollingFeature:
-    if isinstance(each, RollingFeature):
-        return each
-    try:
-        return RollingFeature.model_validate(dict(each))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            first["msg"], where="features." + ".".join(map(str, first["loc"])), found=str(first["input"])
-        ) from error
-
-
 @functools.lru_cache(maxsize=256)
 def _length(text: str) -> int:
     length: Duration = parse_duration(text)
@@ -287,7 +268,7 @@ def _of(
 ) -> list[list[Any]]:
     """[window][statistic] arrays like ``values`` [time, …]; lazy where that is lazy."""
     if not hasattr(values, "dask"):
-        results = _computed(np.asarray(values), times, 0, lengths, statistics)
+        results = _computed(np.asarray(values), times, 0, lengths, statistics, threads=os.cpu_count() or 1)
         return [[results[..., w * len(statistics) + s] for s in range(len(statistics))] for w in range(len(lengths))]
     lazy = _lazy(values, times, lengths, statistics)
     return [[lazy[..., w * len(statistics) + s] for s in range(len(statistics))] for w in range(len(lengths))]
@@ -327,8 +308,9 @@ def _computed(
     skip: int,
     lengths: tuple[int, ...],
     statistics: tuple[str, ...],
+    threads: int = 1,
 ) -> npt.NDArray[np.float64]:
-    """[time, …, window and statistic] from row ``skip`` on."""
+    """[time, …, window and statistic] from row ``skip`` on; a task of Dask has one thread, as there are many of them."""
     from workbench.transforms.rolling_kernel import STATISTICS, hours_of, rows_of, slide_all
 
     rest = values.shape[1:]
@@ -338,7 +320,15 @@ def _computed(
         rooms = np.array([rows_of(times, length) for length in lengths], dtype=np.int64)
         wanted = np.array([STATISTICS.index(name) for name in statistics], dtype=np.int64)
         hours = hours_of(times, int(times[0]))
-        slide_all(times, hours, columns, np.array(lengths, dtype=np.int64), rooms, wanted, out)
+        windows = np.array(lengths, dtype=np.int64)
+        parts = [part for part in np.array_split(np.arange(len(columns)), threads) if len(part)]
+
+        def work(part: npt.NDArray[np.intp]) -> None:
+            own = slice(int(part[0]), int(part[-1]) + 1)
+            slide_all(times, hours, columns[own], windows, rooms, wanted, out[:, :, own])
+
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(work, parts))
     # [window, statistic, column, time] seen as [time, …, window and statistic]: nothing is copied.
     seen = out.reshape(len(lengths) * len(statistics), *rest, len(values))
     return np.moveaxis(np.moveaxis(seen, -1, 0), 1, -1)[skip:]

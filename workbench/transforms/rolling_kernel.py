@@ -182,10 +182,12 @@ def slide(
     back[_T0], back[_X0], back[_T1], back[_X1], back[_MEAN], back[_HOUR] = t0, x0, t1, x1, mean, hour
 
 
-@numba.njit(cache=True, parallel=True, fastmath=False)
+# Without the lock of the interpreter, in threads of ours: numba's own end the process where several callers meet in
+# them and it has neither OpenMP nor TBB.
+@numba.njit(cache=True, nogil=True, fastmath=False)
 def slide_all(times: Any, hours: Any, values: Any, windows: Any, rooms: Any, wanted: Any, out: Any) -> None:
     """All ``windows`` [ns] over all columns of ``values`` [column, row] into ``out`` [window, statistic, column, row]."""
-    for column in numba.prange(values.shape[0]):
+    for column in range(values.shape[0]):
         for number in range(windows.size):
             ends = np.zeros(2, np.int64)
             back = np.zeros(STATE)
@@ -193,12 +195,12 @@ def slide_all(times: Any, hours: Any, values: Any, windows: Any, rooms: Any, wan
             slide(times, hours, values[column], 0, windows[number], wanted, out[number], column, ends, back, front)
 
 
-@numba.njit(cache=True, parallel=True, fastmath=False)
+@numba.njit(cache=True, nogil=True, fastmath=False)
 def slide_on(
     times: Any, hours: Any, values: Any, first: int, windows: Any, wanted: Any, out: Any, ends: Any, back: Any, front: Any
 ) -> None:  # fmt: skip
     """Go on from row ``first``; ``out`` [window, statistic, column] is that of the last row."""
-    for column in numba.prange(values.shape[0]):
+    for column in range(values.shape[0]):
         row = np.empty((wanted.size, 1, times.size - first))
         for number in range(windows.size):
             slide(
