@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.model.errors import InputError
+from workbench.model import wholefile
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,38 +33,19 @@ def write(data: xr.Dataset, out: Path, *, overwrite: bool = False) -> Path:
     import dask
 
     check_goal(out, overwrite=overwrite)
-    # beside the goal, so that the last step is a rename within one file system
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}{out.suffix}")
-    try:
+    with (
+        wholefile.whole(out) as part,
         # A pool of our own: leaving it waits for every thread, so that none writes on after a failure.
-        with ThreadPoolExecutor(os.cpu_count()) as pool, dask.config.set(scheduler="threads", pool=pool):
-            _WRITERS[out.suffix](_plain(data), part)
-        if out.is_dir():
-            shutil.rmtree(out)
-        part.replace(out)
-    except OSError as error:
-        raise InputError("cannot write the file", where="--out", found=f"{out}: {error.strerror or error}") from error
-    finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        dask.config.set(scheduler="threads", pool=pool),
+    ):
+        _WRITERS[out.suffix.lower()](_plain(data), part)
     return out
 
 
 def check_goal(out: Path, *, overwrite: bool = False) -> None:
     """Raise InputError where :func:`write` could not write to ``out``."""
-    if out.suffix not in _WRITERS:
-        raise InputError(
-            f"cannot write files ending in {out.suffix!r}",
-            where="--out",
-            found=out,
-            expected="one of " + ", ".join(_WRITERS),
-        )
-    if out.exists() and not overwrite:
-        raise InputError("the file is there already", where="--out", found=out, hint="give --overwrite to replace it")
-    if not out.parent.is_dir():
-        raise InputError("no such folder", where="--out", found=out.parent)
+    wholefile.check_goal(out, _WRITERS, overwrite=overwrite)
 
 
 def _plain(data: xr.Dataset) -> xr.Dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.model.errors import InputError
-from workbench.model.yamlfile import Place, YamlFile, load_yaml
+from workbench.model.yamlfile import Place, YamlFile, load_yaml, read_text
 
 SUFFIXES = frozenset({".json", ".jsonc", ".json5"})
 
@@ -23,13 +23,7 @@ def load_plain(path: str | Path) -> YamlFile:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         return load_yaml(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("no such file", file=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("cannot read the file", file=path, found=str(error)) from error
-    return parse_json(text, path)
+    return parse_json(read_text(path), path)
 
 
 def parse_json(text: str, path: str | Path) -> YamlFile:

@@ -47,14 +47,17 @@ def load_yaml(path: str | Path) -> YamlFile:
     InputError
         There is no such file; it is not YAML; a key occurs twice; a tag asks for anything but plain data.
     """
-    path = Path(path)
+    return parse_yaml(read_text(path), path)
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8, without a mark of its order of bytes; InputError where it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError("no such file", file=path) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("cannot read the file", file=path, found=str(error)) from error
-    return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, path: str | Path) -> YamlFile:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from workbench.model import wholefile
 from workbench.model.errors import InputError
 
 #: Forms that records are read from.
@@ -94,29 +94,13 @@ def write_records(data: pl.DataFrame, out: Path, *, overwrite: bool = False) -> 
         The ending is not known, the file is there already, or it cannot be written.
     """
     check_record_goal(out, overwrite=overwrite)
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}{out.suffix}")
-    try:
+    with wholefile.whole(out) as part:
         _WRITERS[out.suffix.lower()](data, part)
-        part.replace(out)
-    except OSError as error:
-        raise InputError("cannot write the file", where="--out", found=f"{out}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def check_record_goal(out: Path, *, overwrite: bool = False) -> None:
     """Raise InputError where :func:`write_records` could not write to ``out``."""
-    if out.suffix.lower() not in _WRITERS:
-        raise InputError(
-            f"cannot write records to files ending in {out.suffix!r}",
-            where="--out",
-            found=out,
-            expected="one of " + ", ".join(_WRITERS),
-        )
-    if out.exists() and not overwrite:
-        raise InputError("the file is there already", where="--out", found=out, hint="give --overwrite to replace it")
-    if not out.parent.is_dir():
-        raise InputError("no such folder", where="--out", found=out.parent)
+    wholefile.check_goal(out, _WRITERS, overwrite=overwrite)
 
 
 def _json(data: pl.DataFrame, path: Path) -> None:
