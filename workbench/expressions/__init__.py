@@ -103,12 +103,12 @@ class Expression:
             A field is not there, or kinds and units do not go together.
         """
         node, work = self._arrays(data, now, gap)
-        return _array(work.true(node), data)
+        return _array(work.true(node))
 
     def false(self, data: xr.Dataset, *, now: int | None = None, gap: int | None = None) -> xr.DataArray:
         """Where the condition is false; unknown is not. As :meth:`true`."""
         node, work = self._arrays(data, now, gap)
-        return _array(work.false(node), data)
+        return _array(work.false(node))
 
     def evaluate(self, data: xr.Dataset, *, now: int | None = None, gap: int | None = None) -> xr.DataArray:
         """What it gives: a number (NaN where missing), a text, a time; a condition as 1, 0 and NaN for unknown.
@@ -116,7 +116,7 @@ class Expression:
         ``attrs["units"]`` where the unit is known. As :meth:`true`.
         """
         node, work = self._arrays(data, now, gap)
-        found = _array(work.value(node), data)
+        found = _array(work.value(node))
         unit = work.kind(node).unit
         return found.assign_attrs(units=unit) if unit else found
 
@@ -218,7 +218,7 @@ def _object(array: xr.DataArray) -> Kind:
     return Kind("truth" if isinstance(first, bool) else "text" if isinstance(first, str) else "any")
 
 
-def _array(found: Any, data: xr.Dataset) -> xr.DataArray:
+def _array(found: Any) -> xr.DataArray:
     import xarray as xr
 
     return found if isinstance(found, xr.DataArray) else xr.DataArray(found)

@@ -145,7 +145,7 @@ class Arrays:
         return found
 
     def _times(self, left: Node, right: Node) -> tuple[Any, Any]:
-        """Both sides as numbers of ns, NaT as NaN; a whole day is compared with whole days."""
+        """Both sides, NaT where missing; a whole day is compared with whole days."""
         a, b = self.moment(left), self.moment(right)
         days = any(isinstance(each, Moment | Now) and each.day for each in (left, right))
         if days:
@@ -163,13 +163,10 @@ class Arrays:
         return self._value(node, self.moment, np.datetime64("NaT", "ns"))
 
     def _texts(self, node: Node) -> Any:
+        """A text; None where it is missing."""
         if isinstance(node, Text):
             return node.value
         return self._value(node, self._texts, None)
-
-    def text(self, node: Node) -> Any:
-        """A text; None where it is missing."""
-        return self._texts(node)
 
     def _value(self, node: Node, inner: Callable[[Node], Any], missing: Any) -> Any:
         if isinstance(node, Missing):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -286,6 +286,3 @@ def kinds_of(fields: Mapping[str, str | Kind | None]) -> dict[str, Kind]:
             except InputError as error:
                 raise error.at(where=name) from error
     return found
-
-
-Check = Callable[[Node], tuple[Node, Kind]]
