@@ -7,6 +7,7 @@ on all three.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from workbench.expressions.sample import Sampled
 
 __all__ = ["FUNCTIONS", "Expression", "ExpressionError", "Kind", "compile_expression"]
+
+
+#: What a result is called while it gets its coordinates: nothing else can be.
+_RESULT = "\0result"
 
 
 def compile_expression(source: Any, fields: Mapping[str, str | Kind | None] | None = None) -> Expression:
@@ -103,12 +108,12 @@ class Expression:
             A field is not there, or kinds and units do not go together.
         """
         node, work = self._arrays(data, now, gap)
-        return _array(work.true(node))
+        return _dressed(data, work.true(node))
 
     def false(self, data: xr.Dataset, *, now: int | None = None, gap: int | None = None) -> xr.DataArray:
         """Where the condition is false; unknown is not. As :meth:`true`."""
         node, work = self._arrays(data, now, gap)
-        return _array(work.false(node))
+        return _dressed(data, work.false(node))
 
     def evaluate(self, data: xr.Dataset, *, now: int | None = None, gap: int | None = None) -> xr.DataArray:
         """What it gives: a number (NaN where missing), a text, a time; a condition as 1, 0 and NaN for unknown.
@@ -116,7 +121,7 @@ class Expression:
         ``attrs["units"]`` where the unit is known. As :meth:`true`.
         """
         node, work = self._arrays(data, now, gap)
-        found = _array(work.value(node))
+        found = _dressed(data, work.value(node))
         unit = work.kind(node).unit
         return found.assign_attrs(units=unit) if unit else found
 
@@ -128,7 +133,7 @@ class Expression:
         checker = Checker(self.text, kinds_of(there))
         node, _ = checker.check(self.node)
         moment = time.time_ns() if now is None else now
-        return node, Arrays(lambda name: data[name], checker, moment, _Holder(data, gap))
+        return node, Arrays(functools.partial(_bare, data), checker, moment, _Holder(data, gap))
 
     # -- records --------------------------------------------------------------------------------------
 
@@ -165,8 +170,9 @@ class Expression:
         there: dict[str, str | Kind | None] = {name: kind_of(schema[name]) for name in self.names if name in schema}
         self._all_there(there, list(schema))
         for name, kind in self._fields.items():
-            if kind.unit and there.get(name) == Kind("number"):
-                there[name] = kind  # a column has no unit of its own
+            # A column has no unit of its own, and one that is null throughout no kind either.
+            if (kind.unit and there.get(name) == Kind("number")) or there.get(name) == Kind():
+                there[name] = kind
         checker = Checker(self.text, kinds_of(there))
         node, _ = checker.check(self.node)
         made = Frames(
@@ -202,6 +208,22 @@ class Expression:
                 )
 
 
+def _bare(data: xr.Dataset, name: str) -> xr.Variable:
+    """A field without coordinates and attributes: all are of one Dataset, so that aligning them would only cost."""
+    found: xr.Variable = data.variables[name].to_base_variable()
+    found.attrs = {}
+    return found
+
+
+def _dressed(data: xr.Dataset, found: Any) -> xr.DataArray:
+    """A result with the coordinates that go with its dims."""
+    import xarray as xr
+
+    if not isinstance(found, xr.Variable):
+        return xr.DataArray(found)
+    return xr.Dataset(coords=data.coords).assign({_RESULT: found})[_RESULT].rename(None)
+
+
 def _kind(array: xr.DataArray) -> Kind:
     letter = array.dtype.kind
     if letter in "fiu":
@@ -218,43 +240,23 @@ def _object(array: xr.DataArray) -> Kind:
     return Kind("truth" if isinstance(first, bool) else "text" if isinstance(first, str) else "any")
 
 
-def _array(found: Any) -> xr.DataArray:
-    import xarray as xr
-
-    return found if isinstance(found, xr.DataArray) else xr.DataArray(found)
-
-
 class _Holder:
     """``FOR`` over the time of a Dataset."""
 
     def __init__(self, data: xr.Dataset, gap: int | None) -> None:
         self._data, self._gap = data, gap
 
-    def __call__(self, true: Any, false: Any, length: int) -> Any:
+    def __call__(self, state: Any, length: int) -> xr.Variable:
         import numpy as np
         import xarray as xr
 
-        from workbench.expressions.holds import hold, usual_gap
+        from workbench.expressions.holds import held, held_lazily, usual_gap
 
         if "time" not in self._data.dims:
             raise InputError("FOR needs data with a time", where="FOR", expected="a dimension time")
         times = self._data["time"].values.astype("datetime64[ns]").astype(np.int64)
         gap = usual_gap(times) if self._gap is None else self._gap
-
-        def work(a: Any, b: Any) -> Any:
-            shape = len(times), a[..., 0].size if len(times) else 0
-            rows = [np.ascontiguousarray(np.moveaxis(each, -1, 0).reshape(shape)) for each in (a, b)]
-            out = np.empty(rows[0].shape, np.int8)
-            hold(times, rows[0], rows[1], length, gap, out)
-            return np.moveaxis(out.reshape(len(times), *a.shape[:-1]), 0, -1)
-
-        ones = xr.ones_like(self._data["time"], dtype=bool)
-        pair = xr.broadcast(*[(each & ones) for each in (true, false)])
-        dims = pair[0].dims
-        # The kernel sees all times of an asset; a condition is a byte, not eight.
-        pair = tuple(each.chunk(time=-1) if each.chunks else each for each in pair)
-        found = xr.apply_ufunc(
-            work, *pair, input_core_dims=[["time"]] * 2, output_core_dims=[["time"]],
-            dask="parallelized", output_dtypes=[np.int8],
-        )  # fmt: skip
-        return found.transpose(*dims)
+        state = state + xr.Variable("time", np.zeros(len(times), np.int8))  # what is the same at all times
+        rows = state.transpose("time", ...)
+        work = held_lazily if rows.chunks else held
+        return xr.Variable(rows.dims, work(rows.data, times, length, gap)).transpose(*state.dims)

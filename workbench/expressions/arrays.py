@@ -6,7 +6,8 @@ question (where is it true?) costs what it costs by hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from workbench.expressions.check import Checker, Kind
 from workbench.expressions.nodes import (
     COMPARISONS,
     Among,
+    AsTime,
     Binary,
     Call,
     Default,
     Holds,
+    Length,
     Missing,
     Moment,
     Name,
@@ -31,9 +34,11 @@ from workbench.expressions.nodes import (
     Scaled,
     Text,
     Truth,
+    whole_day,
 )
+from workbench.expressions.times import DAY, SECOND, between_all, days, in_ns, moved_all, read_times
 
-DAY = 86_400 * 10**9
+_MOMENT, _NUMBER, _OBJECT = np.dtype("datetime64[ns]"), np.dtype(np.float64), np.dtype(object)
 _CONTRARY = {"<": ">=", ">": "<=", "<=": ">", ">=": "<"}
 
 
@@ -43,20 +48,21 @@ class Arrays:
     Parameters
     ----------
     lookup
-        A field's array.
+        A field's array, numpy or an xarray Variable: all are of one Dataset, and align.
     checker
         Knows the kinds of the fields.
     now
         [ns since 1970 UTC]
     holds
-        Kleene value (0, 1, 2 for unknown) of ``FOR`` from what is true and false.
+        Kleene value (0, 1, 2 for unknown) of ``FOR`` from that of its condition.
     """
 
     def __init__(
-        self, lookup: Callable[[str], Any], checker: Checker, now: int, holds: Callable[[Any, Any, int], Any]
+        self, lookup: Callable[[str], Any], checker: Checker, now: int, holds: Callable[[Any, int], Any]
     ) -> None:
         self._lookup, self._checker, self._now, self._holds = lookup, checker, now, holds
         self._parts: dict[tuple[int, bool], Any] = {}
+        self._held_by: dict[int, Any] = {}
 
     def kind(self, node: Node) -> Kind:
         """What a checked node gives."""
@@ -90,7 +96,7 @@ class Arrays:
         if isinstance(node, Name):
             return _known(self._lookup(node.name), wanted)
         if isinstance(node, Holds):
-            return self._holds(self.true(node.of), self.false(node.of), node.length) == (1 if wanted else 0)
+            return self._held(node) == (1 if wanted else 0)
         if isinstance(node, Among):
             found = [self._compared("=", node.of, each, wanted) for each in node.values]
             return _joined(found, either=wanted)
@@ -102,6 +108,13 @@ class Arrays:
             parts = [self._part(node.left, wanted), self._part(node.right, wanted)]
             return _joined(parts, either=(node.op == "OR") is wanted)
         raise TypeError(type(node).__name__)
+
+    def _held(self, node: Holds) -> Any:
+        if id(node) not in self._held_by:
+            true, false = self.true(node.of), self.false(node.of)
+            state = true.astype(np.int8) + (~(true | false)).astype(np.int8) * np.int8(2)
+            self._held_by[id(node)] = self._holds(state, node.length)
+        return self._held_by[id(node)]
 
     def _chosen(self, node: Call, wanted: bool) -> Any:
         if node.name == "IF":
@@ -147,9 +160,8 @@ class Arrays:
     def _times(self, left: Node, right: Node) -> tuple[Any, Any]:
         """Both sides, NaT where missing; a whole day is compared with whole days."""
         a, b = self.moment(left), self.moment(right)
-        days = any(isinstance(each, Moment | Now) and each.day for each in (left, right))
-        if days:
-            a, b = (_day(each) for each in (a, b))
+        if whole_day(left) or whole_day(right):
+            a, b = (_each(days, _MOMENT, each) for each in (a, b))
         return a, b
 
     # -- values ---------------------------------------------------------------------------------------
@@ -160,7 +172,16 @@ class Arrays:
             return np.datetime64(node.value, "ns")
         if isinstance(node, Now):
             return np.datetime64(self._now - (self._now % DAY if node.day else 0), "ns")
-        return self._value(node, self.moment, np.datetime64("NaT", "ns"))
+        if isinstance(node, AsTime):
+            return _each(read_times, _MOMENT, self._texts(node.of))
+        if isinstance(node, Binary):
+            time, other = node.left, node.right
+            if self.kind(time).what != "time":
+                time, other = other, time
+            seconds = self.number(other)
+            return _each(moved_all, _MOMENT, self.moment(time), -seconds if node.op == "-" else seconds)
+        found = self._value(node, self.moment, np.datetime64("NaT", "ns"))
+        return found if found.dtype == _MOMENT else _each(in_ns, _MOMENT, found)
 
     def _texts(self, node: Node) -> Any:
         """A text; None where it is missing."""
@@ -189,19 +210,22 @@ class Arrays:
         """A number as float64; NaN where it is missing."""
         if isinstance(node, Number):
             return np.float64(node.value)
+        if isinstance(node, Length):
+            return np.float64(node.value / SECOND)
         if isinstance(node, Scaled):
-            return self.number(node.of) * np.float64(node.factor) + np.float64(node.offset)
+            factor, offset = node.factor, node.offset
+            return _each(lambda x: x * factor + offset, _NUMBER, self.number(node.of))
         if isinstance(node, Negative):
             return -self.number(node.of)
         if isinstance(node, Name):
             found = self._lookup(node.name)
             return found if found.dtype == np.float64 else found.astype(np.float64)
+        if isinstance(node, Binary) and self.kind(node.left).what == "time":
+            return _each(between_all, _NUMBER, self.moment(node.left), self.moment(node.right))
         if isinstance(node, Binary):
-            with np.errstate(all="ignore"):
-                return _calculated(node.op, self.number(node.left), self.number(node.right))
+            return _each(_CALCULATED[node.op], _NUMBER, self.number(node.left), self.number(node.right))
         if isinstance(node, Call) and node.name in ("ABS", "SQRT", "ROUND", "MIN", "MAX"):
-            with np.errstate(all="ignore"):
-                return _function(node.name, [self.number(each) for each in node.args])
+            return _each(_FUNCTIONS[node.name], _NUMBER, *[self.number(each) for each in node.args])
         return self._value(node, self.number, np.float64("nan"))
 
     def value(self, node: Node) -> Any:
@@ -245,7 +269,7 @@ def _texts(op: str, a: Any, b: Any, wanted: bool) -> Any:
 
 
 def _absent(values: Any) -> Any:
-    if isinstance(values, xr.DataArray):
+    if isinstance(values, xr.Variable):
         return values.isnull()
     import pandas as pd
 
@@ -254,7 +278,14 @@ def _absent(values: Any) -> Any:
 
 
 def _where(condition: Any, one: Any, other: Any) -> Any:
-    if any(isinstance(each, xr.DataArray) for each in (condition, one, other)):
+    plain = _plain((condition, one, other))
+    if (
+        plain is not None
+        and plain[0] is not None
+        and all(getattr(each, "dtype", _OBJECT).kind in "bfM" for each in plain[1])
+    ):
+        return xr.Variable(plain[0], np.where(*plain[1]))
+    if any(isinstance(each, xr.Variable) for each in (condition, one, other)):
         return xr.where(condition, one, other, keep_attrs=False)  # type: ignore[no-untyped-call]
     if isinstance(one, str) or one is None or isinstance(other, str) or other is None:
         one, other = (
@@ -263,24 +294,26 @@ def _where(condition: Any, one: Any, other: Any) -> Any:
     return np.where(condition, one, other)
 
 
-def _day(value: Any) -> Any:
-    if isinstance(value, xr.DataArray):
-        return value.dt.floor("D")
-    return np.asarray(value).astype("datetime64[D]").astype("datetime64[ns]")
+def _each(work: Callable[..., Any], dtype: np.dtype[Any], *parts: Any) -> Any:
+    """``work`` on arrays of numpy, piece by piece where they are lazy."""
+
+    def quietly(*values: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return work(*values)
+
+    plain = _plain(parts)
+    if plain is None:
+        return xr.apply_ufunc(quietly, *parts, dask="parallelized", output_dtypes=[dtype], keep_attrs=False)
+    dims, values = plain
+    return quietly(*values) if dims is None else xr.Variable(dims, quietly(*values))
 
 
-def _calculated(op: str, a: Any, b: Any) -> Any:
-    if op == "+":
-        return a + b
-    if op == "-":
-        return a - b
-    if op == "*":
-        return a * b
-    if op == "/":
-        return a / b
-    if op == "^":
-        return power(a, b)
-    return remainder(a, b)
+def _plain(parts: Sequence[Any]) -> tuple[tuple[Any, ...] | None, list[Any]] | None:
+    """Dims (None of plain numbers alone) and values, where all that have dims have the same and none is lazy."""
+    wide = [each for each in parts if isinstance(each, xr.Variable)]
+    if any(each.dims != wide[0].dims or each.chunks is not None for each in wide):
+        return None
+    return wide[0].dims if wide else None, [each.values if isinstance(each, xr.Variable) else each for each in parts]
 
 
 def power(a: Any, b: Any) -> Any:
@@ -303,15 +336,30 @@ def rounded(x: Any, scale: Any) -> Any:
     return np.copysign(np.floor(np.abs(x) * scale + 0.5) / scale, x)
 
 
-def _function(name: str, args: list[Any]) -> Any:
-    if name == "ABS":
-        return np.abs(args[0])
-    if name == "SQRT":
-        return np.sqrt(args[0])
-    if name == "ROUND":
-        scale = np.float64(10.0) ** (args[1] if len(args) > 1 else 0.0)
-        return rounded(args[0], scale)
-    found = args[0]
-    for each in args[1:]:
-        found = np.minimum(found, each) if name == "MIN" else np.maximum(found, each)
-    return found
+def _rounded(x: Any, digits: Any = 0.0) -> Any:
+    return rounded(x, np.float64(10.0) ** digits)
+
+
+def _least(*values: Any) -> Any:
+    return functools.reduce(np.minimum, values)
+
+
+def _greatest(*values: Any) -> Any:
+    return functools.reduce(np.maximum, values)
+
+
+_CALCULATED: dict[str, Callable[..., Any]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "%": remainder,
+    "^": power,
+}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "ABS": np.abs,
+    "SQRT": np.sqrt,
+    "ROUND": _rounded,
+    "MIN": _least,
+    "MAX": _greatest,
+}

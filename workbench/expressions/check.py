@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Literal
-
-import numpy as np
 
 from workbench.expressions.nodes import (
     COMPARISONS,
     Among,
+    AsTime,
     Binary,
     Call,
     Default,
     Holds,
+    Length,
     Missing,
     Moment,
     Name,
@@ -29,6 +28,7 @@ from workbench.expressions.nodes import (
     Truth,
 )
 from workbench.expressions.parse import ExpressionError, wrong
+from workbench.expressions.times import read_time
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.units import check_unit, combined, line, raised, same_dimension
 
@@ -53,7 +53,8 @@ class Kind:
         return _WORDS[self.what] + (f" [{self.unit}]" if self.unit else "")
 
 
-_ANY, _TRUTH, _NUMBER = Kind(), Kind("truth"), Kind("number")
+_ANY, _TRUTH, _NUMBER, _TIME = Kind(), Kind("truth"), Kind("number"), Kind("time")
+_SECONDS = Kind("number", "s")
 
 
 class Checker:
@@ -99,8 +100,10 @@ class Checker:
             return node, Kind("text")
         if isinstance(node, Truth | Default):
             return node, _TRUTH
-        if isinstance(node, Moment | Now):
-            return node, Kind("time")
+        if isinstance(node, Moment | Now | AsTime):
+            return node, _TIME
+        if isinstance(node, Length):
+            return node, _SECONDS
         if isinstance(node, Scaled):
             return node, _NUMBER  # in the unit of what stands beside it, once that was checked
         if isinstance(node, Missing):
@@ -145,10 +148,8 @@ class Checker:
 
     def _comparison(self, node: Binary) -> tuple[Node, Kind]:
         (left, a), (right, b) = self.check(node.left), self.check(node.right)
-        if a.what == "time" and isinstance(right, Text):
-            right, b = self._moment(right), Kind("time")
-        if b.what == "time" and isinstance(left, Text):
-            left, a = self._moment(left), Kind("time")
+        if "time" in (a.what, b.what):
+            (left, a), (right, b) = self._as_time(left, a), self._as_time(right, b)
         flags = "truth" in (a.what, b.what) and (_is_flag(left, a) or _is_flag(right, b))
         if "any" not in (a.what, b.what) and a.what != b.what and not flags:
             raise self.wrong(node, f"{a} is compared with {b}")
@@ -158,33 +159,32 @@ class Checker:
             left, right, _ = self._agree(node, left, a, right, b, "compared with")
         return dataclasses.replace(node, left=left, right=right), _TRUTH
 
-    def _moment(self, node: Text) -> Moment:
-        try:
-            if not node.value[:4].isdigit():
-                raise ValueError
-            spelled = dt.datetime.fromisoformat(node.value)
-            if spelled.tzinfo is not None:
-                spelled = spelled.astimezone(dt.UTC).replace(tzinfo=None)
-            if not 1678 <= spelled.year <= 2261:
-                raise ValueError
-            when = np.datetime64(spelled, "ns")
-        except (ValueError, OverflowError):
-            raise self.wrong(node, "not a time", expected="such as 2025-01-31 or 2025-01-31T12:00:00Z") from None
-        return Moment(int(when.astype(np.int64)), day=len(node.value) == 10, span=node.span)
+    def _as_time(self, node: Node, kind: Kind) -> tuple[Node, Kind]:
+        """What stands beside a time, as one: a text, and what nobody knows the kind of; all else as it is."""
+        if isinstance(node, Text):
+            when = read_time(node.value)
+            if when is None:
+                raise self.wrong(node, "not a time", expected="such as 2025-01-31 or 2025-01-31T12:00:00Z")
+            return Moment(when, day=len(node.value) == 10, span=node.span), _TIME
+        if kind.what not in ("text", "any") or isinstance(node, Missing):
+            return node, kind
+        return AsTime(node, span=node.span), _TIME
 
     def _among(self, node: Among) -> tuple[Node, Kind]:
-        of, _ = self.check(node.of)
+        of, kind = self.check(node.of)
+        if any(self.check(each)[1].what == "time" for each in node.values):
+            of, _ = self._as_time(of, kind)
         values: list[Node] = []
         for each in node.values:
-            if isinstance(node.of, Text) and self.check(each)[1].what == "time":
-                raise self.wrong(
-                    node.of, "a time stands in a list", hint="write the field first: time IN ('2025-01-31')"
-                )
-            one = self._comparison(Binary("=", node.of, each, span=each.span))[0]
+            one = self._comparison(Binary("=", of, each, span=each.span))[0]
             values.append(one.right if isinstance(one, Binary) else one)
         return dataclasses.replace(node, of=of, values=tuple(values)), _TRUTH
 
     def _arithmetic(self, node: Binary) -> tuple[Node, Kind]:
+        if node.op in ("+", "-"):
+            found = self._of_times(node)
+            if found is not None:
+                return found
         (left, a), (right, b) = self._number(node.left), self._number(node.right)
         made = dataclasses.replace(node, left=left, right=right)
         if node.op in ("+", "-", "%"):
@@ -200,6 +200,10 @@ class Checker:
             if a.unit and exponent is not None:
                 return made, Kind("number", raised(a.unit, exponent))
             return made, _NUMBER
+        if node.op == "/" and a.unit and b.unit and a.unit != b.unit and same_dimension(a.unit, b.unit):
+            # kW by MW is a share, and stands beside plain numbers: 0.5, not 500 kW/MW.
+            left, right, _ = self._agree(node, left, a, right, b, "divided by")
+            return dataclasses.replace(node, left=left, right=right), Kind("number", "1")
         if a.unit and b.unit:
             return made, Kind("number", combined(a.unit, b.unit, node.op))
         if a.unit and isinstance(right, Number):
@@ -207,6 +211,43 @@ class Checker:
         if b.unit and isinstance(left, Number) and node.op == "*":
             return made, b
         return made, _NUMBER  # a field whose unit nobody knows
+
+    def _of_times(self, node: Binary) -> tuple[Node, Kind] | None:
+        """A time and a duration later or earlier, or what lies between two times; None where neither side is one."""
+        (left, a), (right, b) = self.check(node.left), self.check(node.right)
+        # A text is a time where it stands beside a time or a duration: it can be nothing else there.
+        if a.what == "time" or _is_duration(a):
+            right, b = self._as_time(right, b) if b.what == "text" else (right, b)
+        if b.what == "time" or _is_duration(b):
+            left, a = self._as_time(left, a) if a.what == "text" else (left, a)
+        if "time" not in (a.what, b.what):
+            return None
+        if node.op == "-":
+            left, a = self._as_time(left, a)  # nothing else can have a time taken from it
+            right, b = self._as_time(right, b)  # of a kind nobody knows: what time has passed is the usual question
+            if a.what == b.what == "time":
+                return dataclasses.replace(node, left=left, right=right), _SECONDS
+            if a.what != "time" and not isinstance(left, Missing):
+                raise self.wrong(node, f"a time is taken from {a}", hint="write time - duration, or time - time")
+        elif a.what == b.what:
+            raise self.wrong(node, "a time is added to a time", hint="time - time is a duration")
+        if a.what == "time":
+            right = self._duration(right, b)
+        else:
+            left = self._duration(left, a)
+        return dataclasses.replace(node, left=left, right=right), _TIME
+
+    def _duration(self, node: Node, kind: Kind) -> Node:
+        """What is added to a time, in seconds."""
+        if isinstance(node, Missing):
+            return node
+        if not _is_duration(kind):
+            raise self.wrong(
+                node,
+                f"{kind} stands where a duration should",
+                expected="such as PT10M, or a number with a unit of time",
+            )
+        return self._agree(node, node, _SECONDS, node, kind, "added to")[1]
 
     def _agree(self, at: Node, left: Node, a: Kind, right: Node, b: Kind, words: str) -> tuple[Node, Node, str]:
         """Both sides in one unit: that of the left; a number without a unit takes the other's."""
@@ -244,6 +285,8 @@ class Checker:
     def _same(self, at: Node, args: Sequence[Node]) -> tuple[list[Node], Kind]:
         """Values of one kind and unit."""
         found = [self.check(each) for each in args]
+        if any(kind.what == "time" for _, kind in found):
+            found = [self._as_time(each, kind) for each, kind in found]
         kinds = {kind.what for _, kind in found} - {"any"}
         if len(kinds) > 1:
             one, other = sorted(_WORDS[what] for what in kinds)[:2]
@@ -262,6 +305,10 @@ class Checker:
 def _is_flag(node: Node, kind: Kind) -> bool:
     """Whether a number may stand as a condition, 0 for false: telemetry has no truth that may be missing."""
     return isinstance(node, Name) and kind.what == "number" and not kind.unit
+
+
+def _is_duration(kind: Kind) -> bool:
+    return kind.what == "number" and bool(kind.unit) and same_dimension(kind.unit, "s")
 
 
 def kinds_of(fields: Mapping[str, str | Kind | None]) -> dict[str, Kind]:

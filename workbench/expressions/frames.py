@@ -14,10 +14,12 @@ from workbench.expressions.check import Checker
 from workbench.expressions.nodes import (
     COMPARISONS,
     Among,
+    AsTime,
     Binary,
     Call,
     Default,
     Holds,
+    Length,
     Missing,
     Moment,
     Name,
@@ -30,9 +32,10 @@ from workbench.expressions.nodes import (
     Text,
     Truth,
     names,
+    whole_day,
 )
+from workbench.expressions.times import DAY, FIRST_YEAR, LAST_YEAR, SECOND, between_all, moved_all, read_times
 
-DAY = 86_400 * 10**9
 _TIME = pl.Datetime("ns")
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
@@ -59,6 +62,8 @@ class Frames:
         """The expression of a checked node."""
         if isinstance(node, Number):
             return pl.lit(node.value, pl.Float64)
+        if isinstance(node, Length):
+            return pl.lit(node.value / SECOND, pl.Float64)
         if isinstance(node, Text):
             return pl.lit(node.value, pl.String)
         if isinstance(node, Truth | Default):
@@ -73,6 +78,8 @@ class Frames:
             return self._column(node.name)
         if isinstance(node, Scaled):
             return _number(self._operand(node.of) * node.factor + node.offset)
+        if isinstance(node, AsTime):
+            return self._as_time(node.of)
         if isinstance(node, Negative):
             return -self._operand(node.of)
         if isinstance(node, Not):
@@ -91,6 +98,8 @@ class Frames:
                 return self._condition(node.left) | self._condition(node.right)
             if node.op in COMPARISONS:
                 return self._compared(node.op, node.left, node.right)
+            if "time" in self._kinds(node):
+                return self._of_times(node)
             return _calculated(node.op, self._operand(node.left), self._operand(node.right))
         raise TypeError(type(node).__name__)
 
@@ -100,9 +109,37 @@ class Frames:
             return pl.col(name).cast(pl.Float64).fill_nan(None)
         if dtype.is_numeric():
             return pl.col(name).cast(pl.Float64)
+        if not dtype.is_temporal():
+            return pl.col(name)
+        found = pl.col(name)
         if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-            return pl.col(name).dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(_TIME)
-        return pl.col(name).cast(_TIME) if dtype.is_temporal() else pl.col(name)
+            found = found.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
+            return found
+        if isinstance(dtype, pl.Datetime | pl.Date):  # what nanoseconds do not reach is missing: 9999, for ever
+            found = pl.when(found.dt.year().is_between(FIRST_YEAR, LAST_YEAR)).then(found)
+        return found.cast(_TIME)
+
+    def _kinds(self, node: Binary) -> tuple[str, str]:
+        return self._checker.check(node.left)[1].what, self._checker.check(node.right)[1].what
+
+    def _as_time(self, node: Node) -> pl.Expr:
+        if isinstance(node, Name) and self._schema[node.name].is_temporal():
+            return self._column(node.name)
+        made = self.make(node).cast(pl.String)
+        return made.map_batches(
+            lambda values: pl.Series(read_times(values.to_numpy()), dtype=_TIME),
+            return_dtype=_TIME,
+            is_elementwise=True,
+        )
+
+    def _of_times(self, node: Binary) -> pl.Expr:
+        one, other = self._kinds(node)
+        if one == other:
+            return _worked(between_all, self.make(node.left), self.make(node.right))
+        time, seconds = (node.left, node.right) if one == "time" else (node.right, node.left)
+        moved = self._operand(seconds)
+        return _worked(moved_all, self.make(time), -moved if node.op == "-" else moved, dtype=_TIME)
 
     def _operand(self, node: Node) -> pl.Expr:
         """A number, also where nothing in it says so."""
@@ -125,11 +162,8 @@ class Frames:
         kinds = {self._checker.check(each)[1].what for each in (left, right)}
         made = self._condition if "truth" in kinds else self.make
         a, b = made(left), made(right)
-        if any(isinstance(each, Moment | Now) and each.day for each in (left, right)):
-            a, b = (
-                each if isinstance(node, Moment | Now) else each.dt.truncate("1d")
-                for each, node in ((a, left), (b, right))
-            )
+        if whole_day(left) or whole_day(right):
+            a, b = (each if whole_day(node) else each.dt.truncate("1d") for each, node in ((a, left), (b, right)))
         match op:
             case "=":
                 return a == b
@@ -173,17 +207,21 @@ def _number(made: pl.Expr) -> pl.Expr:
     return made.map_batches(lambda values: values.fill_nan(None), return_dtype=pl.Float64, is_elementwise=True)
 
 
-def _worked(work: Callable[..., Any], *parts: pl.Expr) -> pl.Expr:
-    """Numbers by a function of numpy, NaN where one is missing: what polars reckons in another way, or only by
-    holding a part several times.
+def _worked(work: Callable[..., Any], *parts: pl.Expr, dtype: pl.DataType | None = None) -> pl.Expr:
+    """Numbers (or ``dtype``) by a function of numpy on numbers and times, NaN and NaT where one is missing: what polars
+    reckons in another way, or only by holding a part several times.
     """
+    result = pl.Float64() if dtype is None else dtype
+
+    def plain(column: pl.Series) -> Any:
+        return (column if column.dtype == _TIME else column.cast(pl.Float64).fill_null(np.nan)).to_numpy()
 
     def batch(columns: Sequence[pl.Series]) -> pl.Series:
         with np.errstate(all="ignore"):
-            found = work(*(each.cast(pl.Float64).fill_null(np.nan).to_numpy() for each in columns))
-        return pl.Series(np.atleast_1d(found), dtype=pl.Float64).fill_nan(None)
+            found = pl.Series(np.atleast_1d(work(*(plain(each) for each in columns))), dtype=result)
+        return found.fill_nan(None) if dtype is None else found
 
-    return pl.map_batches(parts, batch, return_dtype=pl.Float64, is_elementwise=True)
+    return pl.map_batches(parts, batch, return_dtype=result, is_elementwise=True)
 
 
 def _calculated(op: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:

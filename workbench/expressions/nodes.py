@@ -53,6 +53,13 @@ class Moment(Node):
 
 
 @dataclass(frozen=True)
+class Length(Node):
+    """A duration, such as ``PT10M`` [ns]: a number of seconds."""
+
+    value: int
+
+
+@dataclass(frozen=True)
 class Now(Node):
     """``now()``, or ``today()`` where ``day``."""
 
@@ -123,19 +130,36 @@ class Scaled(Node):
 
 
 @dataclass(frozen=True)
+class AsTime(Node):
+    """What is a text, or of a kind nobody knows, as a time. Put in by the check of kinds."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
 class Default(Node):
     """``DEFAULT``: what holds where nothing before it did."""
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes below a node."""
-    if isinstance(node, Negative | Not | Holds | Scaled):
+    if isinstance(node, Negative | Not | Holds | Scaled | AsTime):
         return (node.of,)
     if isinstance(node, Binary):
         return (node.left, node.right)
     if isinstance(node, Among):
         return (node.of, *node.values)
     return node.args if isinstance(node, Call) else ()
+
+
+def whole_day(node: Node) -> bool:
+    """Whether a time is a day as a whole: ``today()``, ``'2025-01-31'``, and either some whole days away."""
+    if isinstance(node, Binary) and node.op in ("+", "-"):
+        one, other = node.left, node.right
+        if isinstance(one, Length):
+            one, other = other, one
+        return isinstance(other, Length) and other.value % (86_400 * 10**9) == 0 and whole_day(one)
+    return isinstance(node, Moment | Now) and node.day
 
 
 def too_large(node: Node, most: int, highest: int) -> bool:

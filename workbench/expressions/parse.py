@@ -11,9 +11,10 @@
     product    = signed { ("*" | "/" | "%") signed }
     signed     = "-" signed | power
     power      = atom [ "^" signed ]
-    atom       = number | text | "true" | "false" | "null" | name { "." name } | function "(" … ")" | "(" condition ")"
+    atom       = number | duration | text | "true" | "false" | "null" | name { "." name } | function "(" … ")" | "(" condition ")"
 
-Words are read in any case; ``^`` binds before a sign, as in mathematics: ``-2^2`` is -4.
+A duration is ISO 8601 in capitals, of weeks, days, hours, minutes and seconds: ``PT10M``, ``P30D``; so no field can be
+called that. Words are read in any case; ``^`` binds before a sign, as in mathematics: ``-2^2`` is -4.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from workbench.expressions.nodes import (
     Call,
     Default,
     Holds,
+    Length,
     Missing,
     Name,
     Negative,
@@ -64,13 +66,16 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
 WORDS = {"AND", "OR", "NOT", "IN", "FOR", "DEFAULT", "TRUE", "FALSE", "NULL"}
 #: A field; a dot stands between the parts of a path.
 NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+DURATION = r"P(?=\d|T\d)(?:\d+[YMWD])*(?:T(?:\d+(?:\.\d+)?[HMS])+)?(?![\w.])"
 _TOKEN = re.compile(
     r"(?P<blank>\s+)"
     r"|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))"
     r"|(?P<text>'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")"
+    rf"|(?P<duration>{DURATION})"
     rf"|(?P<name>{NAME})"
     r"|(?P<sign>==|!=|<>|<=|>=|&&|\|\||[-+*/%^=<>(),!])"
 )
+_DURATIONS = "an ISO 8601 duration such as PT10M, PT6H or P3D"
 _SAME = {"==": "=", "<>": "!=", "&&": "AND", "||": "OR", "!": "NOT"}
 
 
@@ -187,20 +192,23 @@ class _Parser:
         first = self.now[2]
         node = self.chain(("OR",), lambda: self.chain(("AND",), self.no))
         if self.take("FOR"):
-            kind, word, low, high = self.now
-            expected = "an ISO 8601 duration such as PT10M, PT6H or P3D"
-            if kind != "name":
-                self.fail("a duration is missing after FOR", expected=expected)
-            try:
-                length = parse_duration(word).ns
-            except InputError as error:
-                raise wrong(self.text, (low, high), "not a duration", expected=expected, hint=error.hint) from error
-            if length > 2**62:
-                raise wrong(self.text, (low, high), "the duration is too long", expected="at most 146 years")
-            self.at += 1
-            node = Holds(node, length, span=self.span(first))
+            if self.now[0] not in ("name", "duration"):
+                self.fail("a duration is missing after FOR", expected=_DURATIONS)
+            node = Holds(node, self.length(), span=self.span(first))
         self.depth -= 1
         return node
+
+    def length(self) -> int:
+        """The duration that stands here [ns]."""
+        _, word, low, high = self.now
+        try:
+            length = parse_duration(word).ns
+        except InputError as error:
+            raise wrong(self.text, (low, high), "not a duration", expected=_DURATIONS, hint=error.hint) from error
+        if length > 2**62:
+            raise wrong(self.text, (low, high), "the duration is too long", expected="at most 146 years")
+        self.at += 1
+        return length
 
     def chain(self, ops: tuple[str, ...], inner: Callable[[], Node]) -> Node:
         first = self.now[2]
@@ -281,6 +289,8 @@ class _Parser:
             if not self.take(")"):
                 self.fail("a closing parenthesis is missing")
             return node
+        if kind == "duration":
+            return Length(self.length(), span=(first, last))
         self.at += 1
         if kind == "number":
             return Number(float(word), span=(first, last))

@@ -21,23 +21,13 @@ def kind_of(dtype: pl.DataType) -> Kind:
 
 def hold_expression(condition: pl.Expr, length: int, *, time: str, by: str | None, gap: int | None) -> pl.Expr:
     """``condition FOR length`` [ns], over rows in the order of their ``time``, each ``by`` for itself."""
-    from workbench.expressions.holds import UNKNOWN, hold, usual_gap
+    from workbench.expressions.holds import TRUE, UNKNOWN, held, usual_gap
 
     def work(rows: pl.Series) -> pl.Series:
         times = rows.struct.field("t").to_numpy().astype("datetime64[ns]").astype(np.int64)
-        given = rows.struct.field("c")
-        known = given.is_not_null().to_numpy()
-        true = given.fill_null(value=False).to_numpy()
-        out = np.empty((len(times), 1), np.int8)
-        hold(
-            times,
-            (true & known)[:, None],
-            (~true & known)[:, None],
-            length,
-            usual_gap(times) if gap is None else gap,
-            out,
-        )
-        return pl.Series([None if each == UNKNOWN else bool(each) for each in out[:, 0].tolist()], dtype=pl.Boolean)
+        given = rows.struct.field("c").cast(pl.Int8).fill_null(UNKNOWN).to_numpy()
+        out = pl.Series(held(given, times, length, usual_gap(times) if gap is None else gap))
+        return (out == TRUE).set(out == UNKNOWN, None)
 
     found = pl.struct(pl.col(time).alias("t"), condition.alias("c")).map_batches(work, return_dtype=pl.Boolean)
     return found if by is None else found.over(by)

@@ -14,10 +14,12 @@ from workbench.expressions.holds import FALSE, TRUE, UNKNOWN
 from workbench.expressions.nodes import (
     COMPARISONS,
     Among,
+    AsTime,
     Binary,
     Call,
     Default,
     Holds,
+    Length,
     Missing,
     Moment,
     Name,
@@ -29,9 +31,10 @@ from workbench.expressions.nodes import (
     Scaled,
     Text,
     Truth,
+    whole_day,
 )
+from workbench.expressions.times import DAY, SECOND, as_time, between, moved, read_time
 
-DAY = 86_400 * 10**9
 Values = Mapping[str, Any]
 Work = Callable[[Values, int], Any]
 
@@ -87,6 +90,11 @@ class Sampled:
         if isinstance(node, Moment):
             when = node.value
             return lambda values, now: when
+        if isinstance(node, Length):
+            length = node.value / SECOND
+            return lambda values, now: length
+        if isinstance(node, AsTime):
+            return _strict(_moment, self._make(node.of))
         if isinstance(node, Now):
             day = node.day
             return lambda values, now: now - now % DAY if day else now
@@ -113,8 +121,21 @@ class Sampled:
                 return _either([self._condition(node.left), self._condition(node.right)], stop=node.op == "OR")
             if node.op in COMPARISONS:
                 return self._compared(node.op, node.left, node.right)
+            if self._is_time(node.left) or self._is_time(node.right):
+                return self._of_times(node)
             return _strict(_CALCULATED[node.op], self._make(node.left), self._make(node.right))
         raise TypeError(type(node).__name__)
+
+    def _is_time(self, node: Node) -> bool:
+        return self._checker.check(node)[1].what == "time"
+
+    def _of_times(self, node: Binary) -> Work:
+        left, right = self._make(node.left), self._make(node.right)
+        if not self._is_time(node.left):
+            left, right = right, left
+        elif self._is_time(node.right):
+            return _strict(between, left, right)
+        return _strict((lambda time, s: moved(time, -s)) if node.op == "-" else moved, left, right)
 
     def _condition(self, node: Node) -> Work:
         made = self._make(node)
@@ -130,7 +151,7 @@ class Sampled:
         if "truth" in kinds:
             return _strict(_COMPARED[op], self._condition(left), self._condition(right))
         a, b = self._make(left), self._make(right)
-        if any(isinstance(each, Moment | Now) and each.day for each in (left, right)):
+        if whole_day(left) or whole_day(right):
             return _strict(lambda x, y: _COMPARED[op](x - x % DAY, y - y % DAY), a, b)
         return _strict(_COMPARED[op], a, b)
 
@@ -169,10 +190,8 @@ def kleene(value: bool | None) -> int:
 
 def _plain(value: Any) -> Any:
     """A value as this module reckons: numbers as float, times as ns, missing as None."""
-    if isinstance(value, dt.datetime):
-        value = np.datetime64(value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None))
-    if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else int(value.astype("datetime64[ns]").astype(np.int64))
+    if isinstance(value, dt.date | np.datetime64):
+        return as_time(value)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool | str) or value is None:
@@ -184,6 +203,11 @@ def _plain(value: Any) -> Any:
     except OverflowError:
         found = math.inf if value > 0 else -math.inf
     return None if math.isnan(found) else found
+
+
+def _moment(value: Any) -> int | None:
+    """A time that came as one, or as a text; numbers are float here, and none."""
+    return read_time(value) if isinstance(value, str) else value if type(value) is int else None
 
 
 def _strict(work: Callable[..., Any], *parts: Work) -> Work:

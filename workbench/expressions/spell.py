@@ -9,10 +9,12 @@ from typing import Any
 from workbench.expressions.nodes import (
     COMPARISONS,
     Among,
+    AsTime,
     Binary,
     Call,
     Default,
     Holds,
+    Length,
     Missing,
     Moment,
     Name,
@@ -25,7 +27,8 @@ from workbench.expressions.nodes import (
     Text,
     Truth,
 )
-from workbench.expressions.parse import NAME, WORDS, parse, spelled_out
+from workbench.expressions.parse import DURATION, NAME, WORDS, parse, spelled_out
+from workbench.expressions.times import DAY
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.time import Duration, parse_duration
 
@@ -76,15 +79,16 @@ def spell(node: Node, above: int = 0) -> str:
         return node.name
     if isinstance(node, Call):
         return f"{node.name}({', '.join(spell(each) for each in node.args)})"
-    if isinstance(node, Scaled):
+    if isinstance(node, Length):
+        return _duration(node.value)
+    if isinstance(node, Scaled | AsTime):
         return spell(node.of, above)
     if isinstance(node, Negative):
         return _wrapped(f"-{spell(node.of, _BINDING['sign'])}", _BINDING["sign"], above)
     if isinstance(node, Not):
         return _wrapped(f"NOT {spell(node.of, _BINDING['NOT'])}", _BINDING["NOT"], above)
     if isinstance(node, Holds):
-        length = str(Duration(0, 0, node.length))
-        return _wrapped(f"{spell(node.of, 1)} FOR {length}", _BINDING["FOR"], above)
+        return _wrapped(f"{spell(node.of, 1)} FOR {_duration(node.length)}", _BINDING["FOR"], above)
     if isinstance(node, Among):
         values = ", ".join(spell(each, _BINDING["+"]) for each in node.values)
         return _wrapped(f"{spell(node.of, _BINDING['+'])} IN ({values})", _BINDING["compare"], above)
@@ -95,6 +99,10 @@ def spell(node: Node, above: int = 0) -> str:
         right = _BINDING["sign"] if node.op == "^" else own + 1
         return _wrapped(f"{spell(node.left, left)} {node.op} {spell(node.right, right)}", own, above)
     raise TypeError(type(node).__name__)
+
+
+def _duration(ns: int) -> str:
+    return str(Duration(0, *divmod(ns, DAY)))
 
 
 def _wrapped(text: str, own: int, above: int) -> str:
@@ -165,7 +173,7 @@ def _compared(content: Mapping[str, Any], wrong: Any) -> str:
     name, called = content.get("field"), str(content.get("operator", "")).lower()
     if not isinstance(name, str) or not name:
         raise wrong("the field is missing", found=name, expected="field, operator, value")
-    if not re.fullmatch(NAME, name) or name.upper() in WORDS:
+    if not re.fullmatch(NAME, name) or name.upper() in WORDS or re.fullmatch(DURATION, name):
         raise wrong(
             "not the name of a field", found=name, expected="letters, digits and _, with dots between the parts"
         )
@@ -190,7 +198,7 @@ def _compared(content: Mapping[str, Any], wrong: Any) -> str:
     if not content.get("duration"):
         return text
     try:
-        return f"{text} FOR {Duration(0, 0, parse_duration(str(content['duration'])).ns)}"
+        return f"{text} FOR {_duration(parse_duration(str(content['duration'])).ns)}"
     except InputError as error:
         raise wrong("not a duration", found=content["duration"], expected="such as PT6H or P3D") from error
 
