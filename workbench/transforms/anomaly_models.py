@@ -105,7 +105,8 @@ class Detector:
         forest = IsolationForest(n_estimators=TREES, max_samples=min(SUBSAMPLE, len(known)), random_state=self.seed)
         forest.fit(known)
         own = np.sort(-forest.score_samples(known))
-        return np.searchsorted(own, -forest.score_samples(asked), side="left") / len(own)
+        ranks: Floats = np.searchsorted(own, -forest.score_samples(asked), side="left") / len(own)
+        return ranks
 
     def _t_squared(self, baseline: Floats, rows: Floats) -> Floats | None:
         """T-squared by its upper control limit; None where the covariance of the baseline has no inverse."""
