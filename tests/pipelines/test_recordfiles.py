@@ -60,7 +60,13 @@ def test_wrong_files_are_told_with_their_line(tmp_path: Path, name, content, mes
 def test_the_command_keeps_aside_what_does_not_pass(tmp_path: Path, checkout: Path):
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "workbench", "run", "spec.json", *words]
-        env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "WORKBENCH_PROJECT": str(checkout)}
+        env = {
+            **os.environ,
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+            "WORKBENCH_PROJECT": str(checkout),
+            "WORKBENCH_STORE": str(tmp_path / "store"),
+        }
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, env=env)
 
     (tmp_path / "spec.json").write_text(SPEC)
@@ -77,3 +83,9 @@ def test_the_command_keeps_aside_what_does_not_pass(tmp_path: Path, checkout: Pa
     done = run("--input", "in.json", "--output", "out.ndjson", "--overwrite")
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "out.rejected.ndjson").exists()
+
+
+def test_codes_with_leading_zeros_stay_text(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("cusip,amount,postcode\n037833100,1.5,04109\n594918104,0.25,80331\n")
+    found = read_records(tmp_path / "a.csv").collect().to_dicts()
+    assert found[0] == {"cusip": "037833100", "amount": 1.5, "postcode": "04109"}

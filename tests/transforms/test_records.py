@@ -59,6 +59,44 @@ def test_fields_are_mapped_by_platform_out_of_what_is_nested(orders):
         r.field_mapping(orders, mappings=[{"source": "biling.email", "destination": "x"}])
 
 
+def test_a_record_is_of_the_platform_whose_fields_it_has(orders):
+    names = {"shopify": ["total_price", "customer.id"], "woocommerce": ["date_created"], "magento": ["increment_id"]}
+    found = r.platform_identification(orders, platforms=names).collect()
+    assert found["platform"].to_list() == ["shopify", "woocommerce"]
+    named = orders.with_columns(pl.Series("platform", ["own", None]))
+    with remarks() as told:
+        found = r.platform_identification(named, platforms={"magento": ["increment_id"]}).collect()
+    assert found["platform"].to_list() == ["own", None]
+    assert told == ["platform_identification: 1 of 2 records are of no platform that is named"]
+    with pytest.raises(InputError, match="the fields of no platform"):
+        r.platform_identification(orders, platforms={"magento": ["increment_id"]})
+    with pytest.raises(InputError, match=r"platforms\.x: a platform without fields"):
+        r.platform_identification(orders, platforms={"x": []})
+
+
+def test_texts_are_made_by_a_template():
+    data = pl.LazyFrame({"id": [1, 2, None], "who": [{"a": "Jo", "b": "Do"}, {"a": None, "b": "Do"}, {}]})
+    filled = r.field_addition(data, field_name="x", template="#{id}: {who.b}").collect()["x"]
+    assert filled.to_list() == ["#1: Do", "#2: Do", None]
+    strict = r.field_addition(data, field_name="x", template="{who.a} {who.b}").collect()["x"]
+    assert strict.to_list() == ["Jo Do", None, None]
+    with remarks() as told:
+        loose = r.field_addition(data, field_name="x", template="{who.a} {none} {who.b}", ignore_missing=True)
+    assert loose.collect()["x"].to_list() == ["Jo Do", "Do", None]
+    assert told == ["field_addition: no field 'none' in the records"]
+    with pytest.raises(InputError, match="template: no such field"):
+        r.field_addition(data, field_name="x", template="{none}")
+    with pytest.raises(InputError, match="no field in the template"):
+        r.field_addition(data, field_name="x", template="none")
+
+
+def test_a_selection_has_these_fields_in_this_order(orders):
+    found = r.field_selection(orders, field_names=["total_price", "id"]).collect()
+    assert found.columns == ["total_price", "id"]
+    with pytest.raises(InputError, match="did you mean 'total_price'"):
+        r.field_selection(orders, field_names=["totalprice"])
+
+
 @pytest.mark.parametrize(
     ("operation", "given", "expected"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Any, Literal
 
 import polars as pl
@@ -12,6 +14,7 @@ from workbench.expressions import compile_expression
 from workbench.model.errors import InputError, did_you_mean
 from workbench.steps import remark, step
 from workbench.transforms.fields import checked
+from workbench.transforms.other_sources import Source
 from workbench.transforms.rules import Condition, Formula
 
 
@@ -65,6 +68,62 @@ def field(name: str, data: pl.LazyFrame, where: str) -> tuple[pl.Expr, pl.DataTy
             "no such field in the records", where=where, found=name, hint=did_you_mean(name, paths(schema))
         )
     return found
+
+
+def remark_counted(value: pl.Expr, flag: pl.Expr, text: str, dtype: pl.DataType, *, left_out: bool = False) -> pl.Expr:
+    """``value`` as it is, and a remark when it is computed: how many records are flagged.
+
+    A lazy plan does not know before; it is told to whom a remark would be told now. ``text`` has ``{count}`` and
+    ``{all}``. With ``left_out``, ``flag`` is how many records there were, and the count is of those that are gone.
+    """
+    context = copy_context()
+
+    def tell(columns: Sequence[pl.Series]) -> pl.Series:
+        values, flags = columns
+        rows = len(values)
+        count = (int(flags[0]) - rows if rows else 0) if left_out else int(flags.sum() or 0)
+        if count:
+            context.copy().run(remark, text.format(count=count, all=rows))
+        return values
+
+    return pl.map_batches([value, flag], tell, return_dtype=dtype)
+
+
+@step("platform_identification")
+def platform_identification(
+    data: pl.LazyFrame, *, platforms: dict[str, Sequence[str]], output_field: str = "platform"
+) -> pl.LazyFrame:
+    """Which platform each record is from, by the fields it has; what a record says itself counts more.
+
+    Parameters
+    ----------
+    platforms
+        Fields by platform, dotted for nested ones: the first platform of which a record has all.
+
+    Raises
+    ------
+    InputError
+        A platform without fields; the records have the fields of none.
+    """
+    schema = data.collect_schema()
+    found = pl.col(output_field) if output_field in schema else pl.lit(None, pl.String)
+    known = output_field in schema
+    for platform, names in platforms.items():
+        if not names:
+            raise InputError("a platform without fields", where=f"platforms.{platform}")
+        values = [path(name, schema) for name in names]
+        there = [each[0].is_not_null() for each in values if each is not None]
+        if len(there) == len(values):
+            found, known = pl.coalesce(found, pl.when(pl.all_horizontal(there)).then(pl.lit(platform))), True
+    if not known:
+        raise InputError(
+            "the records have the fields of no platform",
+            where="platforms",
+            found=", ".join(schema),
+            expected="; ".join(f"{platform}: {', '.join(names)}" for platform, names in platforms.items()),
+        )
+    text = "platform_identification: {count:,} of {all:,} records are of no platform that is named"
+    return data.with_columns(remark_counted(found, found.is_null(), text, pl.String()).alias(output_field))
 
 
 @step("field_mapping")
@@ -186,6 +245,12 @@ def field_calculation(
     currency_field: str = "currency",
     date_field: str | None = None,
     rates: str | None = None,
+    rates_source: Source | None = None,
+    rates_date_field: str = "date",
+    rates_currency_field: str = "currency",
+    rates_field: str = "rate",
+    base_currency: str | None = None,
+    rates_max_age: str = "P10D",
 ) -> pl.LazyFrame:
     """A field worked out from others: a ``formula``, or an amount in another currency.
 
@@ -201,12 +266,20 @@ def field_calculation(
     date_field, rates
         The day of each record, and a CSV file of rates per euro as the European Central Bank publishes them (a row a
         day, ``Date,USD,…``); days without a rate take the last one before. An amount whose currency or rate nobody
-        knows becomes missing, and ``<field_name>_note`` says why.
+        knows becomes missing, ``<field_name>_note`` says why, and how many they are is remarked when the result is
+        computed.
+    rates_source, rates_date_field, rates_currency_field, rates_field, base_currency
+        In place of ``rates``: another source (a frame, a file or an entry of a catalog) with a record for each day
+        and currency, and what they are called in it. A rate is in units of the currency for one of
+        ``base_currency``, which the field ``base`` of the source says by default.
+    rates_max_age
+        How long a rate holds where there is no later one (ISO 8601): over weekends and holidays, not for ever.
 
     Raises
     ------
     InputError
-        A parameter that the operation needs is missing; no such field; the rates cannot be read.
+        A parameter that the operation needs is missing; no such field; the rates cannot be read, or there are two of
+        one day and currency.
     """
     if operation == "formula":
         if formula is None:
@@ -225,21 +298,31 @@ def field_calculation(
         )
     value = pl.coalesce(*[amount(*each) for each in sources])
     currency, _ = field(currency_field, data, "currency_field")
-    from workbench.transforms.currency import day_of, with_rates
+    from workbench.transforms.currency import day_of, rates_of, rates_of_file, with_rates
 
-    made = data.with_columns(value.alias("__amount"), currency.alias("__from"))
-    if rates is None:
-        factor: pl.Expr = pl.when(pl.col("__from") == target_currency).then(1.0)
+    if rates is not None and rates_source is not None:
+        raise InputError("rates or rates_source, one of them", where="rates_source")
+    code = currency.cast(pl.String).str.strip_chars().str.to_uppercase()
+    goal = target_currency.strip().upper()
+    made = data.with_columns(value.alias("__amount"), code.alias("__from"))
+    if rates is None and rates_source is None:
+        factor: pl.Expr = pl.when(pl.col("__from") == goal).then(1.0)
         reason = "no rates for "
     else:
-        made = with_rates(made, rates, target_currency, date_field or day_of(schema))
+        if rates_source is None:
+            table = rates_of_file(str(rates))
+        else:
+            table = rates_of(rates_source, rates_date_field, rates_currency_field, rates_field, base_currency)
+        made = with_rates(made, table, goal, date_field or day_of(schema), rates_max_age)
         factor, reason = pl.col("__factor"), "no rate for "
     converted = pl.col("__amount") * factor
-    note = pl.when(pl.col("__amount").is_not_null() & converted.is_null()).then(
-        pl.lit(reason) + pl.col("__from").fill_null("an amount without a currency")
+    unknown = pl.col("__amount").is_not_null() & factor.is_null()
+    note = pl.when(unknown).then(pl.lit(reason) + pl.col("__from").fill_null("an amount without a currency"))
+    text = f"field_calculation: {{count:,}} of {{all:,}} amounts of {field_name} have no rate and are missing"
+    made = made.with_columns(
+        remark_counted(converted, unknown, text, pl.Float64()).alias(field_name), note.alias(f"{field_name}_note")
     )
-    made = made.with_columns(converted.alias(field_name), note.alias(f"{field_name}_note"))
-    return made.drop("__amount", "__from", *([] if rates is None else ["__factor"]))
+    return made.drop("__amount", "__from", "__factor", strict=False)
 
 
 def _worked_out(data: pl.LazyFrame, formula: str) -> pl.Expr:
@@ -266,20 +349,60 @@ def field_addition(
     *,
     field_name: str,
     value: str | float | bool | None = None,
-    operation: Literal["constant", "calculate", "formula"] = "constant",
+    operation: Literal["constant", "calculate", "formula", "template"] = "constant",
     formula: Formula | None = None,
+    template: str | None = None,
+    ignore_missing: bool = False,
 ) -> pl.LazyFrame:
-    """A field that the records have not: the same ``value`` in all, or worked out by a ``formula``.
+    """A field that the records have not: one ``value`` in all, a ``formula``, or a text by a ``template``.
+
+    Parameters
+    ----------
+    data
+        Records.
+    template
+        A text with fields in braces, dotted for nested ones: ``{platform}_{id}``. The result is missing where one of
+        them is.
+    ignore_missing
+        Leave out what a record has not, and the spaces around it: a name without its first name.
 
     Raises
     ------
     InputError
-        Neither is given, or both.
+        None of the three is given, or several; no such field.
     """
-    if (value is None) == (formula is None):
-        raise InputError("a value or a formula, one of them", where="value")
-    made = pl.lit(value) if formula is None else _worked_out(data, formula)
+    if sum(each is not None for each in (value, formula, template)) != 1:
+        raise InputError("a value, a formula or a template, one of them", where="value")
+    if template is not None:
+        made = _filled(data, template, ignore_missing=ignore_missing)
+    else:
+        made = pl.lit(value) if formula is None else _worked_out(data, formula)
     return data.with_columns(made.alias(field_name))
+
+
+def _filled(data: pl.LazyFrame, template: str, *, ignore_missing: bool) -> pl.Expr:
+    """A text with the fields in braces filled in."""
+    parts = re.split(r"\{([^{}]*)\}", template)
+    schema = data.collect_schema()
+    filled: list[pl.Expr] = []
+    values: list[pl.Expr] = []
+    for number, part in enumerate(parts):
+        if number % 2 == 0:
+            filled.append(pl.lit(part))
+            continue
+        if ignore_missing and path(part, schema) is None:
+            remark(f"field_addition: no field {part!r} in the records")
+            continue
+        values.append(field(part, data, "template")[0].cast(pl.String))
+        filled.append(values[-1])
+    if not values:
+        raise InputError(
+            "no field in the template", where="template", found=template, expected="such as {platform}_{id}"
+        )
+    if not ignore_missing:
+        return pl.concat_str(filled)
+    text = pl.concat_str(filled, ignore_nulls=True).str.replace_all(r"\s+", " ").str.strip_chars()
+    return pl.when(pl.any_horizontal([each.is_not_null() for each in values])).then(text)
 
 
 @step("field_removal")
@@ -290,6 +413,18 @@ def field_removal(data: pl.LazyFrame, *, field_names: Sequence[str]) -> pl.LazyF
         if name not in schema:
             remark(f"field_removal: no field {name!r} in the records")
     return data.drop([name for name in field_names if name in schema])
+
+
+@step("field_selection")
+def field_selection(data: pl.LazyFrame, *, field_names: Sequence[str]) -> pl.LazyFrame:
+    """These fields and no others, in this order: the form that whoever reads the result counts on.
+
+    Raises
+    ------
+    InputError
+        No such field.
+    """
+    return data.select([field(name, data, "field_names")[0].alias(name) for name in field_names])
 
 
 @step("record_expansion")
