@@ -33,6 +33,7 @@ else:
     if tag:
         page.row(parts.tag_head(view, site, asset, tag, span))
         page.row(trend)
+    page.row(parts.asset_features(view, site, asset))
     page.row(parts.tag_find())
     page.row(parts.tag_list(view, site, asset, tag, span))
     page.row(parts.asset_records(view, site, asset))

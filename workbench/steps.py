@@ -15,7 +15,7 @@ import logging
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from workbench.model.errors import InputError, did_you_mean
@@ -31,6 +31,7 @@ HOMES = ("workbench.transforms",)
 ENTRY_POINTS = "workbench.steps"
 
 _steps: dict[str, Step] = {}
+_effects: dict[str, Callable[..., Effect]] = {}
 _remarks: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
 
 
@@ -52,6 +53,21 @@ def remarks() -> Iterator[list[str]]:
         yield told
     finally:
         _remarks.reset(token)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a step reads and gives, told from its parameters alone, before there is data."""
+
+    reads: tuple[str, ...] = ()  #: fields of which those that are there are used; none at all is an error
+    needs: tuple[str, ...] = ()  #: fields that must all be there
+    adds: Mapping[str, str | None] = field(default_factory=dict)  #: fields it gives, and their units where known
+    removes: tuple[str, ...] = ()
+    before: int | None = 0  #: how far back a value of the result reaches [ns]; None: to the beginning
+    after: int | None = 0  #: how far ahead
+    lazy: bool = True  #: whether lazy data stay lazy
+    every: bool = False  #: whether it works on whatever fields are there
+    notes: tuple[str, ...] = ()  #: what it takes for granted
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,14 @@ class Step:
         )
         return model
 
+    def effect(self, parameters: Mapping[str, Any], known: Mapping[str, str | None]) -> Effect | None:
+        """What it reads and gives with checked ``parameters``; None for a step that does not declare it.
+
+        ``known`` are the fields that are there, with their units, as far as one can tell.
+        """
+        tells = _effects.get(self.name)
+        return None if tells is None else tells(known, **parameters)
+
     def check(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """``parameters`` converted to what the function takes; raises ``pydantic.ValidationError``."""
         model = self.parameters(**dict(parameters))
@@ -99,6 +123,16 @@ def step(type_: str) -> Callable[[F], F]:
         if known is not None and known.function.__module__ != function.__module__:
             raise ValueError(f"step {type_!r} is registered twice: {known.function.__module__}, {function.__module__}")
         _steps[type_] = Step(type_, function)
+        return function
+
+    return register
+
+
+def effect(type_: str) -> Callable[[F], F]:
+    """Register what a step reads and gives: a function ``(known, **parameters) -> Effect``."""
+
+    def register(function: F) -> F:
+        _effects[type_] = function
         return function
 
     return register

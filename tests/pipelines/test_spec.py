@@ -75,8 +75,8 @@ WRONG = {
     "unknown key": (
         f'{{"shedule": "PT1H",\n"steps": [{STEP}]}}',
         (
-            "pipe.json:1: shedule: unknown key\n  expected: components, description, destination, name, pipeline_id, "
-            "schedule, sources, steps, transformation_id, transformations\n  hint:     did you mean 'schedule'?"
+            "pipe.json:1: shedule: unknown key\n  expected: $schema, components, description, destination, missed, name, "
+            "pipeline_id, schedule, sources, steps, transformation_id, transformations\n  hint:     did you mean 'schedule'?"
         ),
     ),
     "no list": ('{"name": "x"}', "pipe.json:1: a pipeline has one list of steps\n  found:    none"),

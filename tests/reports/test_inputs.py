@@ -9,7 +9,8 @@ import xarray as xr
 
 from workbench.catalog import open_catalog
 from workbench.catalog.site import SiteView
-from workbench.reports.inputs import content_hash, read_ten_minutes, series_cadence
+from workbench.model.content import content_hash
+from workbench.reports.inputs import read_ten_minutes, series_cadence
 
 
 def some(**changes: object) -> xr.Dataset:

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from workbench.model.assets import load_portfolio
+from workbench.model.content import file_hash
 from workbench.model.errors import InputError
 from workbench.reports import ReportFailed, run_report
-from workbench.reports.manifest import file_hash
 from workbench.reports.run import fixed_period
 
 SETUP = """\

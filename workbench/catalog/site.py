@@ -131,6 +131,24 @@ class SiteView:
         }
         return xr.DataTree.from_dict(parts, name=self.name)
 
+    def results(self) -> list[str]:
+        """Names of what pipelines have made of the site's series."""
+        from workbench.store.results import result_names
+
+        return result_names(self.root, self.name)
+
+    def result(self, name: str, *, start: str = "", end: str = "") -> xr.Dataset:
+        """What a pipeline has made, lazy, dims (time, asset); ``start`` and ``end`` are the first and the last day.
+
+        Raises
+        ------
+        InputError
+            There is none of that name.
+        """
+        from workbench.store.results import open_result, result_folder
+
+        return open_result(result_folder(self.root, self.name, name), start=start, end=end)
+
     def events(self, **filters: Any) -> pl.DataFrame:
         """Events of the site; ``filters`` are those of ``Records.events``: asset, start, end, kind, limit."""
         return self.records.events(site=self.name, **filters)

@@ -104,6 +104,14 @@ class Demo:
             if self.options.pages:
                 self._start_pages()
             self._wait_for(self._collecting, "collector", "the collector reads every source")
+            # Last and least: what pipelines make of the statistics may come a little later.
+            self.children["pipelines"] = Child(
+                "pipelines",
+                ["-m", "workbench", "schedule", "--kind", "pipeline"],
+                log=self.logs / "pipelines.log",
+                environment=self.environment,
+                nice=10,
+            )
             self.began_ns = time.time_ns()
             if self.options.pages:
                 self._wait_for(self._answering, "pages", "the pages answer")
@@ -225,7 +233,7 @@ class Demo:
 
     def end_children(self) -> dict[str, int]:
         """End what was started, readers before what they read from; returns exit codes."""
-        order: list[str] = [name for name in ("pages", "collector", "plants") if name in self.children]
+        order: list[str] = [name for name in ("pages", "pipelines", "collector", "plants") if name in self.children]
         codes: dict[str, int] = {name: self.children[name].end() for name in order}
         stdout = self.children["plants"].process.stdout if "plants" in self.children else None
         if stdout is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
@@ -38,6 +38,16 @@ def run(pipeline: Pipeline, data: Data, *, tell: Callable[[PipelineStep], None] 
         A step does not find what it needs, or works on the other kind of data; the step is named.
     """
     found: Any = data
+    for _, found in stages(pipeline, data, tell=tell):  # noqa: B007  the last is what is wanted
+        pass
+    return found  # type: ignore[no-any-return]
+
+
+def stages(
+    pipeline: Pipeline, data: Any, *, tell: Callable[[PipelineStep], None] | None = None
+) -> Iterator[tuple[PipelineStep, Any]]:
+    """Each step of ``pipeline`` and what it made of what the one before gave; see :func:`run`."""
+    found: Any = data
     for number, one in enumerate(pipeline.steps):
         if tell is not None:
             tell(one)
@@ -64,7 +74,7 @@ def run(pipeline: Pipeline, data: Data, *, tell: Callable[[PipelineStep], None] 
                 expected=error.expected,
                 hint=error.hint,
             ) from error
-    return found  # type: ignore[no-any-return]
+        yield one, found
 
 
 def works_on(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -17,10 +17,13 @@ from workbench.model.yamlfile import Place, YamlFile, validation_errors
 from workbench.steps import Step, steps
 
 _NAMES = ("pipeline_id", "transformation_id", "name")
-_LISTS = ("transformations", "components", "steps")
-_KEYS = {*_NAMES, *_LISTS, "description", "schedule", "sources", "destination"}
+#: Keys under which the steps may stand.
+LISTS = ("transformations", "components", "steps")
+_KEYS = {*_NAMES, *LISTS, "$schema", "description", "schedule", "missed", "sources", "destination"}
+#: What may become of runs that were missed: the last of them is made up for, all of them, or none.
+MISSED = ("latest", "all", "skip")
 #: Keys of a step that are not parameters of its function.
-_STEP_KEYS = {"type", "name", "description", "parameters"}
+STEP_KEYS = {"type", "name", "description", "parameters"}
 #: Files of the specification that are no pipelines, by the key that tells them.
 _OTHER_KINDS = {
     "dashboard_id": "a dashboard",
@@ -66,6 +69,7 @@ class Pipeline:
     file: Path | None = field(default=None, compare=False)
     title: str = ""  #: its name for people
     schedule: str = ""  #: ISO 8601 duration or cron expression
+    missed: str = "latest"  #: one of :data:`MISSED`
     sources: tuple[Endpoint, ...] = ()
     destination: Endpoint | None = None
 
@@ -113,13 +117,13 @@ def check_spec(path: str | Path) -> Checked:
         return checked
     place: Place = ()
     data = source.data
-    if isinstance(data, dict) and set(data) == {"pipeline"} and isinstance(data["pipeline"], dict):
+    if isinstance(data, dict) and set(data) - {"$schema"} == {"pipeline"} and isinstance(data["pipeline"], dict):
         place, data = ("pipeline",), data["pipeline"]
     if not isinstance(data, dict):
         found = type(data).__name__ if data is not None else "nothing"
         checked.errors.append(InputError("not a pipeline", file=path, found=found, expected="a mapping"))
         return checked
-    if not any(key in data for key in _LISTS):
+    if not any(key in data for key in LISTS):
         for key, kind in _OTHER_KINDS.items():
             if key in data:
                 checked.missing.append(
@@ -129,7 +133,7 @@ def check_spec(path: str | Path) -> Checked:
                         line=source.line((*place, key)),
                         where=key,
                         found=kind,
-                        expected="a pipeline: a list of steps under " + ", ".join(_LISTS),
+                        expected="a pipeline: a list of steps under " + ", ".join(LISTS),
                     )
                 )
                 return checked
@@ -154,12 +158,15 @@ class _Check:
             if key in self.data and not isinstance(self.data[key], str):
                 self._wrong("a text is expected", (key,), found=self.data[key])
         schedule = self._schedule()
+        if self.data.get("missed", MISSED[0]) not in MISSED:
+            found, hint = self.data["missed"], did_you_mean(str(self.data["missed"]), MISSED)
+            self._wrong("not a policy", ("missed",), found=found, expected=", ".join(MISSED), hint=hint)
         sources, destination = self._endpoints()
-        lists = [key for key in _LISTS if key in self.data]
+        lists = [key for key in LISTS if key in self.data]
         made: list[PipelineStep] = []
         if len(lists) != 1:
             self._wrong(
-                "a pipeline has one list of steps", (), found=", ".join(lists) or "none", expected=" or ".join(_LISTS)
+                "a pipeline has one list of steps", (), found=", ".join(lists) or "none", expected=" or ".join(LISTS)
             )
         elif not isinstance(self.data[lists[0]], list):
             self._wrong("the steps are a list", (lists[0],), found=type(self.data[lists[0]]).__name__)
@@ -178,6 +185,7 @@ class _Check:
             self.checked.file,
             str(self.data.get("name", "")),
             schedule,
+            str(self.data.get("missed", MISSED[0])),
             sources,
             destination,
         )
@@ -250,7 +258,7 @@ class _Check:
         if not isinstance(nested, dict):
             self._wrong("parameters are a mapping", (*below, "parameters"), found=nested)
             return None
-        flat = {str(key): value for key, value in content.items() if key not in _STEP_KEYS}
+        flat = {str(key): value for key, value in content.items() if key not in STEP_KEYS}
         twice = sorted(set(flat) & set(nested))
         if twice:
             self._wrong("a parameter stands both flat and under parameters", (*below, twice[0]), found=", ".join(twice))

@@ -54,10 +54,11 @@ class Parameter(_Strict):
 
 
 class Schedule(_Strict):
-    """When a report is due. Whoever keeps the calendar (cron, systemd, Airflow) calls ``workbench report run``."""
+    """When a report is due: for ``workbench schedule``, or for cron, systemd or Airflow, which call ``report run``."""
 
     cron: str = Field(description="five fields, in the clock of the site")
     period: str = Field(description="the period to report on then, such as yesterday or last-month")
+    missed: Literal["latest", "all", "skip"] = Field("latest", description="what becomes of runs that were missed")
 
     @field_validator("cron")
     @classmethod

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from workbench.model.content import content_hash
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,20 +36,6 @@ class Input:
     def as_dict(self) -> dict[str, Any]:
         """As it stands in the manifest."""
         return asdict(self)
-
-
-def content_hash(data: xr.Dataset) -> str:
-    """SHA-256 over times, assets, and every variable's name, type and values, whatever their order in the Dataset."""
-    digest = hashlib.sha256()
-    for name in ["time", "asset", *sorted(map(str, data.data_vars))]:
-        if name not in data.variables:
-            continue
-        values = data[name].values
-        if values.dtype.kind == "O":
-            values = np.array([str(one) for one in values.ravel()], dtype="U").reshape(values.shape)
-        digest.update(f"{name}|{data[name].dims}|{values.dtype.str}|{values.shape}|".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()
 
 
 def series_cadence(infos: list[SeriesInfo], asset_type: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -166,7 +168,7 @@ class Records:
             "ended": None,
             "status": "running",
             "parameters": dict(parameters or {}),
-            "detail": {},
+            "detail": {"process": os.getpid(), "host": socket.gethostname()},
         }
         insert = self._insert(runs).values(row)
         update = insert.on_conflict_do_update(index_elements=["id"], set_={k: v for k, v in row.items() if k != "id"})

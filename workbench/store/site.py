@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.store.importing import ImportReport
     from workbench.store.inspect import SnapshotInfo, StoreInfo
+    from workbench.store.news import Mark
     from workbench.store.reader import SeriesSource, SeriesView, SiteView
     from workbench.store.repair import RepairReport
     from workbench.store.telemetry import Snapshot, Telemetry
@@ -247,6 +248,23 @@ class SiteStore:
         from workbench.store.latest import latest
 
         return latest(self, series_key(key), assets, variables)
+
+    # -- what is new ----------------------------------------------------------------------------------
+
+    def mark(self) -> Mark:
+        """The state of the site now, for :meth:`changed`; take it before reading."""
+        from workbench.store.news import mark
+
+        return mark(self)
+
+    def changed(self, key: SeriesKey | str, since: Mark) -> list[tuple[int, int]] | None:
+        """Spans of time [ns since 1970 UTC, half-open] in which a series may have changed since a mark.
+
+        None where that cannot be told: then everything may have.
+        """
+        from workbench.store.news import changed
+
+        return changed(self, series_key(key), since)
 
     # -- bringing and taking --------------------------------------------------------------------------
 

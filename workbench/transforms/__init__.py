@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from workbench.transforms import aggregate, fields, quality, record_checks, records, rolling, rules
+from workbench.transforms import (
+    aggregate,
+    alerting,
+    anomaly,
+    effects,
+    fields,
+    quality,
+    record_checks,
+    record_joins,
+    records,
+    rolling,
+    rules,
+)
 
-__all__ = ["aggregate", "fields", "quality", "record_checks", "records", "rolling", "rules"]
+__all__ = [
+    "aggregate",
+    "alerting",
+    "anomaly",
+    "effects",
+    "fields",
+    "quality",
+    "record_checks",
+    "record_joins",
+    "records",
+    "rolling",
+    "rules",
+]

@@ -84,7 +84,7 @@ def statistical_aggregation(
     Parameters
     ----------
     data
-        Telemetry, dims (time, asset); it is read. Or records, lazy.
+        Telemetry, dims (time, asset) or (time,); lazy data stay lazy, in blocks of whole windows. Or records, lazy.
     group_by
         Telemetry is always by asset (``asset``, ``turbine_id``, ``inverter_id``); ``<field>_bin`` groups by bins of a
         field, centred on multiples of their width. Of records: fields.
@@ -112,43 +112,40 @@ def _telemetry(
     data: xr.Dataset, wanted: list[Aggregation], window: int, group_by: Sequence[str], widths: dict[str, float]
 ) -> xr.Dataset:
     there = some_there("statistical_aggregation", [each.field for each in wanted], data, "aggregations")
+    wanted = [each for each in wanted if each.field in there]
     times = data["time"].values.astype("datetime64[ns]").astype(np.int64)
-    shape = (len(times), data.sizes.get("asset", 1))
-    group = np.broadcast_to((times // window)[:, None] * shape[1] + np.arange(shape[1]), shape)
-    known = np.ones(shape, dtype=bool)
-    for name in group_by:
-        if name == "asset" or (name.endswith("_id") and not name.endswith("_bin")):
-            continue
-        bins, there_too = _bins(data, name, widths, shape)
-        group = group * (int(bins.max(initial=0)) + 1) + bins
-        known = known & there_too
-    codes, groups = pd.factorize(group.ravel())
-    found: dict[str, xr.DataArray] = {}
-    for each in wanted:
-        if each.field not in there:
-            continue
-        values = _values(data, each, shape)
-        result = np.full(len(groups), np.nan)
-        ok = known.ravel() & ~np.isnan(values)
-        grouped = pd.Series(values[ok]).groupby(codes[ok])
-        part = _aggregated(grouped, each.function)
-        result[part.index.to_numpy()] = part.to_numpy(dtype=float)
-        if each.function in ("count", "sum"):
-            result = np.nan_to_num(result)
-        back = np.where(known.ravel(), result[codes], np.nan).reshape(shape)
-        found[each.name] = _like(data, back, each, window)
-    return data.assign(found)
+    dims = ("time", "asset") if "asset" in data.dims else ("time",)
+    like = xr.DataArray(np.zeros(len(times)), dims="time", coords={"time": data["time"]})
+    if len(dims) == 2:
+        like = like.expand_dims(asset=data["asset"].values, axis=1)
+    bins = [_bins(data, name, widths) for name in group_by if not _is_asset(name)]
+    fields = [_field(data, each) for each in wanted]
+    arrays = [array.broadcast_like(like).transpose(*dims).data for array in (*bins, *fields)]
+    how: dict[str, Any] = {"bins": len(bins), "functions": tuple(map(_how, wanted)), "window": window}
+    if any(hasattr(array, "dask") for array in arrays):
+        found = _lazy(times, arrays, window, how)
+    else:
+        found = _statistics(times.reshape(-1, *[1] * (len(dims) - 1)), *arrays, **how)
+    coords = {name: data[name] for name in dims}
+    return data.assign(
+        {
+            each.name: xr.DataArray(found[..., number], dims=dims, coords=coords, attrs=_attrs(data, each, window))
+            for number, each in enumerate(wanted)
+        }
+    )
 
 
-def _bins(
-    data: xr.Dataset, name: str, widths: dict[str, float], shape: tuple[int, int]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def _is_asset(name: str) -> bool:
+    return name == "asset" or (name.endswith("_id") and not name.endswith("_bin"))
+
+
+def _bins(data: xr.Dataset, name: str, widths: dict[str, float]) -> xr.DataArray:
+    """Numbers of bins, NaN where there is no value."""
     base = name.removesuffix("_bin")
     if name in data.variables:
-        values = np.broadcast_to(data[name].transpose("time", ...).values.reshape(shape[0], -1), shape).astype(float)
-        width = 1.0
+        values, width = data[name], 1.0
     elif name.endswith("_bin") and base in data.variables:
-        values, width = _plain(good(data, base), shape), widths.get(base, 0.0)
+        values, width = good(data, base), widths.get(base, 0.0)
         if width <= 0:
             raise InputError(
                 "a bin has no width", where="bin_widths", found=base, expected=f"bin_widths: {{{base}: 1.0}}"
@@ -156,35 +153,107 @@ def _bins(
     else:
         known = [*(str(each) for each in data.variables), *(f"{each}_bin" for each in data.data_vars)]
         raise InputError("no such group", where="group_by", found=name, hint=did_you_mean(name, known))
-    there = np.isfinite(values)
-    number = np.floor(np.where(there, values, 0.0) / width + 0.5).astype(np.int64)
-    return number - number.min(initial=0), there
+    values = values.astype(np.float64)
+    numbers: xr.DataArray = np.floor(values.where(np.isfinite(values)) / width + 0.5)  # type: ignore[assignment]
+    return numbers
 
 
-def _values(data: xr.Dataset, each: Aggregation, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """[time × asset] of a field; of a state, 1.0 where the machine was available."""
+def _field(data: xr.Dataset, each: Aggregation) -> xr.DataArray:
     array = good(data, each.field) if data[each.field].dtype.kind == "f" else data[each.field]
-    if each.function != "availability_factor":
-        return _plain(array, shape).ravel()
-    raw = np.broadcast_to(array.transpose("time", ...).values.reshape(shape[0], -1), shape)
-    if raw.dtype.kind in "fiu":
-        term = vocabulary().get(each.field)
-        if term is None or not term.states:
+    if each.function == "availability_factor":
+        if array.dtype.kind in "fiu" and _how(each)[1] is None:
             raise InputError(
                 "the states of the field are not known",
                 where=f"aggregations: {each.field}",
                 expected="a state of the vocabulary",
             )
-        up = [code for name, code in term.states.items() if name in AVAILABLE]
-        unknown = np.isnan(raw.astype(float)) | np.isin(raw, [term.states.get("unknown", -1)])
-        return np.where(unknown, np.nan, np.isin(raw, up)).ravel()
+        return array
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            "a statistic of what is no number",
+            where=f"aggregations: {each.field}",
+            found=f"{each.function} of {array.dtype}",
+            expected="availability_factor, which reads states",
+        )
+    return array
+
+
+def _how(each: Aggregation) -> tuple[str, tuple[int, ...] | None, int]:
+    """The function; for a state by numbers, the codes of those that count as available, and of unknown."""
+    term = vocabulary().get(each.field)
+    states = term.states if each.function == "availability_factor" and term is not None else None
+    if not states:
+        return each.function, None, -1
+    return each.function, tuple(code for name, code in states.items() if name in AVAILABLE), states.get("unknown", -1)
+
+
+def _lazy(times: npt.NDArray[np.int64], arrays: list[Any], window: int, how: dict[str, Any]) -> Any:
+    """Blocks of time that hold whole windows, one after the other."""
+    import dask.array as da
+
+    first = next(array for array in arrays if hasattr(array, "dask"))
+    ends = np.cumsum(first.chunks[0])
+    # A block ends where its last window does.
+    ends = np.unique(np.searchsorted(times // window, times[ends[ends > 0] - 1] // window, side="right"))
+    chunks = (tuple(int(size) for size in np.diff(ends, prepend=0)), *first.chunks[1:])
+    pieces = [da.asarray(array).rechunk(chunks) for array in arrays]  # type: ignore[no-untyped-call]
+    stamps = da.from_array(  # type: ignore[no-untyped-call]
+        times.reshape(-1, *[1] * (first.ndim - 1)), chunks=(chunks[0], *[(1,)] * (first.ndim - 1))
+    )
+    number = len(how["functions"])
+    return da.map_blocks(  # type: ignore[no-untyped-call]
+        _statistics,
+        stamps,
+        *pieces,
+        **how,
+        dtype=np.float64,
+        new_axis=[first.ndim],
+        chunks=(*chunks, (number,)),
+        meta=np.empty((0,) * (first.ndim + 1)),
+    )
+
+
+def _statistics(
+    times: npt.NDArray[np.int64],
+    *arrays: npt.NDArray[Any],
+    bins: int,
+    functions: tuple[tuple[str, tuple[int, ...] | None, int], ...],
+    window: int,
+) -> npt.NDArray[np.float64]:
+    """[time, …, function]: at each place the statistic of its window and bins."""
+    shape = np.broadcast_shapes(times.shape, arrays[0].shape)
+    columns = int(np.prod(shape[1:], dtype=int))
+    group = np.broadcast_to((times // window).reshape(len(times), -1), (shape[0], columns)) * columns
+    group = group + np.arange(columns)
+    known = np.ones(group.shape, dtype=bool)
+    for binned in arrays[:bins]:
+        there = ~np.isnan(binned).reshape(group.shape)
+        number = np.where(there, np.nan_to_num(binned).reshape(group.shape), 0).astype(np.int64)
+        number -= number.min(initial=0)
+        group, known = group * (int(number.max(initial=0)) + 1) + number, known & there
+    codes, groups = pd.factorize(group.ravel())
+    out = np.empty((*shape, len(functions)))
+    for at, ((function, up, unknown), array) in enumerate(zip(functions, arrays[bins:], strict=True)):
+        values = _available(array, up, unknown) if function == "availability_factor" else array.astype(np.float64)
+        flat = values.ravel()
+        ok = known.ravel() & ~np.isnan(flat)
+        part = _aggregated(pd.Series(flat[ok]).groupby(codes[ok]), function)
+        result = np.full(len(groups), np.nan)
+        result[part.index.to_numpy()] = part.to_numpy(dtype=float)
+        if function in ("count", "sum"):
+            result = np.nan_to_num(result)
+        out[..., at] = np.where(known.ravel(), result[codes], np.nan).reshape(shape)
+    return out
+
+
+def _available(raw: npt.NDArray[Any], up: tuple[int, ...] | None, unknown: int) -> npt.NDArray[np.float64]:
+    """1.0 where the machine was available, NaN where nobody knows."""
+    if raw.dtype.kind in "fiu":
+        none = np.isnan(raw.astype(float)) | np.isin(raw, [unknown])
+        return np.where(none, np.nan, np.isin(raw, up or ())).astype(float)
     texts = pd.Series(raw.ravel())
-    return np.where(texts.isna() | texts.isin(["", "unknown"]), np.nan, texts.isin(AVAILABLE)).astype(float)
-
-
-def _plain(array: xr.DataArray, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-    values = array.transpose("time", ...).values
-    return np.broadcast_to(values.reshape(len(values), -1), shape).astype(np.float64)
+    found = np.where(texts.isna() | texts.isin(["", "unknown"]), np.nan, texts.isin(AVAILABLE)).astype(float)
+    return found.reshape(raw.shape)
 
 
 def _aggregated(grouped: Any, function: str) -> pd.Series[Any]:
@@ -195,9 +264,8 @@ def _aggregated(grouped: Any, function: str) -> pd.Series[Any]:
     return getattr(grouped, name)()  # type: ignore[no-any-return]
 
 
-def _like(data: xr.Dataset, values: npt.NDArray[np.float64], each: Aggregation, window: int) -> xr.DataArray:
+def _attrs(data: xr.Dataset, each: Aggregation, window: int) -> dict[str, Any]:
     field = data[each.field]
-    dims = ("time", "asset") if "asset" in data.dims else ("time",)
     attrs: dict[str, Any] = {
         "long_name": f"{each.function} of {field.attrs.get('long_name', each.field)}",
         "cell_methods": f"time: {each.function} (interval: {window // 10**9} s)",
@@ -206,9 +274,7 @@ def _like(data: xr.Dataset, values: npt.NDArray[np.float64], each: Aggregation, 
         attrs["units"] = "1"
     elif "units" in field.attrs:
         attrs["units"] = field.attrs["units"]
-    return xr.DataArray(
-        values if len(dims) == 2 else values[:, 0], dims=dims, coords={d: data[d] for d in dims}, attrs=attrs
-    )
+    return attrs
 
 
 # -- records ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -217,7 +217,7 @@ def conditional_classification(data: xr.Dataset, *, field_name: str, conditions:
         What the result is called: text, empty where no condition is true.
     conditions
         :class:`Case`, or mappings of its keys. One that asks for a field which is not there is passed over and
-        remarked.
+        remarked; ``<field>_<statistic>_<window>`` is worked out on demand.
 
     Raises
     ------
@@ -229,7 +229,8 @@ def conditional_classification(data: xr.Dataset, *, field_name: str, conditions:
     for number, (expression, _) in enumerate(cases[:-1]):
         if expression.is_default:
             raise InputError("DEFAULT takes all that is left: nothing comes after it", where=f"conditions.{number}")
-    can = [(each, value) for each, value in cases if _can("conditional_classification", each, data)]
+    all_ = _with_rolled("conditional_classification", data, [each for each, _ in cases])
+    can = [(each, value) for each, value in cases if _can("conditional_classification", each, all_)]
     if cases and not any(each.names for each, _ in can) and any(each.names for each, _ in cases):
         needed = sorted({name for each, _ in cases for name in each.names})
         raise InputError(
@@ -241,7 +242,7 @@ def conditional_classification(data: xr.Dataset, *, field_name: str, conditions:
     width = max([1, *(len(value) for _, value in cases)])
     result: Any = np.array("", dtype=f"<U{width}")
     for expression, value in reversed(can):
-        result = xr.where(expression.true(data), np.array(value, dtype=f"<U{width}"), result)  # type: ignore[no-untyped-call]
+        result = xr.where(expression.true(all_), np.array(value, dtype=f"<U{width}"), result)  # type: ignore[no-untyped-call]
     classes = ", ".join(dict.fromkeys(value for _, value in cases))
     return data.assign({field_name: result.assign_attrs(long_name=field_name.replace("_", " "), classes=classes)})
 
@@ -257,6 +258,24 @@ _ROLLED = re.compile(
     r"(?P<field>\w+?)_(?P<statistic>mean|max|min|stddev|trend|rms|kurtosis|peak_to_peak|rate_of_change)"
     r"_(?P<number>\d+)(?P<unit>d|h|min|s)"
 )
+
+
+class Rolled(NamedTuple):
+    """A rolling statistic, as its name tells it."""
+
+    field: str
+    statistic: str
+    window: str  #: ISO 8601 duration
+
+
+def rolled_name(name: str) -> Rolled | None:
+    """What ``gearbox_oil_temp_mean_24h`` means; None for another name."""
+    match = _ROLLED.fullmatch(name)
+    if match is None:
+        return None
+    number, unit = match["number"], match["unit"]
+    window = f"P{number}D" if unit == "d" else f"PT{number}{unit[0].upper()}"
+    return Rolled(match["field"], match["statistic"], window)
 
 
 @step("calculated_health_indicators")
@@ -280,14 +299,10 @@ def calculated_health_indicators(data: xr.Dataset, *, indicators: Sequence[Indic
         Not one of the indicators can be evaluated, or units in a formula do not go together.
     """
     wanted = [checked(Indicator, each, f"indicators.{number}") for number, each in enumerate(indicators)]
-    extra: dict[str, xr.DataArray] = {}
     made = 0
     for each in wanted:
         expression = compile_expression(each.formula)
-        for name in expression.names:
-            if name not in data.variables and name not in extra:
-                extra |= _on_demand(data, name)
-        all_ = data.assign(extra)
+        all_ = _with_rolled("calculated_health_indicators", data, [expression])
         if not _can("calculated_health_indicators", expression, all_):
             continue
         made += 1
@@ -301,13 +316,28 @@ def calculated_health_indicators(data: xr.Dataset, *, indicators: Sequence[Indic
     return data
 
 
-def _on_demand(data: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
-    match = _ROLLED.fullmatch(name)
-    if match is None or match["field"] not in data.data_vars:
+def _with_rolled(step_: str, data: xr.Dataset, expressions: Sequence[Expression]) -> xr.Dataset:
+    """``data`` and the rolling statistics that expressions name and that are not there."""
+    wanted = {name for each in expressions for name in each.names if name not in data.variables}
+    found: dict[str, xr.DataArray] = {}
+    for name in sorted(wanted):
+        found |= _on_demand(step_, data, name)
+    return data.assign(found)
+
+
+def _on_demand(step_: str, data: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
+    meant = rolled_name(name)
+    if meant is None or meant.field not in data.data_vars:
         return {}
-    number, unit = match["number"], match["unit"]
-    window = f"P{number}D" if unit == "d" else f"PT{number}{unit[0].upper()}"
-    features: list[Any] = [{"field": match["field"], "statistics": [match["statistic"]]}]
-    rolled = rolling_statistics(data[[match["field"]]], windows=[window], features=features)
-    remark(f"calculated_health_indicators: {name} is worked out on demand")
-    return {name: rolled[f"{match['field']}_{match['statistic']}_{number}{unit}"]}
+    features: list[Any] = [{"field": meant.field, "statistics": [meant.statistic]}]
+    own = _with_quality(data, meant.field)
+    rolled = rolling_statistics(own, windows=[meant.window], features=features)
+    remark(f"{step_}: {name} is worked out on demand")
+    return {name: next(rolled[each] for each in rolled.data_vars if each not in own.variables)}
+
+
+def _with_quality(data: xr.Dataset, name: str) -> xr.Dataset:
+    """A field with its flags: what is flagged as wrong does not count in a statistic of it either."""
+    from workbench.model.quality import quality_name
+
+    return data[[each for each in (name, quality_name(name)) if each in data.variables]]

@@ -16,6 +16,7 @@ from workbench.display.parts.asset import (
     tag_head,
     tag_list,
 )
+from workbench.display.parts.features import asset_features
 from workbench.display.parts.portfolio import (
     by_kind,
     capacity_factor,
@@ -45,6 +46,7 @@ from workbench.display.parts.trend import power_trend
 
 __all__ = [
     "asset_cards",
+    "asset_features",
     "asset_head",
     "asset_records",
     "asset_subtitle",
