@@ -82,7 +82,7 @@ _STEPS = {
 
 
 def unit(units: str | None) -> str:
-    """The unit as an operator writes it: ``"m s-1"`` becomes ``m/s``, ``"1"`` nothing.
+    """The unit as an operator writes it: ``"m s-1"`` becomes ``m/s``, ``"degC h-1"`` ``°C/h``, ``"1"`` nothing.
 
     Parameters
     ----------
@@ -90,6 +90,8 @@ def unit(units: str | None) -> str:
         UDUNITS text, as in the attribute ``units`` of a variable.
     """
     text = (units or "").strip()
+    if text not in _UNITS and text.endswith(" h-1"):  # a slope, or a rate of change
+        return f"{unit(text.removesuffix(' h-1'))}/h"
     return _UNITS.get(text, text)
 
 

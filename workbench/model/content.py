@@ -31,19 +31,22 @@ def content_hash(data: xr.Dataset) -> str:
 
     Lazy data are read in blocks of time, in bounded memory, and give what the same data in memory give.
     """
-    names = [name for name in ("time", "asset") if name in data.variables]
+    # Variables, not arrays with their coordinates: of hundreds of tags those cost more than the hashing.
+    variables = {str(name): variable for name, variable in data.variables.items()}
+    names: list[str] = [name for name in ("time", "asset") if name in variables]
     names += sorted(str(name) for name in data.data_vars)
     digests = {name: hashlib.sha256() for name in names}
     for name in names:
-        digests[name].update(f"{name}|{data[name].dims}|{_kind(data[name].dtype)}|{data[name].shape}|".encode())
+        one = variables[name]
+        digests[name].update(f"{name}|{one.dims}|{_kind(one.dtype)}|{one.shape}|".encode())
     for part in _blocks(data):
-        loaded = part.compute()
+        loaded = part.compute().variables
         for name in names:
-            if "time" in data[name].dims:
+            if "time" in variables[name].dims:
                 digests[name].update(_bytes(loaded[name].transpose("time", ...)))
     for name in names:
-        if "time" not in data[name].dims:
-            digests[name].update(_bytes(data[name]))
+        if "time" not in variables[name].dims:
+            digests[name].update(_bytes(variables[name]))
     whole = hashlib.sha256()
     for name in names:
         whole.update(digests[name].digest())
@@ -61,7 +64,7 @@ def _kind(dtype: Any) -> str:
     return "text" if dtype.kind in "OU" else str(dtype.str)
 
 
-def _bytes(array: xr.DataArray) -> bytes:
+def _bytes(array: xr.Variable) -> bytes:
     values = array.values
     if values.dtype.kind in "OU":
         return "\0".join(str(one) for one in values.ravel()).encode() + b"\0"

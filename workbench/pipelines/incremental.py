@@ -135,14 +135,13 @@ class _Advance:
 
     def go(self) -> RunReport:
         """One run."""
-        seen, data = self.seen, self.data
-        days = _days(data["time"].values)
-        changed = self._changed(data, days, seen)
-        found = plan(self.pipeline, _fields(data))
+        found = plan(self.pipeline, _fields(self.data))
         if found.errors:
             raise found.errors[0]
         reach = found.before, found.after
-        data = _used(data, found)
+        seen, data = self.seen, _used(self.data, found)
+        days = _days(data["time"].values)
+        changed = self._changed(data, days, seen)
         todo = _reached(changed, days, reach)
         todo |= {day for day in days if not self._file(day).exists()}
         counts = {"days": len(days), "changed": len(changed), "made": len(todo)}
@@ -177,10 +176,13 @@ class _Advance:
                 touched = {day for start, end in spans for day in range(start // DAY, (end - 1) // DAY + 1)}
                 suspects = {day for day in days if day in touched or _text(day) not in self.progress.days}
         found: dict[int, str] = {}
-        for day in sorted(suspects):
-            digest = content_hash(_part(data, day * DAY, (day + 1) * DAY))
-            if self.progress.days.get(_text(day)) != digest:
-                found[day] = digest
+        # Many days at once: chunks of the store are as long as a month.
+        for those in _runs(sorted(suspects), _AT_ONCE // _a_day(data)):
+            loaded = _part(data, those[0] * DAY, (those[-1] + 1) * DAY).load()
+            for day in those:
+                digest = content_hash(_part(loaded, day * DAY, (day + 1) * DAY))
+                if self.progress.days.get(_text(day)) != digest:
+                    found[day] = digest
         return found
 
     def _mark(self) -> Mark | None:
@@ -206,7 +208,8 @@ class _Advance:
         for day in reversed(batch):
             one = _part(made, day * DAY, (day + 1) * DAY).compute()
             new = " ".join(str(name) for name in made.data_vars if name not in data.variables)
-            about = {"pipeline": self.pipeline.name, "made_from": self.source, "made": new}
+            title = self.pipeline.title or self.pipeline.name
+            about = {"pipeline": self.pipeline.name, "title": title, "made_from": self.source, "made": new}
             one.attrs = {**one.attrs, **about}
             one.attrs.pop("snapshot", None)  # the same input gives the same file
             write(one, self._file(day), overwrite=True)
@@ -289,15 +292,24 @@ def _reached(changed: Mapping[int, str], days: range, reach: tuple[int | None, i
     return found
 
 
+def _a_day(data: xr.Dataset) -> int:
+    """Values in a day."""
+    return max(1, sum(array.size for array in data.variables.values()) // max(1, len(_days(data["time"].values))))
+
+
 def _batches(days: list[int], reach: tuple[int | None, int | None], data: xr.Dataset) -> Iterator[list[int]]:
-    """Days that follow each other, together: as many as a run reaches, so that little is read twice; in bounded memory."""
-    size = max(1, sum(array.size for array in data.data_vars.values()) // max(1, len(_days(data["time"].values))))
+    """Days that are worked out together: as many as a run reaches, so that little is read twice; in bounded memory."""
+    if None in reach:  # every batch would read everything
+        return _runs(days, len(days) or 1)
     reaches = sum(-(-(each or 0) // DAY) for each in reach)
-    most = max(1, min(_AT_ONCE // size - reaches, 4 * (reaches + 1)))
-    whole = None in reach  # every batch would read everything
+    return _runs(days, min(_AT_ONCE // _a_day(data) - reaches, 4 * (reaches + 1)))
+
+
+def _runs(days: list[int], most: int) -> Iterator[list[int]]:
+    """Days that follow each other, ``most`` of them at most."""
     batch: list[int] = []
     for day in days:
-        if batch and (day != batch[-1] + 1 or (len(batch) >= most and not whole)):
+        if batch and (day != batch[-1] + 1 or len(batch) >= most):
             yield batch
             batch = []
         batch.append(day)

@@ -39,7 +39,7 @@ class Made:
     """What one pipeline made."""
 
     result: str
-    pipeline: str
+    pipeline: str  #: its name for people
     time: int  #: of the newest slot [ns since 1970 UTC]
     every: float  #: length of a slot [s]
     features: tuple[Feature, ...]
@@ -84,7 +84,7 @@ def _made(result: str, data: xr.Dataset) -> Made:
     checked = sum(int(np.isfinite(part[f].values).sum()) for f in count_flags(part) if f in part)
     step = float(np.median(np.diff(times))) / 1e9 if len(times) > 1 else 600.0
     features = tuple(_feature(name, part[name]) for name in made)
-    pipeline = str(data.attrs.get("pipeline", result))
+    pipeline = str(data.attrs.get("title") or data.attrs.get("pipeline", result))
     return Made(result, pipeline, int(times[last]), step, features, tuple(flags), checked)
 
 
