@@ -28,7 +28,13 @@ def run(tmp_path, checkout):
             text=True,
             cwd=tmp_path,
             timeout=120,
-            env={**os.environ, "COLUMNS": "140", "NO_COLOR": "1", "WORKBENCH_PROJECT": str(checkout)},
+            env={
+                **os.environ,
+                "COLUMNS": "140",
+                "NO_COLOR": "1",
+                "WORKBENCH_PROJECT": str(checkout),
+                "WORKBENCH_STORE": str(tmp_path / "store"),
+            },
         )
 
     return call
@@ -201,3 +207,40 @@ def test_steps_are_listed_and_shown(run):
     assert "kurtosis" in shown
     assert "required" in shown
     assert run("steps", "show", "rolling").returncode == 2
+
+
+FIELDS = """{"pipeline_id": "F",
+"steps": [
+{"type": "unit_conversion", "conversions": [{"field": "wind_spede", "to_unit": "mph"}]},
+{"type": "rolling_statistics", "windows": ["PT1H"], "features": [
+  {"field": "wind_speed", "statistics": ["mean"], "output_prefix": "wind"},
+  {"field": "gone", "statistics": ["mean"]}]},
+{"type": "calculated_health_indicators", "indicators": [{"name": "x", "formula": "wind_mean_1h * 2"}]}
+]}"""
+
+
+def test_fields_are_checked_against_the_data(run, tmp_path):
+    import numpy as np
+    import xarray as xr
+
+    times = np.datetime64("2026-01-01", "ns") + np.arange(6) * np.timedelta64(600, "s")
+    values = (("time", "asset"), np.ones((6, 1)), {"units": "m s-1"})
+    xr.Dataset({"wind_speed": values}, coords={"time": times, "asset": ["A"]}).to_netcdf(
+        tmp_path / "d.nc", engine="h5netcdf"
+    )
+    write(tmp_path, FIELDS)
+    assert run("check", "pipe.json").returncode == 0  # nothing is known of the data
+    done = run("check", "pipe.json", "--input", "d.nc")
+    assert done.returncode == 2
+    assert "pipe.json:3: step 1 (unit_conversion): none of the fields of the step is there" in done.stderr
+    assert "did you mean 'wind_speed'?" in done.stderr
+    assert (
+        "warning: pipe.json:4: step 2 (rolling_statistics): a field is not there; what is said of it is passed over"
+        in done.stdout
+    )
+    assert "step 3" not in done.stdout + done.stderr  # an earlier step gives what it needs
+    found = json.loads(run("check", "--json", "pipe.json", "--input", "d.nc").stdout)
+    assert [(one["kind"], one["line"], one["found"]) for one in found] == [
+        ("error", 3, "wind_spede"),
+        ("warning", 4, "gone"),
+    ]
