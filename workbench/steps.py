@@ -79,8 +79,8 @@ class Step:
 
     @property
     def summary(self) -> str:
-        """First line of its docstring."""
-        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+        """First line of its docstring, without its marks."""
+        return (inspect.getdoc(self.function) or "").split("\n", 1)[0].replace("``", "")
 
     @functools.cached_property
     def parameters(self) -> type[BaseModel]:

@@ -175,3 +175,39 @@ def test_a_pipeline_file_with_a_wrong_expression_is_told_before_it_runs():
         get_step("conditional_classification").check(
             {"field_name": "s", "conditions": [{"condition": "a >", "value": "x"}]}
         )
+
+
+def test_gaps_and_duplicates_are_counted():
+    times = np.datetime64("2026-01-01", "ns") + np.array([0, 10, 20, 30, 30, 40, 50, 60]) * np.timedelta64(60, "s")
+    values = np.array([1.0, np.nan, 3.0, 4.0, 5.0, np.nan, np.nan, 8.0])
+    data = xr.Dataset({"x": ("time", values, {"units": "kW"})}, coords={"time": times})
+    rules = [
+        {"field": "x", "rule": "gap", "parameters": {"flag_name": "missing"}},
+        {"field": "x", "rule": "gap", "parameters": {"flag_name": "long_gap", "time_window": "PT25M"}},
+        {"field": "x", "rule": "duplicate"},
+    ]
+    with remarks() as told:
+        found = data_quality_flagging(data, rules=rules)
+    assert found["missing"].values.tolist() == [False, True, False, False, False, True, True, False]
+    assert found["long_gap"].values.tolist() == [False, False, False, False, False, True, True, False]
+    assert count_flags(found)["x"] == {"duplicate": 1}
+    lazy = data_quality_flagging(data.isel(time=[0, 1, 2, 3, 5, 6, 7]).chunk(time=2), rules=rules[:2])
+    assert lazy["long_gap"].chunks
+    assert lazy["long_gap"].values.tolist() == [False, False, False, False, True, True, False]
+    assert "units" not in found["x_quality"].attrs
+    assert "units" not in found["missing"].attrs
+    assert told == [
+        "data_quality_flagging: gap struck 3 of 8 slots of x",
+        "data_quality_flagging: gap struck 2 of 8 slots of x",
+        "data_quality_flagging: duplicate struck 1 of 5 values of x",
+    ]
+
+
+def test_calm_may_stay_the_same():
+    times = np.datetime64("2026-01-01", "ns") + np.arange(40) * np.timedelta64(600, "s")
+    values = np.concatenate([np.zeros(20), np.full(20, 7.0)])
+    data = xr.Dataset({"wind_speed": ("time", values)}, coords={"time": times})
+    rule = {"field": "wind_speed", "rule": "stuck_value", "parameters": {"time_window": "PT1H", "above": 0.5}}
+    found = data_quality_flagging(data, rules=[rule])
+    assert not found["wind_speed_quality"].values[:20].any()
+    assert found["wind_speed_quality"].values[27:].all()

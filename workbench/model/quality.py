@@ -67,12 +67,13 @@ def add_flags(data: xr.Dataset, variable: str, where: xr.DataArray, flag: Qualit
     name = quality_name(variable)
     values = data[variable]
     mask = where.fillna(False).astype(bool) if where.dtype.kind == "f" else where.astype(bool)
+    mask = mask.drop_attrs()  # what is said of the values (their unit) is not said of their flags
     # a condition on part of the assets or times flags only there; one without a dim holds all along it
     mask = mask.reindex_like(values, fill_value=False).broadcast_like(values)
     new = mask.astype(DTYPE) * DTYPE.type(flag)
     old = data.get(name)
     combined = (new if old is None else (old.astype(DTYPE) | new)).transpose(*values.dims)
-    return data.assign({name: combined.assign_attrs(quality_attrs(variable))})
+    return data.assign({name: combined.drop_attrs().assign_attrs(quality_attrs(variable))})
 
 
 def clear_flags(data: xr.Dataset, variable: str, flag: Quality) -> xr.Dataset:

@@ -59,7 +59,7 @@ class PipelineStep:
     line: int | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pipeline:
     """A checked pipeline."""
 
@@ -72,6 +72,14 @@ class Pipeline:
     missed: str = "latest"  #: one of :data:`MISSED`
     sources: tuple[Endpoint, ...] = ()
     destination: Endpoint | None = None
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.name}: {', '.join(one.step.name for one in self.steps)}>"
+
+    def _repr_html_(self) -> str:
+        from workbench.pipelines.plan import diagram
+
+        return diagram(self)
 
 
 @dataclass

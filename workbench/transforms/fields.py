@@ -86,7 +86,8 @@ def timestamp_normalization(
 
     The time of a Dataset is UTC as soon as its messages said an offset, and an explicit offset wins over every
     time zone named here. Only times that were read without one (``time.attrs["time_zone"] == "local"``) are
-    taken to be local to the zone.
+    taken to be local to the zone. Where the clock behind the time stamps was set is found
+    (:func:`workbench.transforms.clock.clock_shifts`) and remarked; nothing is moved.
 
     Parameters
     ----------
@@ -105,6 +106,7 @@ def timestamp_normalization(
         Local times without a zone; a time that is not clear under the policies.
     """
     times = data["time"]
+    _tell_shifts(times.values)
     local = times.attrs.get("time_zone") == "local"
     zone = source_timezone or _zone_in(data, source_timezone_field)
     if not local:
@@ -128,6 +130,15 @@ def timestamp_normalization(
     attrs = {name: value for name, value in times.attrs.items() if name != "time_zone"}
     made = data.assign_coords(time=("time", values, attrs))
     return made.assign({output_field: ("time", values, {"long_name": "time, UTC", "standard_name": "time"})})
+
+
+def _tell_shifts(times: Any) -> None:
+    from workbench.transforms.clock import clock_shifts, words
+
+    shifts = clock_shifts(times)
+    if shifts:
+        told = "; ".join(map(words, shifts[:5])) + (f"; and {len(shifts) - 5} more" if len(shifts) > 5 else "")
+        remark(f"timestamp_normalization: the clock of the time stamps was set: {told}")
 
 
 def _zone_in(data: xr.Dataset, name: str | None) -> str | None:

@@ -52,6 +52,8 @@ class RuleParameters(_Strict):
     tolerance: NumberOrExpression | None = None
     other_field: str | None = None
     threshold: float | None = None
+    above: NumberOrExpression | None = None
+    below: NumberOrExpression | None = None
     flag_name: str = ""
 
 
@@ -59,7 +61,9 @@ class QualityRule(_Strict):
     """One rule on one field."""
 
     field: str
-    rule: Literal["range_check", "physical_limit", "rate_of_change", "spike", "cross_check", "stuck_value"]
+    rule: Literal[
+        "range_check", "physical_limit", "rate_of_change", "spike", "cross_check", "stuck_value", "gap", "duplicate"
+    ]
     parameters: RuleParameters = RuleParameters()
 
 
@@ -86,6 +90,8 @@ _NEEDS = {
     "spike": ("time_window",),
     "cross_check": ("other_field", "tolerance"),
     "stuck_value": ("time_window",),
+    "gap": (),
+    "duplicate": (),
 }
 
 
@@ -97,8 +103,14 @@ def data_quality_flagging(data: xr.Dataset, *, rules: Sequence[QualityRule]) -> 
     - ``rate_of_change``: differs by more than ``max_delta`` from a value of the last ``time_window`` (RATE)
     - ``spike``: further from the mean of the ``time_window`` before than ``threshold`` (5) of its standard
       deviations (SPIKE)
-    - ``stuck_value``: has not changed for a whole ``time_window`` (STUCK)
+    - ``stuck_value``: has not changed for a whole ``time_window`` (STUCK); values up to ``above``, and from ``below``
+      on, may stay the same: calm, night, power at its limit
     - ``cross_check``: differs from ``other_field`` by more than ``tolerance`` (INCONSISTENT)
+    - ``gap``: a value is missing, for longer than ``time_window`` where that is given. What is missing has no flag of
+      its own: it is counted and remarked, and ``flag_name`` gives the places.
+    - ``duplicate``: the time stamp occurs twice; all but the first are flagged (DUPLICATE)
+
+    How many values each rule struck is remarked, for data in memory.
 
     A limit is a number or an expression such as ``rated_capacity * 1.05``. Where it cannot be evaluated the value is
     flagged NOT_CHECKED, not passed.
@@ -138,10 +150,21 @@ def data_quality_flagging(data: xr.Dataset, *, rules: Sequence[QualityRule]) -> 
             continue
         data = add_flags(data, each.field, struck, flag)
         data = add_flags(data, each.field, unknown, Quality.NOT_CHECKED)
+        _count(before, each, struck)
         if each.parameters.flag_name:
             attrs = {"long_name": f"{each.field}: {each.rule} struck"}
-            data = data.assign({each.parameters.flag_name: struck.assign_attrs(attrs)})
+            data = data.assign({each.parameters.flag_name: struck.drop_attrs().assign_attrs(attrs)})
     return data
+
+
+def _count(data: xr.Dataset, rule: QualityRule, struck: xr.DataArray) -> None:
+    if struck.chunks:
+        return
+    number = int(struck.sum())
+    if number:
+        what = "slots" if rule.rule == "gap" else "values"
+        of = data[rule.field].size if rule.rule == "gap" else int(data[rule.field].notnull().sum())
+        remark(f"data_quality_flagging: {rule.rule} struck {number:,} of {of:,} {what} of {rule.field}")
 
 
 def _struck(data: xr.Dataset, rule: QualityRule) -> tuple[xr.DataArray | None, xr.DataArray | None, Quality]:
@@ -166,6 +189,11 @@ def _struck(data: xr.Dataset, rule: QualityRule) -> tuple[xr.DataArray | None, x
         bound = _number(data, given.tolerance or 0.0, rule.field)
         unknown = there & (other.isnull() | bound.isnull())
         return abs(values - other) > bound, unknown, Quality.INCONSISTENT
+    if rule.rule == "gap":
+        return _gaps(data, values, given.time_window), xr.zeros_like(there), Quality.GOOD
+    if rule.rule == "duplicate":
+        twice = xr.DataArray(data.get_index("time").duplicated(), dims="time", coords={"time": data["time"]})
+        return (there & twice).transpose(*values.dims), xr.zeros_like(there), Quality.DUPLICATE
     window = str(given.time_window)
     kinds = ("mean", "stddev", "min", "max", "count")
     rolled = rolling_statistics(
@@ -183,7 +211,44 @@ def _struck(data: xr.Dataset, rule: QualityRule) -> tuple[xr.DataArray | None, x
         before = {kind: of[kind].shift(time=1) for kind in ("mean", "stddev", "count")}
         far = abs(values - before["mean"]) > (given.threshold or 5.0) * before["stddev"]
         return far & (before["count"] > 3) & (before["stddev"] > 0), none, Quality.SPIKE
-    return _stuck(data, values, of, window), none, Quality.STUCK
+    stuck = _stuck(data, values, of, window)
+    for limit, low in ((given.above, True), (given.below, False)):
+        if limit is not None:
+            bound = _number(data, limit, rule.field)
+            stuck = stuck & ~(values <= bound if low else values >= bound)
+    return stuck.transpose(*values.dims), none, Quality.STUCK
+
+
+def _gaps(data: xr.Dataset, values: xr.DataArray, longer_than: str | None) -> xr.DataArray:
+    """Where a value is missing; of gaps longer than a duration only, where that is given."""
+    missing = values.isnull()
+    if longer_than is None or not data.sizes["time"]:
+        return missing
+    from workbench.model.time import parse_duration
+
+    # From the last value before a gap to the first after it, or to the ends of the data.
+    times = data["time"].astype("datetime64[ns]").astype(np.int64)
+    stamps = times + xr.zeros_like(values, dtype=np.int64)
+    before = _running_max(stamps.where(~missing, int(times[0])))
+    after = -_running_max(-stamps.where(~missing, int(times[-1])).isel(time=slice(None, None, -1)))
+    after = after.isel(time=slice(None, None, -1))
+    return missing & (after - before > parse_duration(longer_than).ns)
+
+
+def _running_max(array: xr.DataArray) -> xr.DataArray:
+    """The largest so far along time."""
+    ordered = array.transpose("time", ...)
+    values: Any = ordered.data
+    if hasattr(values, "dask"):
+        from dask.array.reductions import cumreduction
+
+        least = np.iinfo(np.int64).min
+        values = cumreduction(  # type: ignore[no-untyped-call]
+            np.maximum.accumulate, np.maximum, least, values, axis=0, dtype=np.int64
+        )
+    else:
+        values = np.maximum.accumulate(values, axis=0)
+    return ordered.copy(data=values).transpose(*array.dims)
 
 
 def _stuck(data: xr.Dataset, values: xr.DataArray, of: Mapping[str, xr.DataArray], window: str) -> xr.DataArray:
