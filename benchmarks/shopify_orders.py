@@ -142,7 +142,7 @@ def best(work: Any, times: int = 3) -> float:
 def figures() -> Iterator[Figure]:
     from workbench.pipelines import load_pipeline, run
     from workbench.pipelines.needed import needed_fields
-    from workbench.pipelines.recordfiles import read_records, records_of
+    from workbench.sources.recordfiles import read_records, records_of
     from workbench.steps import remarks
 
     rng = random.Random(1)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.catalog import open_catalog
 from workbench.model.errors import InputError
 from workbench.pipelines import load_pipeline, run
 from workbench.pipelines.needed import needed_fields
-from workbench.pipelines.recordfiles import SAMPLE, read_records
+from workbench.sources.recordfiles import SAMPLE, read_records
 from workbench.steps import remarks
 from workbench.transforms.other_sources import others
 
@@ -59,7 +60,7 @@ def test_a_late_line_that_differs_is_not_lost(orders, checkout, tmp_path, late):
     file = write(tmp_path / "a.ndjson", [*({**ORDER, "id": n} for n in range(SAMPLE + 5)), late])
 
     def work(data):
-        with others(lambda name: read_records(checkout / name)), remarks() as told:
+        with others(lambda name: open_catalog(checkout / "catalogs")[name].records()), remarks() as told:
             return run(orders, data).collect(), told
 
     if late.get("customer") == "gone":  # neither way takes a text for an object

@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from workbench.catalog import open_catalog
 from workbench.model.jsonfile import load_plain
 from workbench.pipelines import check_spec, load_pipeline, run
-from workbench.pipelines.recordfiles import read_records, write_records
+from workbench.sources.recordfiles import read_records, write_records
 from workbench.steps import remarks, steps
 from workbench.transforms.other_sources import others
 
@@ -65,7 +66,7 @@ def unified(checkout):
     pipeline = load_pipeline(checkout / "catalogs" / "pipelines" / "ecommerce_orders.json")
 
     def work(orders):
-        with others(lambda name: read_records(checkout / name)):
+        with others(lambda name: open_catalog(checkout / "catalogs")[name].records()):
             return run(pipeline, orders)
 
     return work
@@ -128,4 +129,4 @@ def test_what_came_twice_or_is_not_known_is_told(specs, unified):
     ]
     assert "record_deduplication: 1 records left out, their key has one that is kept" in told
     assert "field_calculation: 1 of 2 amounts of order_value have no rate and are missing" in told
-    assert any(each.startswith("field_lookup: 1 of 2 records have no entry in catalogs/examples/crm") for each in told)
+    assert any(each.startswith("field_lookup: 1 of 2 records have no entry in crm.customers") for each in told)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.model.errors import InputError
-from workbench.pipelines.recordfiles import read_records
+from workbench.sources.recordfiles import read_records
 from workbench.steps import get_step, remarks
 from workbench.transforms import record_joins as j
 from workbench.transforms.other_sources import open_other, others

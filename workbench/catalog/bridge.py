@@ -26,6 +26,7 @@ from workbench.catalog.intake_readers import CatalogReader, EntryReader, Workben
 from workbench.model.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from workbench.catalog.catalog import Catalog
@@ -41,10 +42,17 @@ ENTRY_POINT = "workbench.catalog.intake_readers:EntryReader"
 PARAMETERS = ("time", "assets", "variables")
 
 
-def read_entry(data: WorkbenchEntry, **parameters: Any) -> xr.Dataset:
-    """The Dataset of an entry; ``parameters`` are ``time``, ``assets`` and ``variables`` as in ``Entry.read``."""
+def read_entry(data: WorkbenchEntry, **parameters: Any) -> xr.Dataset | pd.DataFrame:
+    """The Dataset of an entry; ``parameters`` are ``time``, ``assets`` and ``variables`` as in ``Entry.read``.
+
+    An entry of records gives them as a table of pandas.
+    """
+    entry = data.open()
+    if entry.gives_records:
+        check_parameters(data.entry, {name: one for name, one in parameters.items() if one is not None}, ())
+        return entry.records().collect().to_pandas()
     check_parameters(data.entry, parameters, PARAMETERS)
-    return data.open().open(**parameters)
+    return entry.open(**parameters)
 
 
 def read_catalog(data: WorkbenchCatalog) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.catalog.selection import as_slice, selection
@@ -12,6 +12,7 @@ from workbench.model.errors import InputError, InputErrors
 from workbench.model.samples import SeriesKey
 
 if TYPE_CHECKING:
+    import polars as pl
     import xarray as xr
 
     from workbench.catalog.catalog import Catalog
@@ -112,6 +113,30 @@ class Entry:
         check_parameters(self.name, unknown, PARAMETERS)
         data: xr.Dataset = entry_reader(self).read(time=time, assets=assets, variables=variables)
         return data
+
+    @property
+    def gives_records(self) -> bool:
+        """Whether it is of records, not of telemetry; see :meth:`records`."""
+        return self.kind == "file" and not self.spec.errors and hasattr(self.reader(), "records")
+
+    def records(self, *, fields: Collection[str] | None = None) -> pl.LazyFrame:
+        """The records of an entry of the driver ``records``, lazy.
+
+        Parameters
+        ----------
+        fields
+            Those that are needed, dotted for nested ones; all by default.
+
+        Raises
+        ------
+        InputError
+            The entry gives telemetry, its file is missing or not of its form.
+        """
+        self.require()
+        if not self.gives_records:
+            raise InputError("the entry gives telemetry, not records", where=self.name, hint="entry.read()")
+        found: pl.LazyFrame = self.reader().records(fields=fields)  # type: ignore[attr-defined]
+        return found
 
     def open(self, *, time: Any = None, assets: Any = None, variables: Any = None) -> xr.Dataset:
         """What :meth:`read` gives, without Intake between."""

@@ -11,6 +11,7 @@ from intake.readers.datatypes import BaseData
 from intake.readers.readers import BaseReader
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from workbench.catalog.entry import Entry
@@ -47,14 +48,14 @@ class WorkbenchCatalog(BaseData):  # type: ignore[misc]
 
 
 class EntryReader(BaseReader):  # type: ignore[misc]
-    """Reads an entry as a Dataset with dims (time, asset)."""
+    """Reads an entry as a Dataset with dims (time, asset), or records as a table of pandas."""
 
     imports = {"xarray"}  # noqa: RUF012
     implements = {WorkbenchEntry}  # noqa: RUF012
     func = "workbench.catalog.bridge:read_entry"
     output_instance = "xarray:Dataset"
 
-    def _read(self, data: WorkbenchEntry, **parameters: Any) -> xr.Dataset:
+    def _read(self, data: WorkbenchEntry, **parameters: Any) -> xr.Dataset | pd.DataFrame:
         from workbench.catalog.bridge import read_entry
 
         return read_entry(data, **parameters)

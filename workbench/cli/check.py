@@ -61,6 +61,7 @@ def check(
 
 def _fields(found: Checked, source: str | None) -> list[InputError]:
     """Put what is wrong with the fields to what was found; gives what is only worth knowing."""
+    from workbench.catalog import open_catalog
     from workbench.model.errors import InputError
     from workbench.pipelines.execute import endpoint_name
     from workbench.pipelines.inputs import open_input, wanted_kind
@@ -72,7 +73,7 @@ def _fields(found: Checked, source: str | None) -> list[InputError]:
     own = endpoint_name(pipeline.sources[0]) if len(pipeline.sources) == 1 else None
     name = source if source is not None else own
     try:
-        opened = None if name is None else open_input(name, wanted_kind(pipeline, name))
+        opened = None if name is None else open_input(name, wanted_kind(pipeline, name, open_catalog()))
     except InputError as error:
         if source is not None:
             raise

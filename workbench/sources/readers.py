@@ -33,6 +33,7 @@ _BUILT_IN = {
     "netcdf": "workbench.sources.arrays:NetcdfReader",
     "zarr": "workbench.sources.arrays:ZarrReader",
     "reanalysis": "workbench.sources.reanalysis:ReanalysisReader",
+    "records": "workbench.sources.records:RecordsReader",
 }
 
 

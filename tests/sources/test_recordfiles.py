@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from workbench.model.errors import InputError
-from workbench.pipelines.recordfiles import read_records, write_records
+from workbench.sources.recordfiles import read_records, write_records
 
 SPEC = """{
   "transformations": [
