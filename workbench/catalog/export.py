@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Slots that are turned into rows at once: bounds the memory of a table of a large Dataset.
 _ROWS_AT_ONCE = 500_000
+#: Bytes up to which a NetCDF file is written out of memory, so that the same data give the same bytes.
+_WHOLE = 256 << 20
 
 
 def write(data: xr.Dataset, out: Path, *, overwrite: bool = False) -> Path:
@@ -58,6 +60,9 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
         else:
             data = data.drop_vars(str(name))
     data = data.assign_coords(coords)
+    # Of no values nothing would tell that they are texts.
+    empty = [name for name, array in data.data_vars.items() if array.dtype.kind == "O" and not array.size]
+    data = data.assign({name: data[name].astype("<U1") for name in empty})
     data.attrs = {key: _attribute(value) for key, value in data.attrs.items() if value is not None}
     for variable in data.variables.values():
         variable.attrs = {key: _attribute(value) for key, value in variable.attrs.items() if value is not None}
@@ -76,13 +81,24 @@ def _attribute(value: Any) -> Any:
 def _netcdf(data: xr.Dataset, path: Path, pool: ThreadPoolExecutor) -> None:
     # lossless and about a third of the size
     encoding = {str(name): {"zlib": True, "complevel": 4} for name in data.data_vars if data[name].size}
+    if data.nbytes <= _WHOLE:
+        # in one piece after the other: threads would put them into the file in an order that no two runs share
+        data.compute(scheduler="threads", pool=pool).to_netcdf(path, engine="h5netcdf", encoding=encoding)
+        return
     writing: Any = data.to_netcdf(path, engine="h5netcdf", encoding=encoding, compute=False)
     writing.compute(scheduler="threads", pool=pool)
 
 
 def _zarr(data: xr.Dataset, path: Path, pool: ThreadPoolExecutor) -> None:
+    # texts of variable length, which Zarr specifies; those of a fixed length only this library reads
+    texts = [name for name, array in data.data_vars.items() if array.dtype.kind == "U" or _lazy_text(array)]
+    data = data.assign({name: data[name].fillna("").astype(np.dtypes.StringDType()) for name in texts})
     writing: Any = data.to_zarr(path, mode="w", consolidated=False, compute=False)
     writing.compute(scheduler="threads", pool=pool)
+
+
+def _lazy_text(array: xr.DataArray) -> bool:
+    return array.dtype.kind == "O" and array.chunks is not None
 
 
 def _parquet(data: xr.Dataset, path: Path, pool: ThreadPoolExecutor) -> None:
@@ -132,10 +148,13 @@ def _json(data: xr.Dataset, path: Path, pool: ThreadPoolExecutor) -> None:
 
 def _objects(data: xr.Dataset, pool: ThreadPoolExecutor) -> Iterator[bytes]:
     import orjson
+    import pyarrow as pa
 
     for table in _tables(data, pool):
         columns = [*table.column_names]
-        table = table.set_column(0, "time", _stamps(table["time"]))
+        for at, field in enumerate(table.schema):
+            if pa.types.is_timestamp(field.type):
+                table = table.set_column(at, field.name, _stamps(table[field.name]))
         for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
             kept = {name: value for name, value in zip(columns, row, strict=True) if value is not None}
             yield orjson.dumps(kept, default=str)
@@ -145,38 +164,48 @@ def _stamps(times: Any) -> Any:
     """ISO 8601 with Z; a fraction only where there is one."""
     import pyarrow as pa
 
-    texts = np.datetime_as_string(times.to_numpy().astype("datetime64[ns]"), unit="ns")
-    return pa.array([text.rstrip("0").rstrip(".") + "Z" if "." in text else text + "Z" for text in texts.tolist()])
+    texts = np.datetime_as_string(times.to_numpy().astype("datetime64[ns]"), unit="ns").tolist()
+    return pa.array([None if text == "NaT" else text.rstrip("0").rstrip(".") + "Z" for text in texts], pa.string())
 
 
 def _tables(data: xr.Dataset, pool: ThreadPoolExecutor) -> Any:
     """``data`` as Arrow tables: time, asset, then the variables; a slot in which nothing came has no row."""
     import pyarrow as pa
 
-    names = [str(name) for name, array in data.data_vars.items() if set(array.dims) <= {"time", "asset"}]
-    measured = [name for name in names if data[name].dtype.kind == "f"]
+    dims = tuple(dim for dim in ("time", "asset") if dim in data.dims)
+    names = [str(name) for name, array in data.data_vars.items() if set(array.dims) <= set(dims)]
+    measured = [name for name in names if data[name].dtype.kind == "f" and data[name].dims]
     width = max(1, data.sizes.get("asset", 1))
     step = max(1, _ROWS_AT_ONCE // width)
     for first in range(0, max(1, data.sizes["time"]), step):
         part = data.isel(time=slice(first, first + step)).compute(scheduler="threads", pool=pool)
-        time, asset = np.meshgrid(part["time"].values, part["asset"].values.astype(str), indexing="ij")
-        columns: dict[str, Any] = {"time": time.ravel(), "asset": asset.ravel()}
+        axes = np.meshgrid(*(part[dim].values for dim in dims), indexing="ij")
+        columns: dict[str, Any] = {
+            dim: (axis.astype(object).astype(str) if dim == "asset" else axis).ravel()
+            for dim, axis in zip(dims, axes, strict=True)
+        }
+        shape = {dim: part.sizes[dim] for dim in dims}
         for name in names:
-            columns[name] = (
-                part[name]
-                .broadcast_like(part[measured[0]] if measured else part[name])
-                .transpose("time", "asset")
-                .values.ravel()
-            )
+            spread = part[name].variable.set_dims(shape)  # type: ignore[no-untyped-call]
+            columns[name] = spread.transpose(*dims).values.ravel()
         if measured:
             there = ~np.logical_and.reduce([np.isnan(columns[name]) for name in measured])
             columns = {name: values[there] for name, values in columns.items()}
-        arrays = {
-            # pyarrow would write datetime64 without its zone, and NaN as a number rather than nothing
-            name: pa.array(values, pa.timestamp("ns", "UTC")) if name == "time" else pa.array(values, from_pandas=True)
-            for name, values in columns.items()
-        }
-        yield pa.table(arrays)
+        yield pa.table({name: _column(name, values) for name, values in columns.items()})
+
+
+def _column(name: str, values: Any) -> Any:
+    """Values as Arrow holds them; NaN as nothing, not as a number."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if name == "time":  # it would be written without its zone
+        return pa.array(values, pa.timestamp("ns", "UTC"))
+    # Texts are texts where all of them are missing, too: every block of a table has one and the same type.
+    texts = values.dtype.kind == "U" or (
+        values.dtype.kind == "O" and all(isinstance(each, str) or pd.isna(each) for each in values)
+    )
+    return pa.array(values, pa.string() if texts else None, from_pandas=True)
 
 
 _WRITERS: dict[str, Callable[[xr.Dataset, Path, ThreadPoolExecutor], None]] = {

@@ -27,6 +27,7 @@ def explain(
 
     Example: `workbench explain catalogs/pipelines/scada_quality.yaml --input la_haute_borne.scada`
     """
+    from workbench.catalog import open_catalog
     from workbench.cli._console import console as screen
     from workbench.pipelines import load_pipeline
     from workbench.pipelines.inputs import open_input, wanted_kind
@@ -34,7 +35,7 @@ def explain(
 
     console = screen()
     pipeline = load_pipeline(spec)
-    opened = None if source is None else open_input(source, wanted_kind(pipeline, source))
+    opened = None if source is None else open_input(source, wanted_kind(pipeline, source, open_catalog()))
     found = plan(pipeline, opened.fields if opened is not None else None)
     console.print(f"[bold]{_plain(pipeline.title or pipeline.name)}[/]  {_plain(pipeline.description)}")
     about = [f"runs every {pipeline.schedule}"] if pipeline.schedule else []
@@ -48,8 +49,10 @@ def explain(
         _step(one, console)
     _end(found, console)
     if opened is not None:
-        _tried(found, opened, console)
-        opened.close()
+        try:
+            _tried(found, opened, console)
+        finally:
+            opened.close()
     raise typer.Exit(2 if found.errors else 0)
 
 
@@ -96,10 +99,12 @@ def _reach(ns: int | None) -> str:
         return "as far as there is data"
     if ns == 0:
         return "nothing"
-    for unit, length in (("d", 86_400 * 10**9), ("h", 3_600 * 10**9), ("min", 60 * 10**9), ("s", 10**9)):
-        if ns % length == 0:
-            return f"{ns // length} {unit}"
-    return f"{ns / 1e9:g} s"
+    parts = []
+    for unit, length in (("d", 86_400 * 10**9), ("h", 3_600 * 10**9), ("min", 60 * 10**9)):
+        if ns >= length:
+            parts.append(f"{ns // length} {unit}")
+            ns %= length
+    return " ".join([*parts, *([f"{ns / 1e9:g} s"] if ns else [])])
 
 
 def _end(found: Plan, console: Console) -> None:
@@ -137,7 +142,7 @@ def _tried(found: Plan, opened: Opened, console: Console) -> None:
         for name, dtype in made.collect_schema().items():
             table.add_row(*cells(name, "", dtype))
     else:
-        for name, array in made.data_vars.items():
+        for name, array in made.variables.items():
             if str(name) not in data.variables:
                 table.add_row(*cells(name, array.attrs.get("units", ""), f"{array.dtype}, {', '.join(array.dims)}"))
     console.print(table)

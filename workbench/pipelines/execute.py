@@ -104,7 +104,7 @@ def execute(
 
     catalog = catalog if catalog is not None else open_catalog()
     source = source if source is not None else named_source(pipeline)
-    kind = wanted_kind(pipeline, source)
+    kind = wanted_kind(pipeline, source, catalog)
     goal = open_goal(
         output if output is not None else named_destination(pipeline),
         kind,
@@ -123,7 +123,7 @@ def execute(
         errors = plan(pipeline, opened.fields).errors
         if errors:
             raise errors[0]
-        with recorded(pipeline, catalog, opened) as record, remarks() as told, other_sources(catalog):
+        with recorded(pipeline, catalog, opened) as record, remarks() as told, other_sources(catalog, record.inputs):
             report = record.report
             report.remarks = told
             (_records if opened.records else _telemetry)(pipeline, opened, goal, record, tell)
@@ -189,14 +189,26 @@ def recorded(
 
 
 @contextlib.contextmanager
-def other_sources(catalog: Catalog) -> Iterator[None]:
-    """Let steps that bring in another source find it: a file of records beside the working directory."""
-    from workbench.pipelines.recordfiles import read_records
+def other_sources(catalog: Catalog, inputs: list[dict[str, Any]] | None = None) -> Iterator[None]:
+    """Let steps that bring in another source find it: an entry of the catalogs, or a file of records.
+
+    A file is looked for from the working directory, then beside the catalogs. What was found is noted among ``inputs``.
+    """
+    from workbench.sources.recordfiles import read_records
     from workbench.transforms.other_sources import others
 
     def find(name: str) -> Any:
-        beside = catalog.path if catalog.path.is_dir() else catalog.path.parent
-        return read_records(name if Path(name).is_file() else beside / name)
+        if name in catalog:
+            frame, (path,) = catalog[name].records(), catalog[name].reader().places()  # type: ignore[attr-defined]
+        else:
+            beside = catalog.path if catalog.path.is_dir() else catalog.path.parent
+            path = Path(name) if Path(name).is_file() else beside / name
+            frame = read_records(path)
+        if inputs is not None and name not in [one["name"] for one in inputs]:
+            kind = "entry" if name in catalog else "file"
+            fields = dict.fromkeys(frame.collect_schema().names(), None)
+            inputs.append(lineage.dataset(name, kind=kind, sha256=file_hash(path), fields=fields, counts={}))
+        return frame
 
     with others(find):
         yield
@@ -233,8 +245,9 @@ def _telemetry(pipeline: Pipeline, opened: Opened, goal: Goal, record: Record, t
     for one, made in stages(pipeline, found, tell=tell):
         record.report.steps.append({"type": one.step.name, "in": _size(found), "out": _size(made)})
         found = made
-    record.report.counts = write_telemetry(found, goal)
+    # Before it is written: the goal may be what lazy data are still read from.
     record.report.flagged = count_flags(found)
+    record.report.counts = write_telemetry(found, goal)
     fields = {str(name): array.attrs.get("units") for name, array in found.data_vars.items()}
     sha = file_hash(goal.file) if goal.file is not None else content_hash(found)
     record.outputs.append(

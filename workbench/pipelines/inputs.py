@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.model.errors import InputError, did_you_mean
-from workbench.pipelines.recordfiles import READ as RECORD_FILES
-from workbench.pipelines.recordfiles import read_records
+from workbench.model.quality import DTYPE, is_quality
 from workbench.pipelines.run import works_on
 from workbench.pipelines.spec import Pipeline
+from workbench.sources.recordfiles import READ as RECORD_FILES
+from workbench.sources.recordfiles import read_records
 from workbench.store.results import RESULTS
+from workbench.transforms.effects import Fields
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,23 +48,30 @@ class Opened:
         return not isinstance(self.data, xr.Dataset)
 
     @property
-    def fields(self) -> dict[str, str | None]:
+    def fields(self) -> Fields:
         """The fields and their units, as far as they are known."""
         import polars as pl
 
         if isinstance(self.data, pl.LazyFrame):
-            return dict.fromkeys(self.data.collect_schema().names(), None)
+            return Fields(dict.fromkeys(self.data.collect_schema().names()), "records")
         found: dict[str, str | None] = {str(name): None for name in self.data.attrs}
         found |= {str(name): array.attrs.get("units") for name, array in self.data.variables.items()}
-        return found
+        measured = {
+            str(name)
+            for name, array in self.data.data_vars.items()
+            if array.dtype.kind == "f" and {"time", "asset"} <= set(array.dims)
+        }
+        return Fields(found, "telemetry", found.keys() - measured)
 
     def close(self) -> None:
         """Give back what was held open for lazy data."""
         self._close()
 
 
-def wanted_kind(pipeline: Pipeline, name: str) -> str:
+def wanted_kind(pipeline: Pipeline, name: str, catalog: Catalog | None = None) -> str:
     """``telemetry`` or ``records``: what a pipeline works on, given the name of its data.
+
+    Where its steps work on both, an entry of the catalogs tells it, or the ending of a file.
 
     Raises
     ------
@@ -83,6 +92,8 @@ def wanted_kind(pipeline: Pipeline, name: str) -> str:
         )
     if len(both) == 1:
         return both.pop()
+    if catalog is not None and name in catalog:
+        return "records" if catalog[name].gives_records else "telemetry"
     return "records" if Path(name).suffix.lower() in RECORD_FILES else "telemetry"
 
 
@@ -118,25 +129,32 @@ def open_input(
     InputError
         There is nothing of that name, it cannot be read, or it is of the other kind.
     """
-    path, _, series = name.partition("#")
-    ending = Path(path).suffix.lower()
-    if ending in (*ARRAY_FILES, *RECORD_FILES) or Path(path).is_file():
-        return _file(name, Path(path), series, kind, start, end, fields)
     from workbench.catalog import open_catalog
 
     catalog = catalog if catalog is not None else open_catalog()
+    path, _, series = name.partition("#")
+    ending = Path(path).suffix.lower()
+    # An entry may be called like a file (``files.csv``): it is meant where there is no such file.
+    if Path(path).is_file() or (ending in (*ARRAY_FILES, *RECORD_FILES) and name not in catalog):
+        return _file(name, Path(path), series, kind, start, end, fields, catalog)
     window = (start or "", end or "") if start or end else None
     time = slice(start or None, end or None) if window else None
     if name in catalog:
         entry = catalog[name]
-        if kind == "records":
-            raise InputError("the entry gives telemetry, the steps work on records", where=name, found=entry.driver)
+        if entry.gives_records != (kind == "records"):
+            gives = "records" if entry.gives_records else "telemetry"
+            raise InputError(f"the entry gives {gives}, the steps work on {kind}", where=name, found=entry.driver)
+        if entry.gives_records:
+            places: list[Path] = entry.reader().places()  # type: ignore[attr-defined]
+            return Opened(name, "entry", entry.records(fields=fields), tuple(places))
         data = entry.read(time=time)
         files = tuple(Path(str(one)) for one in data.attrs.get("files", ()))
         return Opened(name, "entry", data, files, str(data.attrs.get("snapshot", "")), window)
     site, _, series = name.partition("/")
-    sites = {*catalog.portfolio.sites, *_stored_sites(catalog)}
-    if site in sites and kind == "telemetry":
+    sites = known_sites(catalog)
+    if site in sites:
+        if kind == "records":
+            raise InputError("the store gives telemetry, the steps work on records", where=name, found=name)
         from workbench.catalog import SiteView
 
         view = SiteView(site, catalog.portfolio, catalog.store)
@@ -146,7 +164,7 @@ def open_input(
             return Opened(name, "result", _within(made, start, end), (), "", window, made.close)
         data = view.telemetry(series or None, time=time)
         return Opened(name, "store", data, (), str(data.attrs.get("snapshot", "")), window)
-    near = did_you_mean(name, [*catalog, *sites])
+    near = did_you_mean(site, sites) if series else did_you_mean(name, [*catalog, *sites])
     raise InputError(
         "no such data",
         where="--input",
@@ -156,8 +174,10 @@ def open_input(
     )
 
 
-def _stored_sites(catalog: Catalog) -> Collection[str]:
-    return {path.name for path in catalog.store.iterdir() if path.is_dir()} if catalog.store.is_dir() else set()
+def known_sites(catalog: Catalog) -> set[str]:
+    """Sites of the portfolio, and those the store has something of."""
+    stored = {path.name for path in catalog.store.iterdir() if path.is_dir()} if catalog.store.is_dir() else set()
+    return {*catalog.portfolio.sites, *stored}
 
 
 def _file(
@@ -168,9 +188,12 @@ def _file(
     start: str | None,
     end: str | None,
     fields: Collection[str] | None,
+    catalog: Catalog,
 ) -> Opened:
     if not path.exists():
-        raise InputError("no such file", file=path)
+        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = did_you_mean(path.name, beside) or did_you_mean(name, list(catalog))
+        raise InputError("no such file", file=path, hint=near)
     ending = path.suffix.lower()
     if kind == "records":
         if ending in ARRAY_FILES:
@@ -181,7 +204,7 @@ def _file(
     elif ending in TABLES:
         data, close = _table(path), lambda: None
     elif ending in MESSAGES:
-        data, close = _messages(path, series)
+        data, close = _messages(path, series, catalog)
     else:
         expected = "one of " + ", ".join((*ARRAY_FILES, *TABLES, *MESSAGES))
         raise InputError("cannot read telemetry from this file", file=path, expected=expected)
@@ -201,21 +224,28 @@ def _within(data: xr.Dataset, start: str | None, end: str | None) -> xr.Dataset:
 
 
 def _arrays(path: Path) -> tuple[xr.Dataset, Callable[[], None]]:
+    import warnings
+
     import xarray as xr
 
     try:
-        engine: Any = "zarr" if path.suffix == ".zarr" else "h5netcdf"
-        data = xr.open_dataset(path, engine=engine, chunks={}, mask_and_scale=None)
+        engine: Any = "zarr" if path.suffix.lower() == ".zarr" else "h5netcdf"
+        with warnings.catch_warnings():  # metadata of each array for itself are as good
+            warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated")
+            data = xr.open_dataset(path, engine=engine, chunks={}, mask_and_scale=None)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            "the file cannot be read", file=path, found=str(error).splitlines()[0], expected=f"a {path.suffix} file"
+            "the file cannot be read", file=path, found=str(error).split("\n")[0], expected=f"a {path.suffix} file"
         ) from error
     if "time" not in data.dims:
         data.close()
         raise InputError(
             "the file holds no telemetry", file=path, found=", ".join(map(str, data.dims)), expected="a dimension time"
         )
-    return data, data.close
+    # Zarr's texts as everything else holds them.
+    texts = {str(name): array.astype(object) for name, array in data.variables.items() if array.dtype.kind == "T"}
+    close = data.close
+    return data.assign({name: (array.dims, array.data, array.attrs) for name, array in texts.items()}), close
 
 
 def _table(path: Path) -> xr.Dataset:
@@ -237,23 +267,63 @@ def _table(path: Path) -> xr.Dataset:
                 expected="the columns time and asset",
                 hint="describe other tables in a catalog, and give the entry's name",
             )
-    table = lazy.with_columns(moment(pl.col("time"), schema["time"]).alias("time"), pl.col("asset").cast(pl.String))
-    frame = table.sort("time", maintain_order=True).collect()
-    if frame["time"].null_count():
-        line = int(frame.with_row_index()["index"].filter(frame["time"].is_null())[0]) + 2
-        raise InputError("not a time", file=path, line=line, where="time", expected="ISO 8601")
+    nested = [column for column, dtype in schema.items() if dtype.is_nested()]
+    if nested:
+        raise InputError("the table is no telemetry", file=path, found=f"{nested[0]}: {schema[nested[0]]}")
+    time = moment(pl.col("time"), schema["time"]).alias("time")
+    frame = lazy.with_columns(time, pl.col("asset").cast(pl.String)).collect()
+    for column, expected in (("time", "ISO 8601"), ("asset", "a name")):
+        empty = frame[column].is_null().arg_true()
+        if len(empty):
+            raw = lazy.select(column).slice(int(empty[0]), 1).collect().item()
+            message = "not a time" if column == "time" else "a row without an asset"
+            row = int(empty[0])
+            line = row + 2 if path.suffix.lower() == ".csv" else None
+            where = column if line is not None else f"{column}[{row}]"
+            raise InputError(message, file=path, line=line, where=where, found=raw, expected=expected)
+    twice = frame.select(pl.struct("time", "asset").is_duplicated()).to_series().arg_true()
+    if len(twice):
+        moment_, asset = frame["time"][int(twice[0])], frame["asset"][int(twice[0])]
+        raise InputError(
+            "a time stands twice for one asset",
+            file=path,
+            found=f"{moment_:%Y-%m-%dT%H:%M:%S}, {asset}",
+            expected="one row for each time and asset",
+        )
     times, at = np.unique(frame["time"].to_numpy().astype("datetime64[ns]"), return_inverse=True)
     assets, column_ = np.unique(frame["asset"].to_numpy().astype(str), return_inverse=True)
     found = {}
     for column, dtype in schema.items():
         if column in ("time", "asset"):
             continue
-        text = not (dtype.is_numeric() or dtype == pl.Boolean)
-        values = np.full((len(times), len(assets)), "" if text else np.nan, dtype=object if text else np.float64)
-        series = frame[column].cast(pl.String).fill_null("") if text else frame[column].cast(pl.Float64)
-        values[at, column_] = series.to_numpy()
-        found[column] = (("time", "asset"), values.astype(str) if text else values)
+        found[column] = (("time", "asset"), _grid(frame[column], (len(times), len(assets)), at, column_, dtype))
     return xr.Dataset(found, coords={"time": times, "asset": assets}, attrs=_parquet_attrs(path, found))
+
+
+def _grid(series: pl.Series, shape: tuple[int, int], at: Any, column: Any, dtype: pl.DataType) -> Any:
+    """The values of a column at their times and assets; what has no row is missing, and of no flag."""
+    import numpy as np
+    import polars as pl
+
+    if is_quality(series.name) and dtype.is_numeric():
+        flags = np.zeros(shape, dtype=DTYPE)
+        flags[at, column] = series.fill_null(0).cast(pl.UInt16).to_numpy()
+        return flags
+    if dtype in (pl.Datetime, pl.Date):
+        moments = np.full(shape, "NaT", dtype="datetime64[ns]")
+        moments[at, column] = series.cast(pl.Datetime("ns")).to_numpy()
+        return moments
+    if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
+        whole = len(at) == shape[0] * shape[1] and not series.null_count()
+        kept = whole and (dtype == pl.Boolean or dtype.is_integer())
+        # A whole number, or a truth, stays what it is where none is missing.
+        given = series if kept else series.cast(pl.Float64)
+        numbers = np.zeros(shape, dtype=given.to_numpy().dtype) if kept else np.full(shape, np.nan)
+        numbers[at, column] = given.to_numpy()
+        return numbers
+    texts = np.full(shape, "", dtype=object)
+    texts[at, column] = series.cast(pl.String).fill_null("").to_numpy()
+    return texts.astype(str)
 
 
 def _parquet_attrs(path: Path, found: dict[str, Any]) -> dict[str, Any]:
@@ -269,14 +339,13 @@ def _parquet_attrs(path: Path, found: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _messages(path: Path, series: str) -> tuple[xr.Dataset, Callable[[], None]]:
+def _messages(path: Path, series: str, catalog: Catalog) -> tuple[xr.Dataset, Callable[[], None]]:
     """Messages of devices: taken into a store of their own, and one of its series read whole."""
-    from workbench.catalog import open_catalog
     from workbench.catalog.facts import SiteFacts
     from workbench.ingest import ingest
     from workbench.store import SiteStore
 
-    portfolio = open_catalog().portfolio
+    portfolio = catalog.portfolio
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         report = ingest([path], root, portfolio)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.model.errors import InputError
-from workbench.pipelines.recordfiles import check_record_goal, write_records
+from workbench.model import wholefile
+from workbench.model.errors import InputError, did_you_mean
+from workbench.pipelines.inputs import known_sites
+from workbench.sources.recordfiles import check_record_goal, write_records
 from workbench.store.results import RESULTS, result_folder
 
 if TYPE_CHECKING:
@@ -60,7 +62,12 @@ def open_goal(name: str, kind: str, *, overwrite: bool = False, catalog: Catalog
     if name in catalog:
         return _file_goal(name, entry_file(catalog[name]), kind, overwrite=True)
     site, _, series = name.partition("/")
-    if series and kind == "telemetry" and site in catalog.portfolio.sites:
+    sites = known_sites(catalog)
+    if series and not Path(name).suffix and not Path(site).is_dir() and site not in sites:
+        raise InputError("no such site", where="--output", found=site, hint=did_you_mean(site, sites))
+    if series and kind == "records" and site in sites:
+        raise InputError("records go to a file, the store holds telemetry", where="--output", found=name)
+    if series and site in sites:
         room, _, result = series.partition("/")
         if room == RESULTS:
             return Goal(name, folder=result_folder(catalog.store, site, result))
@@ -139,9 +146,12 @@ def write_split(good: pl.DataFrame, bad: pl.DataFrame, goal: Goal) -> Mapping[st
     aside = goal.aside()
     if goal.file is None or aside is None:
         raise InputError("records go to a file", where="--output", found=goal.name)
-    if bad.height:
-        write_records(bad, aside, overwrite=goal.overwrite)
-    elif goal.overwrite:
-        aside.unlink(missing_ok=True)
-    write_records(good, goal.file, overwrite=goal.overwrite)
+    check_record_goal(goal.file, overwrite=goal.overwrite)
+    # Neither file is there, or gone, before the other is written whole.
+    with wholefile.whole(goal.file) as part:
+        write_records(good, part)
+        if bad.height:
+            write_records(bad, aside, overwrite=goal.overwrite)
+        elif goal.overwrite:
+            aside.unlink(missing_ok=True)
     return {"records": good.height, "kept_aside": bad.height}

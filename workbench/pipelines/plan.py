@@ -10,7 +10,7 @@ from workbench.model.errors import InputError, did_you_mean
 from workbench.pipelines.run import works_on
 from workbench.pipelines.spec import Pipeline, PipelineStep
 from workbench.steps import Effect
-from workbench.transforms.effects import effect_of, gives
+from workbench.transforms.effects import Fields, effect_of, gives
 
 Known = Mapping[str, str | None]
 
@@ -31,7 +31,7 @@ class PlannedStep:
         return " or ".join(works_on(self.step.step.function))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The steps of a pipeline, with what they read and give."""
 
@@ -67,6 +67,9 @@ class Plan:
         """Whether lazy data stay lazy to the end."""
         return all(each.effect is not None and each.effect.lazy for each in self.steps)
 
+    def __repr__(self) -> str:
+        return f"<Plan of {self.pipeline.name}: {', '.join(one.step.step.name for one in self.steps)}>"
+
     def _repr_html_(self) -> str:
         return diagram(self)
 
@@ -90,24 +93,29 @@ def plan(pipeline: Pipeline, source: Known | None = None) -> Plan:
         has nothing that it names, and ``warnings`` what will be passed over.
     """
     known: dict[str, str | None] = dict(source or {})
+    kind = source.kind if isinstance(source, Fields) and source.kind else _kind(pipeline)
+    apart = source.apart if isinstance(source, Fields) else frozenset({"time", "asset"})
     made: dict[str, str | None] = {}
     gone: set[str] = set()
     steps: list[PlannedStep] = []
     errors: list[InputError] = []
     warnings: list[InputError] = []
     told = source is not None  #: whether all that is there is known
+
+    def there() -> Fields:
+        return Fields({**{name: unit for name, unit in known.items() if name not in gone}, **made}, kind, apart)
+
     for number, one in enumerate(pipeline.steps, 1):
-        effect = effect_of(one.step, one.parameters, {**known, **made})
+        effect = effect_of(one.step, one.parameters, there())
         if effect is None:
             steps.append(PlannedStep(number, one, None))
             told = False  # what it adds is not known
             continue
         used = tuple(dict.fromkeys((*effect.reads, *effect.needs)))
         own = tuple(name for name in used if gives(name, made))
-        rest = tuple(name for name in used if name not in own)
+        rest = tuple(name for name in used if name not in own and name not in gone)
         steps.append(PlannedStep(number, one, effect, rest, own))
-        there = {**{name: unit for name, unit in known.items() if name not in gone}, **made}
-        wrong, odd = _missing(pipeline, number, one, effect, there, gone, told=told)
+        wrong, odd = _missing(pipeline, number, one, effect, there(), gone, told=told)
         errors += wrong
         warnings += odd
         for name in effect.removes:
@@ -115,8 +123,14 @@ def plan(pipeline: Pipeline, source: Known | None = None) -> Plan:
             gone.add(name)
         made |= dict(effect.adds)
         gone -= set(effect.adds)
-    fields = {**{name: unit for name, unit in known.items() if name not in gone}, **made}
-    return Plan(pipeline, tuple(steps), fields, source, tuple(errors), tuple(warnings))
+    return Plan(pipeline, tuple(steps), dict(there()), source, tuple(errors), tuple(warnings))
+
+
+def _kind(pipeline: Pipeline) -> str:
+    """The kind of data that all steps work on; empty where both will do."""
+    kinds = [set(works_on(one.step.function)) for one in pipeline.steps]
+    both = set.intersection(*kinds) if kinds else set()
+    return both.pop() if len(both) == 1 else ""
 
 
 def _missing(
@@ -145,6 +159,8 @@ def _missing(
     removed = tuple(name for name in (*effect.reads, *effect.needs) if name in gone and not gives(name, there))
     if not told:
         needed = tuple(name for name in removed if name in effect.needs)
+        if not needed and effect.reads and set(effect.reads) <= set(removed):
+            needed = removed
         return ([problem("an earlier step took the field away", needed)] if needed else []), []
     none = tuple(name for name in effect.needs if not gives(name, there))
     if none:

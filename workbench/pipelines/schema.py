@@ -79,13 +79,24 @@ def _step(one: Step, definitions: dict[str, Any]) -> dict[str, Any]:
     keys: dict[str, Any] = {key: {"type": "string"} for key in STEP_KEYS - {"parameters"}}
     keys["type"] = {"const": one.name}
     nested = {"type": "object", "properties": own, "additionalProperties": False}
-    return {
+    found: dict[str, Any] = {
         "type": "object",
         "description": (inspect.getdoc(one.function) or "").strip(),
         "properties": {**keys, "parameters": nested, **own},
         "required": ["type"],
         "additionalProperties": False,
     }
+    # A parameter stands beside the type, or under ``parameters``.
+    either = [
+        {
+            "anyOf": [
+                {"required": [name]},
+                {"required": ["parameters"], "properties": {"parameters": {"required": [name]}}},
+            ]
+        }
+        for name in parameters.get("required", [])
+    ]
+    return found | ({"allOf": either} if either else {})
 
 
 def _model(model: Any, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,436 @@
+"""What a step says of itself before it runs is what it does: fields, units, how far it looks, lazy in and lazy out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dask
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.pipelines.inputs import Opened
+from workbench.pipelines.run import works_on
+from workbench.steps import Effect, get_step, steps
+from workbench.transforms.effects import Fields, gives
+
+SLOT = 600 * 10**9
+ROWS = 300
+
+
+def telemetry(seed: int = 1) -> xr.Dataset:
+    """Two turbines, ten minutes each, with gaps and flags."""
+    rng = np.random.default_rng(seed)
+    dims, shape = ("time", "asset"), (ROWS, 2)
+
+    def some(values: Any, units: str) -> Any:
+        return dims, np.where(rng.random(shape) < 0.03, np.nan, values), {"units": units}
+
+    wind = 8 + np.cumsum(rng.normal(0, 0.4, shape), axis=0) * 0.3
+    wind[40:60] = wind[40]  # long enough to be called stuck
+    flags = (rng.random(shape) < 0.02).astype("uint16") * np.uint16(1)
+    return xr.Dataset(
+        {
+            "wind_speed": some(wind, "m/s"),
+            "wind_speed_2": some(wind + rng.normal(0, 0.1, shape), "m/s"),
+            "wind_speed_min": some(wind - 1, "m/s"),
+            "power_output": some(np.clip(wind, 0, 12) * 150, "kW"),
+            "curtailment_limit": some(rng.uniform(1500, 2500, shape), "kW"),
+            "temperature": some(rng.normal(15, 3, shape), "degC"),
+            "sample_count": (dims, rng.integers(0, 3, shape).astype("float64")),
+            "wind_speed_quality": (dims, flags),
+            "temperature_quality": (dims, flags[::-1].copy()),
+        },
+        coords={
+            "time": pd.date_range("2025-01-01", periods=ROWS, freq="10min", unit="ns"),
+            "asset": ["T1", "T2"],
+            "rated_capacity": ("asset", [2000.0, 1500.0], {"units": "kW"}),
+        },
+        attrs={"asset_type": "wind_turbine", "timezone": "Europe/Paris"},
+    )
+
+
+def records() -> pl.LazyFrame:
+    """Orders and readings, one in each row."""
+    rng = np.random.default_rng(2)
+    rows = [
+        {
+            "id": number // 2,
+            "created_at": f"2025-01-{1 + number % 28:02d}T10:30:00Z",
+            "total_price": f"${number + 0.5}",
+            "currency": "EUR",
+            "billing": {"email": f"U{number}@Example.com", "city": "Lyon"},
+            "line_items": [{"name": "x", "price": 1.0}] * (number % 3),
+            "tags": ["a", "b"],
+            "machine_id": f"M{number % 2}",
+            "timestamp": f"2025-01-01T{number // 2:02d}:{30 * (number % 2):02d}:00Z",
+            "temperature": float(70 + rng.normal(0, 9)),
+            "vibration": float(rng.uniform(1, 5)),
+            "ssn": "123-45-6789",
+        }
+        for number in range(40)
+    ]
+    return pl.from_dicts(rows).lazy()
+
+
+OTHER = pl.DataFrame({"machine_id": ["M0", "M1"], "hall": ["A", "B"], "made": [{"by": "X"}, {"by": "Y"}]})
+ROLL = {"field": "wind_speed", "statistics": ["mean", "trend", "kurtosis", "count", "stddev"], "output_prefix": "ws"}
+
+#: For each step examples of its parameters; ``(kind, parameters)``.
+EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "timestamp_normalization": [("telemetry", {"source_timezone_field": "location.timezone"})],
+    "unit_conversion": [
+        (
+            "telemetry",
+            {
+                "conversions": [
+                    {"field": "wind_speed", "to_unit": "mph", "output_field": "wind_speed_mph"},
+                    {"field": "power_output", "to_unit": "MW"},
+                    {"field": "temperature", "to_unit": "degF", "output_field": "temperature_f"},
+                ]
+            },
+        )
+    ],
+    "field_standardization": [
+        (
+            "telemetry",
+            {
+                "mappings": [
+                    {"source_fields": ["wind_speed", "wind_speed_2"], "destination_field": "wind"},
+                    {"source_fields": ["power_output"], "destination_field": "power", "default_unit": "MW"},
+                ]
+            },
+        )
+    ],
+    "asset_identification": [("telemetry", {"id_field": "turbine_id"})],
+    "data_quality_flagging": [
+        (
+            "telemetry",
+            {
+                "rules": [
+                    {
+                        "field": "power_output",
+                        "rule": "range_check",
+                        "parameters": {"max": "curtailment_limit * 1.05", "flag_name": "too_much"},
+                    },
+                    {
+                        "field": "wind_speed",
+                        "rule": "rate_of_change",
+                        "parameters": {"max_delta": 1, "time_window": "PT1H"},
+                    },
+                    {"field": "wind_speed", "rule": "spike", "parameters": {"time_window": "PT2H", "threshold": 2}},
+                    {"field": "wind_speed", "rule": "stuck_value", "parameters": {"time_window": "PT1H"}},
+                    {
+                        "field": "temperature",
+                        "rule": "cross_check",
+                        "parameters": {"other_field": "wind_speed_2", "tolerance": "power_output / 100"},
+                    },
+                ]
+            },
+        )
+    ],
+    "flag_range": [("telemetry", {}), ("telemetry", {"variables": ["wind_speed_min"]})],
+    "flag_stuck": [
+        ("telemetry", {}),
+        ("telemetry", {"after": {"wind_speed": "PT40M"}, "variables": ["wind_speed", "temperature", "wind_speed_2"]}),
+    ],
+    "mark_gaps": [("telemetry", {}), ("telemetry", {"variables": ["wind_speed"]})],
+    "flag_quality": [
+        ("telemetry", {}),
+        ("telemetry", {"range": False, "gaps": False, "stuck_after": {"wind_speed_2": "PT1H"}}),
+        ("telemetry", {"stuck": False, "variables": ["wind_speed"]}),
+    ],
+    "rolling_statistics": [("telemetry", {"windows": ["PT1H", "PT3H"], "features": [ROLL]})],
+    "calculated_health_indicators": [
+        (
+            "telemetry",
+            {
+                "indicators": [
+                    {"name": "a", "formula": "temperature - temperature_mean_2h", "units": "degC"},
+                    {"name": "b", "formula": "IF(a > 0 FOR PT1H, a, -a)"},
+                ]
+            },
+        )
+    ],
+    "conditional_classification": [
+        (
+            "telemetry",
+            {
+                "field_name": "state",
+                "conditions": [
+                    {"condition": "wind_speed_mean_1h > 9 FOR PT30M", "value": "strong"},
+                    {"condition": "temperature > 16", "value": "warm"},
+                    {"condition": "DEFAULT", "value": "else"},
+                ],
+            },
+        ),
+        (
+            "telemetry",
+            {"field_name": "state", "conditions": [{"condition": "temperature_max_1h > 15", "value": "warm"}]},
+        ),
+    ],
+    "statistical_aggregation": [
+        (
+            "telemetry",
+            {
+                "time_window": "PT3H",
+                "group_by": ["asset", "wind_speed_bin"],
+                "aggregations": [
+                    {"field": "power_output", "function": "mean"},
+                    {"field": "power_output", "function": "count"},
+                    {"field": "temperature", "function": "p90", "output": "warm"},
+                ],
+            },
+        ),
+        (
+            "records",
+            {
+                "time_window": "PT1H",
+                "group_by": ["machine_id"],
+                "aggregations": [{"field": "temperature", "function": "avg"}],
+            },
+        ),
+    ],
+    "anomaly_detection": [
+        *(
+            ("telemetry", {"field_name": "temperature", "algorithm": algorithm, "baseline_period": "PT6H"})
+            for algorithm in ("z_score", "robust_z", "ewma")
+        ),
+        (
+            "telemetry",
+            {
+                "fields": ["temperature", "wind_speed"],
+                "algorithm": "hotelling_t2",
+                "baseline_period": "PT12H",
+                "retrain_period": "PT6H",
+                "output_field": "t2",
+            },
+        ),
+        ("records", {"field_name": "temperature", "baseline_period": "P1D"}),
+    ],
+    "conditional_alert": [
+        ("telemetry", {"condition": "temperature > 17 FOR PT20M", "alert_type": "hot", "severity": "high"}),
+        ("records", {"condition": "temperature > 75", "alert_type": "hot", "severity": "high"}),
+        ("records", {"condition": "nothing > 75", "alert_type": "hot", "severity": "high"}),
+    ],
+    "field_mapping": [
+        (
+            "records",
+            {
+                "mappings": [
+                    {"source": "billing.email", "destination": "email"},
+                    {"source": "id", "destination": "number"},
+                ]
+            },
+        )
+    ],
+    "field_operation": [
+        ("records", {"field_name": "billing.email", "operation": "lowercase", "output_field": "mail"}),
+        ("records", {"field_name": "total_price", "operation": "number"}),
+    ],
+    "field_calculation": [
+        ("records", {"field_name": "load", "formula": "temperature * vibration"}),
+        (
+            "records",
+            {
+                "field_name": "usd",
+                "operation": "convert_currency",
+                "source_field": "total_price",
+                "target_currency": "USD",
+                "date_field": "created_at",
+                "rates_source": pl.DataFrame(
+                    {"date": ["2025-01-01"], "currency": ["USD"], "rate": [1.1], "base": ["EUR"]}
+                ),
+                "rates_max_age": "P40D",
+            },
+        ),
+    ],
+    "field_addition": [
+        ("records", {"field_name": "level", "value": "clinical"}),
+        ("records", {"field_name": "key", "template": "{machine_id}_{billing.city}"}),
+        ("records", {"field_name": "hot", "formula": "temperature > 80"}),
+    ],
+    "field_selection": [("records", {"field_names": ["id", "billing.email", "temperature"]})],
+    "platform_identification": [
+        ("records", {"platforms": {"shopify": ["created_at", "total_price"], "woo": ["date_created"]}})
+    ],
+    "record_join": [
+        ("records", {"source": OTHER, "on": "machine_id"}),
+        ("records", {"source": OTHER, "on": "machine_id", "fields": "hall", "prefix": "m_"}),
+        ("records", {"source": OTHER, "on": ["machine_id"], "fields": ["made.by", "hall"]}),
+        ("records", {"source": OTHER, "on": "machine_id", "how": "semi"}),
+    ],
+    "field_lookup": [
+        (
+            "records",
+            {
+                "source": OTHER,
+                "left_on": "machine_id",
+                "right_on": "machine_id",
+                "fields": {"made.by": "maker"},
+                "flag_field": "unknown",
+            },
+        )
+    ],
+    "record_deduplication": [("records", {"key_fields": "id", "time_field": "created_at"})],
+    "field_removal": [("records", {"field_names": ["ssn", "tags"]})],
+    "record_expansion": [
+        ("records", {"source_field": "line_items", "output_prefix": "item_"}),
+        ("records", {"source_field": "line_items"}),
+        ("records", {"source_field": "tags", "output_prefix": "one_"}),
+    ],
+    "record_filter": [("records", {"condition": "temperature > 70"})],
+    "field_validation": [("records", {"field_name": "temperature", "validation_type": "range", "max": 80})],
+    "field_masking": [("records", {"field_name": "ssn"})],
+}
+CASES = [(name, *one) for name, found in EXAMPLES.items() for one in found]
+TELEMETRY = [(name, given) for name, kind, given in CASES if kind == "telemetry"]
+ids = pytest.mark.parametrize(
+    ("name", "given_"), TELEMETRY, ids=[f"{name}-{i}" for i, (name, _) in enumerate(TELEMETRY)]
+)
+
+
+def effect_of(name: str, data: Any, parameters: dict[str, Any]) -> tuple[Effect, dict[str, Any], Fields]:
+    step = get_step(name)
+    checked = step.check(parameters)
+    known = Opened("x", "file", data).fields
+    effect = step.effect(checked, known)
+    assert effect is not None
+    return effect, checked, known
+
+
+def same(one: xr.DataArray, other: xr.DataArray, message: str) -> None:
+    if one.dtype.kind == "f":
+        np.testing.assert_allclose(one.values, other.values, rtol=1e-9, atol=1e-9, err_msg=message)
+    else:
+        np.testing.assert_array_equal(one.values, other.values, err_msg=message)
+
+
+def test_every_step_has_an_example_for_each_kind_of_data_it_works_on():
+    for name, step in steps().items():
+        kinds = {kind for kind, _ in EXAMPLES.get(name, [])}
+        assert kinds == set(works_on(step.function)), f"{name}: give an example here, and its @effect"
+
+
+@pytest.mark.parametrize(("name", "kind", "given_"), CASES, ids=[f"{one[0]}-{i}" for i, one in enumerate(CASES)])
+def test_fields_and_units_are_those_told(name, kind, given_):
+    data = telemetry() if kind == "telemetry" else records()
+    effect, checked, known = effect_of(name, data, given_)
+    made = get_step(name).function(data, **checked)
+    if kind == "telemetry":
+        before, after = set(map(str, data.variables)), set(map(str, made.variables))
+        for field, unit in effect.adds.items():
+            found = made[field].attrs.get("units")
+            assert unit is None or found is None or unit == found, (field, unit, found)
+    else:
+        before, after = set(data.collect_schema()), set(made.collect().columns)
+    exact = {field for field in effect.adds if not field.endswith("*")}
+    wild = [field[:-1] for field in effect.adds if field.endswith("*")]
+    assert exact <= after
+    assert {field for field in after - before - exact if not field.startswith(tuple(wild))} == set()
+    assert all(any(field.startswith(prefix) for field in after - before) for prefix in wild)
+    assert not after & set(effect.removes)
+    assert before - set(effect.removes) <= after
+    assert all(gives(field, known) for field in effect.needs)
+    assert not effect.reads or any(gives(field, known) for field in effect.reads)
+    # Without the data nothing falls over, and no field it needs is forgotten.
+    blind = get_step(name).effect(checked, {})
+    assert blind is not None
+    assert set(blind.needs) <= set(effect.needs) | set(effect.reads)
+
+
+@pytest.mark.parametrize(("name", "kind", "given_"), CASES, ids=[f"{one[0]}-{i}" for i, one in enumerate(CASES)])
+def test_what_is_not_read_does_not_matter(name, kind, given_):
+    data = telemetry() if kind == "telemetry" else records()
+    effect, checked, _ = effect_of(name, data, given_)
+    used = {field.split(".")[0] for field in (*effect.reads, *effect.needs)}
+    if effect.every or not used or effect.removes:
+        return
+    run = get_step(name).function
+    if kind == "telemetry":
+        less = data.drop_vars(
+            [v for v in data.data_vars if str(v) not in used and str(v).removesuffix("_quality") not in used]
+        )
+        whole, part = run(data, **checked), run(less, **checked)
+        for field in effect.adds:
+            same(whole[field], part[field], field)
+        return
+    kept = [field for field in data.collect_schema() if field in used]
+    whole, part = run(data, **checked).collect(), run(data.select(kept), **checked).collect()
+    for field in effect.adds:
+        if not field.endswith("*"):
+            assert whole[field].to_list() == part[field].to_list(), field
+
+
+def _no_computing(*_: Any, **__: Any) -> Any:
+    raise AssertionError("the step computed its lazy data")
+
+
+@ids
+def test_lazy_in_lazy_out(name, given_):
+    data = telemetry()
+    effect, checked, _ = effect_of(name, data, given_)
+    eager = get_step(name).function(data, **checked)
+    chunked = data.chunk({"time": 70})
+    chunked["sample_count"] = chunked["sample_count"].chunk({"time": 110})
+    chunked = chunked.assign_coords(rated_capacity=data["rated_capacity"])  # facts of assets are never lazy
+    with dask.config.set(scheduler=_no_computing if effect.lazy else None):
+        lazy = get_step(name).function(chunked, **checked)
+    for field in effect.adds:
+        made = lazy[field]
+        if effect.lazy and field not in ("timestamp_utc", "unified_asset_id"):  # of the times, and of the assets
+            assert made.chunks, field
+        same(made.compute(), eager[field], field)
+        assert made.dtype == eager[field].dtype, field
+        assert made.dims == eager[field].dims, field
+
+
+@ids
+@settings(max_examples=5, derandomize=True)
+@given(row=st.integers(0, ROWS - 1), seed=st.integers(0, 99))
+def test_nothing_beyond_its_reach_changes_a_value(name, given_, row, seed):
+    data = telemetry()
+    effect, checked, _ = effect_of(name, data, given_)
+    reach = (effect.before, effect.after)
+    if row == 0 and None in reach:
+        return
+    times = data["time"].values.astype("int64")
+    keep = np.ones(ROWS, dtype=bool)
+    if effect.before is not None:
+        keep &= times >= times[row] - effect.before
+    if effect.after is not None:
+        keep &= times <= times[row] + effect.after
+    other = telemetry(seed + 1_000)
+    other["temperature"] = other["temperature"] * 3 - 7
+    inside = xr.DataArray(keep, dims="time")
+    changed = data.copy()
+    for field in data.data_vars:
+        changed[field] = data[field].where(inside, other[field]).astype(data[field].dtype)
+    run = get_step(name).function
+    whole, partly = run(data, **checked), run(changed, **checked)
+    for field in effect.adds:
+        if "time" in whole[field].dims:
+            same(whole[field].isel(time=row), partly[field].isel(time=row), f"{field} at row {row}")
+    # Cut off as well, which is how a result is kept up to date day by day.
+    if name in ("flag_stuck", "flag_quality") and keep.sum() < 3:
+        return
+    cut = run(data.isel(time=keep), **checked)
+    at = int(keep[:row].sum())
+    for field in effect.adds:
+        if "time" in whole[field].dims:
+            same(whole[field].isel(time=row), cut[field].isel(time=at), f"{field} at row {row}, cut")
+
+
+def test_a_column_by_its_bin_and_an_average_by_another_name_are_found():
+    aggregated = get_step("statistical_aggregation")
+    one = {"time_window": "PT1H", "aggregations": [{"field": "x", "function": "mean"}], "group_by": ["wind_bin"]}
+    assert aggregated.effect(aggregated.check(one), {"x": None, "wind_bin": None}).needs == ("wind_bin",)
+    assert aggregated.effect(aggregated.check(one), {"x": None, "wind": None}).needs == ("wind",)
+    alert = get_step("conditional_alert")
+    asked = alert.check({"condition": "temperature > 5", "alert_type": "a", "severity": "low"})
+    assert alert.effect(asked, {"temperature_avg": None}).reads == ("temperature_avg",)
+    assert alert.effect(asked, {"temperature_avg": None, "temperature_mean": None}).reads == ("temperature",)
