@@ -59,7 +59,9 @@ def figures() -> Iterator[Figure]:
         about = f"{again['made']} days made"
         yield Figure("after a correction of one minute", round(again["wall"], 1), "s", note=about)
         nothing = child(folder, "nothing")
-        yield Figure("when nothing has changed", round(nothing["wall"], 2), "s", 2.0, note=f"{nothing['made']} days made")
+        yield Figure(
+            "when nothing has changed", round(nothing["wall"], 2), "s", 2.0, note=f"{nothing['made']} days made"
+        )
 
 
 def write(folder: Path) -> None:
@@ -91,7 +93,8 @@ def write(folder: Path) -> None:
     site.close()
     (folder / "catalogs" / "portfolio").mkdir(parents=True)
     (folder / "catalogs" / "portfolio" / "month.yaml").write_text(
-        "id: month\nname: Month\nkind: wind\ntimezone: UTC\nlatitude: 50\nlongitude: 8\nassets:\n  - {id: T00, type: wind_turbine}\n"
+        "id: month\nname: Month\nkind: wind\ntimezone: UTC\nlatitude: 50\nlongitude: 8\nelevation: 200\n"
+        "grid_frequency_nominal: 50\ncapacity: 40000\nassets:\n  - {id: T00, type: wind_turbine}\n"
     )
     (folder / "spec.yaml").write_text(SPEC)
 

@@ -33,7 +33,10 @@ SPEC = {
         {
             "type": "conditional_classification",
             "field_name": "oil",
-            "conditions": [{"condition": "oil_mean_1h > 60", "value": "hot"}, {"condition": "DEFAULT", "value": "normal"}],
+            "conditions": [
+                {"condition": "oil_mean_1h > 60", "value": "hot"},
+                {"condition": "DEFAULT", "value": "normal"},
+            ],
         },
     ],
 }

@@ -58,6 +58,9 @@ kind: wind
 timezone: UTC
 latitude: 50.0
 longitude: 8.0
+elevation: 200
+grid_frequency_nominal: 50
+capacity: 4000
 assets:
   - {id: A, type: wind_turbine, rated_capacity: 2000}
   - {id: B, type: wind_turbine, rated_capacity: 2000}

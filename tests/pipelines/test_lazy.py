@@ -163,4 +163,3 @@ def test_little_of_it_is_in_memory_at_once(root, pipeline, monkeypatch, tmp_path
         assert made.sizes["time"] == HOURS * 3_600
     assert pieces >= 2
     assert most <= max(8, pieces // 2)
-

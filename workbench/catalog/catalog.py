@@ -40,6 +40,8 @@ class Catalog(Mapping[str, Entry]):
         self._store = store
         self._portfolio = portfolio
         self._errors: list[InputError] = []
+        #: what is wrong with the portfolio; then there are no sites
+        self.portfolio_errors: list[InputError] = []
         self._entries: dict[str, Entry] = {}
         if portfolio is None:
             self._load_portfolio()
@@ -69,9 +71,10 @@ class Catalog(Mapping[str, Entry]):
         try:
             self._portfolio = load_portfolio(folder)
         except InputErrors as error:
-            self._errors += error.errors
+            self.portfolio_errors = list(error.errors)
         except InputError as error:
-            self._errors.append(error)
+            self.portfolio_errors = [error]
+        self._errors += self.portfolio_errors
 
     @cached_property
     def portfolio(self) -> Portfolio:

@@ -100,6 +100,8 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, place: Place, lines: dict[P
         seen: set[Hashable] = set()
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
+            if isinstance(key, bool):  # `on:` is the key "on": YAML 1.1 takes it for true
+                key = key_node.value
             line = key_node.start_mark.line + 1
             if not isinstance(key, Hashable):
                 raise InputError("a key must be plain text or a number", file=path, line=line, found=repr(key))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.model.content import content_hash, file_hash
-from workbench.model.errors import InputError
+from workbench.model.errors import InputError, InputErrors
 from workbench.pipelines import lineage
 from workbench.pipelines.inputs import Opened, open_input, wanted_kind
 from workbench.pipelines.needed import needed_fields
@@ -103,6 +103,8 @@ def execute(
     from workbench.catalog import open_catalog
 
     catalog = catalog if catalog is not None else open_catalog()
+    if catalog.portfolio_errors:  # without the facts of its assets a pipeline would give something else
+        raise InputErrors(catalog.portfolio_errors)
     source = source if source is not None else named_source(pipeline)
     kind = wanted_kind(pipeline, source, catalog)
     goal = open_goal(

@@ -21,6 +21,7 @@ import numpy as np
 from workbench.model.content import content_hash, file_hash
 from workbench.pipelines import lineage
 from workbench.pipelines.execute import RunReport, other_sources, recorded
+from workbench.pipelines.inputs import fields_of
 from workbench.pipelines.plan import Plan, plan
 from workbench.pipelines.run import run
 from workbench.pipelines.spec import Pipeline
@@ -135,7 +136,7 @@ class _Advance:
 
     def go(self) -> RunReport:
         """One run."""
-        found = plan(self.pipeline, _fields(self.data))
+        found = plan(self.pipeline, fields_of(self.data))
         if found.errors:
             raise found.errors[0]
         reach = found.before, found.after
@@ -225,7 +226,7 @@ class _Advance:
             self.source,
             kind="store",
             sha256=whole,
-            fields=_fields(data),
+            fields=fields_of(data),
             counts={"days": {_text(day): digest for day, digest in sorted(changed.items())}},
             state=f"{seen.snapshot}+{seen.journal}:{seen.seq}",
         )
@@ -239,8 +240,9 @@ def _used(data: xr.Dataset, found: Plan) -> xr.Dataset:
     if found.every:
         return data
     names = {name.split(".")[0] for name in found.from_source}
-    kept = [name for name in data.data_vars if str(name) in names or str(name).removesuffix("_quality") in names]
-    return data[kept]
+    return data.drop_vars(
+        [name for name in data.data_vars if str(name) not in names and str(name).removesuffix("_quality") not in names]
+    )
 
 
 @contextlib.contextmanager
@@ -250,11 +252,6 @@ def _alone(folder: Path) -> Iterator[None]:
 
     with lock_file(folder / ".lock", "another run is at work in this folder"):
         yield
-
-
-def _fields(data: xr.Dataset) -> dict[str, str | None]:
-    found: dict[str, str | None] = {str(name): None for name in data.attrs}
-    return found | {str(name): array.attrs.get("units") for name, array in data.variables.items()}
 
 
 def _step(data: xr.Dataset) -> int:

@@ -54,18 +54,23 @@ class Opened:
 
         if isinstance(self.data, pl.LazyFrame):
             return Fields(dict.fromkeys(self.data.collect_schema().names()), "records")
-        found: dict[str, str | None] = {str(name): None for name in self.data.attrs}
-        found |= {str(name): array.attrs.get("units") for name, array in self.data.variables.items()}
-        measured = {
-            str(name)
-            for name, array in self.data.data_vars.items()
-            if array.dtype.kind == "f" and {"time", "asset"} <= set(array.dims)
-        }
-        return Fields(found, "telemetry", found.keys() - measured)
+        return fields_of(self.data)
 
     def close(self) -> None:
         """Give back what was held open for lazy data."""
         self._close()
+
+
+def fields_of(data: xr.Dataset) -> Fields:
+    """The fields of telemetry and their units; attributes and coordinates count as fields that are not measured."""
+    found: dict[str, str | None] = {str(name): None for name in data.attrs}
+    found |= {str(name): array.attrs.get("units") for name, array in data.variables.items()}
+    measured = {
+        str(name)
+        for name, array in data.data_vars.items()
+        if array.dtype.kind == "f" and {"time", "asset"} <= set(array.dims)
+    }
+    return Fields(found, "telemetry", found.keys() - measured)
 
 
 def wanted_kind(pipeline: Pipeline, name: str, catalog: Catalog | None = None) -> str:

@@ -54,13 +54,11 @@ def open_goal(name: str, kind: str, *, overwrite: bool = False, catalog: Catalog
     """
     from workbench.catalog import open_catalog
 
-    if Path(name).suffix and not Path(name).is_dir():
-        catalog_name = Path(name).suffix.lower() not in _ENDINGS and "/" not in name
-        if not catalog_name:
-            return _file_goal(name, Path(name), kind, overwrite=overwrite)
     catalog = catalog if catalog is not None else open_catalog()
     if name in catalog:
         return _file_goal(name, entry_file(catalog[name]), kind, overwrite=True)
+    if Path(name).suffix and not Path(name).is_dir():
+        return _file_goal(name, Path(name), kind, overwrite=overwrite)
     site, _, series = name.partition("/")
     sites = known_sites(catalog)
     if series and not Path(name).suffix and not Path(site).is_dir() and site not in sites:
@@ -75,9 +73,6 @@ def open_goal(name: str, kind: str, *, overwrite: bool = False, catalog: Catalog
 
         return Goal(name, series=(catalog.store, site, str(series_key(series))))
     return _file_goal(name, Path(name), kind, overwrite=overwrite)
-
-
-_ENDINGS = (".nc", ".zarr", ".csv", ".parquet", ".json", ".ndjson", ".jsonl")
 
 
 def entry_file(entry: Entry) -> Path:

@@ -59,6 +59,13 @@ def open_result(folder: Path, *, start: str = "", end: str = "") -> xr.Dataset:
     parts = [xr.open_dataset(path, engine="h5netcdf", chunks={}) for path in files]
     if len(parts) == 1:
         return parts[0]
-    return xr.concat(
+    made = xr.concat(
         parts, "time", data_vars="minimal", coords="minimal", compat="override", join="outer", combine_attrs="override"
     )
+
+    def close() -> None:
+        for part in parts:
+            part.close()
+
+    made.set_close(close)
+    return made

@@ -19,6 +19,7 @@ from workbench.model.quality import good
 from workbench.model.time import parse_duration
 from workbench.model.vocabulary import vocabulary
 from workbench.steps import remark, step
+from workbench.transforms.aside import beside
 from workbench.transforms.fields import checked, some_there
 
 #: Names of states in which a machine is there to produce, whatever wind and sun do.
@@ -102,7 +103,7 @@ def statistical_aggregation(
     window = parse_duration(time_window).ns
     if isinstance(data, xr.Dataset):
         return _telemetry(data, wanted, window, group_by, {**BIN_WIDTHS, **(bin_widths or {})})
-    return _records(data, wanted, window, group_by, time_field)
+    return beside(data, lambda good: _records(good, wanted, window, group_by, time_field))
 
 
 # -- telemetry --------------------------------------------------------------------------------------------
@@ -233,6 +234,8 @@ def _statistics(
         group, known = group * (int(number.max(initial=0)) + 1) + number, known & there
     codes, groups = pd.factorize(group.ravel())
     out = np.empty((*shape, len(functions)))
+    if not out.size:
+        return out
     for at, ((function, up, unknown), array) in enumerate(zip(functions, arrays[bins:], strict=True)):
         values = _available(array, up, unknown) if function == "availability_factor" else array.astype(np.float64)
         flat = values.ravel()

@@ -294,7 +294,7 @@ def _records(
     group_by: Sequence[str] | None,
     time_field: str,
 ) -> pl.LazyFrame:
-    from workbench.transforms.record_checks import REJECTED
+    from workbench.transforms.aside import REJECTED
     from workbench.transforms.records import field, moment, path, paths
 
     schema = data.collect_schema()

@@ -127,16 +127,18 @@ def _quality_rules(known: Known, *, rules: Sequence[QualityRule]) -> Effect:
     wanted = [checked(QualityRule, each, "rules") for each in rules]
     adds: dict[str, str | None] = {}
     notes = ["nothing is dropped or changed; a rule on a field that is not there is passed over"]
-    before = 0
+    before = after = 0
     others: list[str] = []
     for each in wanted:
         given = each.parameters
+        # Whether a gap is long is known at its end.
+        after = max(after, _length(given.time_window) if each.rule == "gap" else 0)
         others += [given.other_field] if each.rule == "cross_check" and given.other_field else []
         adds[quality_name(each.field)] = None
         if given.flag_name:
             adds[given.flag_name] = None
         before = max(before, 2 * _length(given.time_window))
-        for limit in (given.min, given.max, given.max_delta, given.tolerance):
+        for limit in (given.min, given.max, given.max_delta, given.tolerance, given.above, given.below):
             if not isinstance(limit, str):
                 continue
             expression = compile_expression(limit)
@@ -146,7 +148,7 @@ def _quality_rules(known: Known, *, rules: Sequence[QualityRule]) -> Effect:
             if names:
                 notes.append(f"{each.field} is not checked where there is no {' or '.join(names)}")
     reads = once([*(each.field for each in wanted), *others])
-    return Effect(reads=reads, adds=adds, before=before, notes=once(notes))
+    return Effect(reads=reads, adds=adds, before=before, after=after, notes=once(notes))
 
 
 def _checked(known: Known, variables: Sequence[str] | None) -> list[str]:

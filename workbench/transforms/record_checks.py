@@ -1,7 +1,7 @@
 """Checks of records and what must not be shown: a record that does not pass is kept aside, never lost.
 
-It goes on with the reasons in the column ``_rejected``, later checks add theirs, and :func:`split_rejected` parts the
-two at the end.
+It goes on with the reasons in the column ``_rejected``, later checks add theirs, no later step loses it, and
+:func:`split_rejected` parts the two at the end.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from pydantic import AfterValidator
 
 from workbench.model.errors import BadValue, InputError
 from workbench.steps import step
+from workbench.transforms.aside import REJECTED, WHOLE, rejected
 from workbench.transforms.records import amount, field
-
-REJECTED = "_rejected"
 
 
 def _regex(value: str) -> str:
@@ -78,6 +77,8 @@ def field_validation(
         right = {"cusip": cusip_is_right, "luhn": luhn_is_right}[algorithm]
         wrong = ~text.map_elements(right, return_dtype=pl.Boolean)
         reason = f"has a wrong check digit ({algorithm})"
+    if WHOLE in data.collect_schema():  # of what is whole there only, the fields are not known any more
+        wrong = wrong & pl.col(WHOLE).is_null()
     told = pl.when(wrong.fill_null(value=False)).then(pl.concat_list(pl.lit(error_message or f"{field_name} {reason}")))
     before = pl.col(REJECTED) if REJECTED in data.collect_schema() else pl.lit([], dtype=pl.List(pl.String))
     return data.with_columns(before.list.concat(told.fill_null(pl.lit([], dtype=pl.List(pl.String)))).alias(REJECTED))
@@ -87,8 +88,8 @@ def split_rejected(data: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """Records that passed every check, and those kept aside with their reasons in ``_rejected``."""
     if REJECTED not in data.collect_schema():
         return data, data.head(0).with_columns(pl.lit([], dtype=pl.List(pl.String)).alias(REJECTED))
-    bad = pl.col(REJECTED).list.len() > 0
-    return data.filter(~bad).drop(REJECTED), data.filter(bad)
+    inner = [name for name in (REJECTED, WHOLE) if name in data.collect_schema()]
+    return data.filter(~rejected()).drop(inner), data.filter(rejected())
 
 
 @step("field_masking")

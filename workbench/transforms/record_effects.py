@@ -8,9 +8,9 @@ from typing import Any
 
 from workbench.expressions import compile_expression
 from workbench.steps import Effect, effect
+from workbench.transforms.aside import REJECTED
 from workbench.transforms.effects import Known, once
 from workbench.transforms.fields import checked
-from workbench.transforms.record_checks import REJECTED
 from workbench.transforms.records import Mapping as FieldMapping
 
 _PLACE = re.compile(r"\{([^{}]*)\}")

@@ -12,6 +12,7 @@ import polars as pl
 
 from workbench.model.errors import InputError, did_you_mean
 from workbench.steps import step
+from workbench.transforms.aside import beside
 from workbench.transforms.other_sources import Source, name_of, open_other
 from workbench.transforms.records import field, moment, path, paths, remark_counted
 
@@ -185,6 +186,12 @@ def record_deduplication(
     names = _listed(key_fields)
     if not names:
         raise InputError("the key has no field", where="key_fields")
+    return beside(data, lambda good: _deduplicated(good, names, time_field, keep))
+
+
+def _deduplicated(
+    data: pl.LazyFrame, names: list[str], time_field: str | None, keep: Literal["last", "first"]
+) -> pl.LazyFrame:
     keys = [f"{_KEY}{number}" for number in range(len(names))]
     found = [field(name, data, "key_fields")[0] for name in names]
     lone = pl.any_horizontal([each.is_null() for each in found])

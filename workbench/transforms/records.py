@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from workbench.expressions import compile_expression
 from workbench.model.errors import InputError, did_you_mean
 from workbench.steps import remark, step
+from workbench.transforms.aside import REJECTED, beside, rejected
 from workbench.transforms.fields import checked
 from workbench.transforms.other_sources import Source
 from workbench.transforms.rules import Condition, Formula
@@ -424,7 +425,9 @@ def field_selection(data: pl.LazyFrame, *, field_names: Sequence[str]) -> pl.Laz
     InputError
         No such field.
     """
-    return data.select([field(name, data, "field_names")[0].alias(name) for name in field_names])
+    return beside(
+        data, lambda good: good.select([field(name, good, "field_names")[0].alias(name) for name in field_names])
+    )
 
 
 @step("record_expansion")
@@ -436,16 +439,21 @@ def record_expansion(data: pl.LazyFrame, *, source_field: str, output_prefix: st
     data
         Records. One whose list is empty or missing stays, with the new fields missing.
     source_field
-        The list; of objects (each of their fields becomes one, with the prefix) or of values.
+        The list, dotted where it is nested; of objects (each of their fields becomes one, with the prefix) or of values.
 
     Raises
     ------
     InputError
         No such field, or it is no list; a new field would hide one that is there.
     """
-    _, dtype = field(source_field, data, "source_field")
+    value, dtype = field(source_field, data, "source_field")
     if not isinstance(dtype, pl.List):
         raise InputError("not a list", where="source_field", found=f"{source_field}: {dtype}")
+    if source_field not in data.collect_schema():  # nested: its elements stand beside what it is in
+        source_field = source_field.rpartition(".")[2]
+        if source_field in data.collect_schema():
+            raise InputError("a new field would hide one that is there", where="source_field", found=source_field)
+        data = data.with_columns(value.alias(source_field))
     inner = dtype.inner
     exploded = data.explode(source_field, empty_as_null=True, keep_nulls=True)
     if not isinstance(inner, pl.Struct):
@@ -462,5 +470,6 @@ def record_expansion(data: pl.LazyFrame, *, source_field: str, output_prefix: st
 
 @step("record_filter")
 def record_filter(data: pl.LazyFrame, *, condition: Condition) -> pl.LazyFrame:
-    """Keep the records for which the condition is true; unknown is not."""
-    return data.filter(compile_expression(condition).polars(data.collect_schema()))
+    """Keep the records for which the condition is true; unknown is not. Those kept aside by a check stay aside."""
+    wanted = compile_expression(condition).polars(data.collect_schema())
+    return data.filter(wanted | rejected() if REJECTED in data.collect_schema() else wanted)

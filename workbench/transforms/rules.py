@@ -254,6 +254,8 @@ def _running_max(array: xr.DataArray) -> xr.DataArray:
 def _stuck(data: xr.Dataset, values: xr.DataArray, of: Mapping[str, xr.DataArray], window: str) -> xr.DataArray:
     from workbench.model.time import parse_duration
 
+    if not data.sizes["time"]:
+        return xr.zeros_like(values, dtype=bool)
     whole = data["time"] - data["time"][0] >= np.timedelta64(parse_duration(window).ns, "ns")
     return (of["max"] == of["min"]) & values.notnull() & (of["count"] > 1) & whole
 
