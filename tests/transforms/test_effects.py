@@ -123,7 +123,17 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
                         "parameters": {"max_delta": 1, "time_window": "PT1H"},
                     },
                     {"field": "wind_speed", "rule": "spike", "parameters": {"time_window": "PT2H", "threshold": 2}},
-                    {"field": "wind_speed", "rule": "stuck_value", "parameters": {"time_window": "PT1H"}},
+                    {
+                        "field": "wind_speed",
+                        "rule": "stuck_value",
+                        "parameters": {"time_window": "PT1H", "above": "0.1"},
+                    },
+                    {
+                        "field": "wind_speed",
+                        "rule": "gap",
+                        "parameters": {"time_window": "PT1H", "flag_name": "long_gap"},
+                    },
+                    {"field": "wind_speed", "rule": "duplicate"},
                     {
                         "field": "temperature",
                         "rule": "cross_check",
