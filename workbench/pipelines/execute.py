@@ -221,13 +221,12 @@ def input_dataset(opened: Opened) -> dict[str, Any]:
     import xarray as xr
 
     files = [path for path in opened.files if path.exists()]
-    if opened.kind == "file" and len(files) == 1:
+    data = opened.data if isinstance(opened.data, xr.Dataset) else None
+    if files and (opened.kind == "file" or data is None):
         sha = file_hash(files[0])
-    elif isinstance(opened.data, xr.Dataset):
-        sha = content_hash(opened.data)
     else:
-        sha = ""
-    counts = dict(opened.data.sizes) if isinstance(opened.data, xr.Dataset) else {}
+        sha = content_hash(data) if data is not None else ""
+    counts = dict(data.sizes) if data is not None else {}
     return lineage.dataset(
         opened.name,
         kind=opened.kind,
