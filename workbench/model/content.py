@@ -1,8 +1,10 @@
-"""Hashes of what was read and written, so that a figure can be traced to it."""
+"""Hashes of what was read and written, and versions of what it was made by, so that a figure can be traced."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,17 @@ def file_hash(path: Path) -> str:
         return digest.hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Installed versions of ``libraries``; what is not installed is left out."""
+    found = {}
+    for name in libraries:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def content_hash(data: xr.Dataset) -> str:

@@ -6,11 +6,11 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import workbench
+from workbench.model.content import file_hash, versions
 
 SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _FACETS = "https://openlineage.io/spec/facets"
@@ -62,7 +62,7 @@ def run_event(
             seconds=round((ended - started) / 1e9, 3),
             remarks=list(remarks),
             python=platform.python_version(),
-            libraries=versions(),
+            libraries=versions(LIBRARIES),
         ),
     }
     if window is not None and all(window):
@@ -125,17 +125,6 @@ def _facet(schema: str | None, **fields: Any) -> dict[str, Any]:
     return {"_producer": PRODUCER, "_schemaURL": url, **fields}
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of :data:`LIBRARIES`."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def clock(ns: int) -> str:
     """A time [ns since 1970 UTC] as ISO 8601."""
     return datetime.fromtimestamp(ns / 1e9, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -152,8 +141,6 @@ def stamp(text: str) -> str:
 
 def spec_of(path: Path | None) -> dict[str, Any]:
     """File name and hash of a pipeline file."""
-    from workbench.model.content import file_hash
-
     return {} if path is None else {"file": path.name, "sha256": file_hash(path)}
 
 

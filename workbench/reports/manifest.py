@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.model.content import file_hash
+from workbench.model.content import file_hash, versions
 from workbench.reports.document import FIGURES_MIME, INPUT_MIME
 
 if TYPE_CHECKING:
@@ -89,22 +89,9 @@ def build_manifest(
         "outputs": [{"file": one.name, "bytes": one.stat().st_size, "sha256": file_hash(one)} for one in outputs],
         "workbench": workbench.__version__,
         "python": platform.python_version(),
-        "libraries": versions(),
+        "libraries": versions(LIBRARIES),
         "warnings": list(warnings),
     }
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of :data:`LIBRARIES`."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _iso(moment: Any) -> str:
