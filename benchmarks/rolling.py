@@ -7,9 +7,10 @@ their own covariance with time by the variance of time, over the times that have
 not at our precision: how far its slopes are off is in the note. What would be as exact, a function of ours called for
 each window, is not even told the times of the window.
 
-The results are 1.5 GB that the system has to give, and on a virtual machine the host before it, which takes anything
-from a tenth of a second to several and not longer for us than for pandas. Hence each of the two is run several times
-in turn, and the quickest of each counts; what it takes to merely fill as much memory is a figure of its own.
+The results are 1.5 GB that the system has to give, and on a virtual machine the host before it: that alone takes from
+0.2 s to several seconds, the longest for whoever is first. Hence ours and pandas are run several times in turn, and
+the quickest of each counts; merely to fill as much memory is a figure of its own. All walls are in the notes, and CPU
+time, as ours has two threads and loses more than pandas to whatever else runs.
 
 Then one new row at a time, as it comes live: 50 turbines × 24 features.
 """
@@ -97,11 +98,13 @@ def figures() -> Iterator[Figure]:
     ours, pandas, filled = [], [], []
     for _ in range(ROUNDS):
         with Cost() as one:
-            rolling_statistics(data, windows=list(WINDOWS), features=features)
+            made = rolling_statistics(data, windows=list(WINDOWS), features=features)
         ours.append(one)
+        del made  # to give memory back is no part of either
         with Cost() as one:
-            by_pandas(data)
+            frames = by_pandas(data)
         pandas.append(one)
+        del frames
         with Cost() as one:
             np.empty(outputs).fill(0)
         filled.append(one)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -101,19 +101,29 @@ def rolling_statistics(
     known = some_there("rolling_statistics", [each.field for each in wanted], data, "features")
     there = [each for each in wanted if each.field in known]
     times = _times(data)
-    found: dict[str, xr.DataArray] = {}
-    for each in there:
-        values = good(data, each.field)
-        order = ("time", *(dim for dim in values.dims if dim != "time"))
-        values = values.transpose(*order)
-        results = _of(values.data, times, tuple(lengths.values()), each.statistics)
-        for number, label in enumerate(lengths):
-            for place, statistic in enumerate(each.statistics):
-                name = f"{each.prefix}_{statistic}_{label}"
-                attrs = _attrs(data[each.field].attrs, each.field, statistic, label)
-                one = xr.DataArray(results[number][place], dims=order, coords=values.coords, attrs=attrs)
-                found[name] = one.transpose(*data[each.field].dims)
-    return data.assign(found)
+    found: dict[str, xr.Variable] = {}
+    pending: list[Future[None]] = []
+    # One pool of all fields: no thread waits for the other's last part of each, nor for names and attributes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def submit(part: Callable[[], None]) -> None:
+            pending.append(pool.submit(part))
+
+        for each in there:
+            values = good(data, each.field)
+            order = ("time", *(dim for dim in values.dims if dim != "time"))
+            values = values.transpose(*order)
+            results = _of(values.data, times, tuple(lengths.values()), each.statistics, submit)
+            for number, label in enumerate(lengths):
+                for place, statistic in enumerate(each.statistics):
+                    name = f"{each.prefix}_{statistic}_{label}"
+                    attrs = _attrs(data[each.field].attrs, each.field, statistic, label)
+                    one = xr.Variable(order, results[number][place], attrs)
+                    found[name] = one.transpose(*data[each.field].dims)
+        result = data.assign(found)
+    for part in pending:
+        part.result()  # what went wrong, is raised here
+    return result
 
 
 def window_label(text: str) -> str:
@@ -143,28 +153,30 @@ class LiveRolling:
     """
 
     def __init__(self, windows: Sequence[str], statistics: Sequence[Statistic], columns: int) -> None:
-        from workbench.transforms.rolling_kernel import STATE, STATISTICS, WIDTH
+        from workbench.transforms.rolling_kernel import LANES, STATE, STATISTICS, WIDTH
 
         self._lengths = np.array([_length(text) for text in windows], dtype=np.int64)
         self._wanted = np.array([STATISTICS.index(name) for name in statistics], dtype=np.int64)
         self._columns = columns
         self._rows = 0
         self._origin = 0
-        self._width, self._state = WIDTH, STATE
-        self._times, self._hours, self._values = np.empty(0, np.int64), np.empty(0), np.empty((columns, 0))
+        self._width, self._state, self._lanes = WIDTH, STATE, LANES
+        self._blocks = -(-columns // LANES)
+        self._times, self._hours = np.empty(0, np.int64), np.empty(0)
+        self._values = np.empty((self._blocks, 0, LANES))
         self._reserve(64)
 
     def _reserve(self, room: int) -> None:
         """Make room for windows of ``room`` rows, and take in again what is held."""
         times, hours, values = self._times, self._hours, self._values
         held = self._rows
-        shape = (self._columns, len(self._lengths))
+        shape = (self._blocks, len(self._lengths))
         self._room = room
         self._times, self._hours = np.zeros(2 * room, dtype=np.int64), np.zeros(2 * room)
-        self._values = np.full((self._columns, 2 * room), np.nan)
+        self._values = np.full((self._blocks, 2 * room, self._lanes), np.nan)
         self._ends = np.zeros((*shape, 2), dtype=np.int64)
-        self._back = np.zeros((*shape, self._state))
-        self._front = np.zeros((*shape, room, self._width))
+        self._newer = np.zeros((*shape, self._state))
+        self._older = np.zeros((*shape, room, self._width))
         self._rows = 0
         if held:
             self._times[:held], self._hours[:held] = times[:held], hours[:held]
@@ -198,7 +210,9 @@ class LiveRolling:
             self._keep_from(low)
         elif self._rows == 2 * self._room:
             self._forget(self._room)
-        self._times[self._rows], self._values[:, self._rows] = time, values
+        row = np.full(self._blocks * self._lanes, np.nan)
+        row[: self._columns] = values
+        self._times[self._rows], self._values[:, self._rows] = time, row.reshape(self._blocks, self._lanes)
         self._hours[self._rows] = (time - self._origin) / (3_600 * NS_PER_SECOND)
         self._rows += 1
         return self._slide(self._rows - 1)
@@ -215,14 +229,14 @@ class LiveRolling:
 
     def _drop(self, rows: int) -> None:
         kept = self._rows - rows
-        for held in (self._times, self._hours, self._values):
-            held[..., :kept] = held[..., rows : self._rows].copy()
+        for held in (self._times, self._hours, *self._values):
+            held[:kept] = held[rows : self._rows].copy()
         self._rows = kept
 
     def _slide(self, first: int) -> npt.NDArray[np.float64]:
         from workbench.transforms.rolling_kernel import slide_on
 
-        out = np.empty((len(self._lengths), len(self._wanted), self._columns))
+        out = np.empty((len(self._lengths), len(self._wanted), self._columns, 1))
         times, hours = self._times[: self._rows], self._hours[: self._rows]
         slide_on(
             times,
@@ -233,10 +247,10 @@ class LiveRolling:
             self._wanted,
             out,
             self._ends,
-            self._back,
-            self._front,
+            self._newer,
+            self._older,
         )
-        return out
+        return out[..., 0]
 
 
 @functools.lru_cache(maxsize=256)
@@ -264,11 +278,15 @@ def _times(data: xr.Dataset) -> npt.NDArray[np.int64]:
 
 
 def _of(
-    values: Any, times: npt.NDArray[np.int64], lengths: tuple[int, ...], statistics: tuple[str, ...]
+    values: Any,
+    times: npt.NDArray[np.int64],
+    lengths: tuple[int, ...],
+    statistics: tuple[str, ...],
+    submit: Callable[[Callable[[], None]], None],
 ) -> list[list[Any]]:
-    """[window][statistic] arrays like ``values`` [time, …]; lazy where that is lazy."""
+    """[window][statistic] arrays like ``values`` [time, …], lazy where that is lazy, else filled by what is submitted."""
     if not hasattr(values, "dask"):
-        results = _computed(np.asarray(values), times, 0, lengths, statistics, threads=os.cpu_count() or 1)
+        results = _computed(np.asarray(values), times, 0, lengths, statistics, submit)
         return [[results[..., w * len(statistics) + s] for s in range(len(statistics))] for w in range(len(lengths))]
     lazy = _lazy(values, times, lengths, statistics)
     return [[lazy[..., w * len(statistics) + s] for s in range(len(statistics))] for w in range(len(lengths))]
@@ -308,30 +326,53 @@ def _computed(
     skip: int,
     lengths: tuple[int, ...],
     statistics: tuple[str, ...],
-    threads: int = 1,
+    submit: Callable[[Callable[[], None]], None] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """[time, …, window and statistic] from row ``skip`` on; a task of Dask has one thread, as there are many of them."""
-    from workbench.transforms.rolling_kernel import STATISTICS, hours_of, rows_of, slide_all
+    """[time, …, window and statistic] from row ``skip`` on.
+
+    What fills it is submitted in parts for threads; without ``submit`` it is done at once, as in a task of Dask, which
+    has a thread of its own.
+    """
+    from workbench.transforms.rolling_kernel import LANES, LINE, STATISTICS, hours_of, rows_of, slide_block
 
     rest = values.shape[1:]
-    columns = np.ascontiguousarray(values.reshape(len(values), math.prod(rest)).T, dtype=np.float64)
-    out = np.empty((len(lengths), len(statistics), *columns.shape))
-    if columns.size:
+    table = values.reshape(len(values), math.prod(rest))
+    rows = len(table) - skip
+    out = _lines((len(lengths), len(statistics), table.shape[1], -(-rows // LINE) * LINE))
+    if table.size:
         rooms = np.array([rows_of(times, length) for length in lengths], dtype=np.int64)
         wanted = np.array([STATISTICS.index(name) for name in statistics], dtype=np.int64)
         hours = hours_of(times, int(times[0]))
         windows = np.array(lengths, dtype=np.int64)
-        parts = [part for part in np.array_split(np.arange(len(columns)), threads) if len(part)]
 
-        def work(part: npt.NDArray[np.intp]) -> None:
-            own = slice(int(part[0]), int(part[-1]) + 1)
-            slide_all(times, hours, columns[own], windows, rooms, wanted, out[:, :, own])
+        def fill(column: int) -> None:
+            own = table[:, column : column + LANES]
+            block = np.empty((len(table), LANES))
+            block[:, : own.shape[1]], block[:, own.shape[1] :] = own, np.nan
+            slide_block(times, hours, block, windows, rooms, wanted, out, column, skip)
 
-        with ThreadPoolExecutor(len(parts)) as pool:
-            list(pool.map(work, parts))
+        for column in range(0, table.shape[1], LANES):
+            if submit is None:
+                fill(column)
+            else:
+                submit(functools.partial(fill, column))
     # [window, statistic, column, time] seen as [time, …, window and statistic]: nothing is copied.
-    seen = out.reshape(len(lengths) * len(statistics), *rest, len(values))
-    return np.moveaxis(np.moveaxis(seen, -1, 0), 1, -1)[skip:]
+    seen = out[..., :rows].reshape(len(lengths) * len(statistics), *rest, rows)
+    return np.moveaxis(np.moveaxis(seen, -1, 0), 1, -1)
+
+
+def _lines(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """An array that begins with a line of the caches, which numpy does not see to.
+
+    Nothing is written to it here: the system gives memory where it is first written, which takes as long as the sums,
+    and so is left to the threads.
+    """
+    from workbench.transforms.rolling_kernel import LINE
+
+    size = math.prod(shape)
+    room = np.empty(size + LINE - 1)
+    begin = -room.ctypes.data // room.itemsize % LINE
+    return room[begin : begin + size].reshape(shape)
 
 
 def _attrs(field: Mapping[str, Any], name: str, statistic: str, label: str) -> dict[str, Any]:
