@@ -58,6 +58,10 @@ class PowerCurve(StrictModel):
         """Highest power of the curve [kW]."""
         return max(self.power)
 
+    def as_text(self) -> str:
+        """The curve as the JSON that a coordinate carries; ``PowerCurve.model_validate_json`` reads it."""
+        return self.model_dump_json(exclude={"source"})
+
     def at(self, wind_speed: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Power [kW] at wind speeds [m/s], of the same shape; NaN where the wind speed is missing."""
         speed = np.asarray(wind_speed, dtype=np.float64)
@@ -369,6 +373,7 @@ _TEXTS: dict[str, Callable[[Asset], str | None]] = {
     "model": lambda asset: asset.model,
     "manufacturer": lambda asset: asset.manufacturer,
     "parent": lambda asset: asset.parent,
+    "manufacturer_power_curve": lambda asset: None if asset.power_curve is None else asset.power_curve.as_text(),
     "iec_class": _sheet("iec_class"),
     "module_model": lambda asset: asset.module_model,
     "module_manufacturer": _module("manufacturer"),
@@ -384,8 +389,8 @@ def asset_coords(assets: Sequence[Asset]) -> dict[str, tuple[str, npt.NDArray[An
     -------
     ``{name: ("asset", values [len(assets)], attributes)}``, as ``Dataset.assign_coords`` takes it. Numbers
     are float64, NaN where unknown, and left out where none of the assets has them (but for
-    ``rated_capacity``, latitude and longitude); texts are str, empty where unknown. ``in_service`` is
-    datetime64[ns], NaT where unknown. Registration numbers are texts, each under its own name
+    ``rated_capacity``, latitude and longitude); texts are str, empty where unknown; the manufacturer's power
+    curve is one of them, see :meth:`PowerCurve.as_text`. ``in_service`` is datetime64[ns], NaT where unknown. Registration numbers are texts, each under its own name
     (``eia_plant_code``).
     """
     coords: dict[str, tuple[str, npt.NDArray[Any], dict[str, str]]] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from workbench.analytics.wind.air_density import air_density, normalized_power, normalized_wind_speed
 from workbench.analytics.wind.availability import availability, production_state, stops
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
-from workbench.analytics.wind.power_curve import air_density, annual_energy, normal_operation, power_curve
+from workbench.analytics.wind.power_curve import annual_energy, normal_operation, power_curve
 from workbench.analytics.wind.wind_rose import weibull, wind_rose
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "electrical_loss",
     "expected_energy",
     "normal_operation",
+    "normalized_power",
+    "normalized_wind_speed",
     "power_curve",
     "production_state",
     "stops",

@@ -1,4 +1,4 @@
-"""Power curves by the method of bins, air density, annual energy.
+"""Measured power curves by the method of bins, normal operation, annual energy.
 
 References
 ----------
@@ -14,44 +14,11 @@ import xarray as xr
 
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
+from workbench.analytics.wind.air_density import STANDARD_DENSITY
 
 Floats = npt.NDArray[np.float64]
 
-STANDARD_DENSITY = 1.225  #: [kg/m3] at sea level and 15 degC (ISO 2533)
-_R_DRY, _R_VAPOUR = 287.05, 461.5  #: gas constants [J/(kg K)]
 _HOUR = np.timedelta64(3600, "s")
-
-
-def air_density(
-    temperature: xr.DataArray,
-    *,
-    pressure: xr.DataArray | None = None,
-    elevation: xr.DataArray | float = 0.0,
-    humidity: xr.DataArray | float = 0.5,
-) -> xr.DataArray:
-    """Air density [kg/m3], as IEC 61400-12-1 computes it.
-
-    Parameters
-    ----------
-    temperature
-        Of the air [degC].
-    pressure
-        Of the air at hub height [hPa]; where it is not measured, that of the standard atmosphere (ISO 2533) at
-        ``elevation``.
-    elevation
-        Of the hub above sea level [m].
-    humidity
-        Relative, 0 to 1; a half where it is not measured.
-    """
-    kelvin = temperature + 273.15
-    if pressure is None:
-        height = xr.DataArray(elevation) if not isinstance(elevation, xr.DataArray) else elevation
-        pascal = 101_325.0 * (1.0 - 2.25577e-5 * height) ** 5.25588
-    else:
-        pascal = pressure * 100.0
-    vapour = 0.0000205 * np.exp(0.0631846 * kelvin)
-    density: xr.DataArray = (pascal / _R_DRY - humidity * vapour * (1.0 / _R_DRY - 1.0 / _R_VAPOUR)) / kelvin
-    return density.assign_attrs(units="kg/m3", long_name="air density", standard_name="air_density")
 
 
 def normal_operation(
@@ -84,24 +51,36 @@ def normal_operation(
     """
     speed, made = variable_of(data, wind_speed).load(), variable_of(data, power).load()
     keep = candidates.transpose("time", "asset").values & np.isfinite(speed.values) & np.isfinite(made.values)
-    index = _bins(speed.values, bin_width)
+    index = bins_of(speed.values, bin_width)
     rating = (
         data["rated_capacity"].values if "rated_capacity" in data.coords else np.nanmax(made.values, axis=0, initial=0)
     )
     result = keep.copy()
     for column in range(keep.shape[1]):
         rows = np.flatnonzero(keep[:, column])
-        order = rows[np.argsort(index[rows, column], kind="stable")]
-        cuts = np.flatnonzero(np.diff(index[order, column])) + 1
-        for group in np.split(order, cuts):
-            if not len(group):
-                continue
-            powers = made.values[group, column].astype(np.float64)
-            middle = np.median(powers)
-            scaled = 1.4826 * np.median(np.abs(powers - middle))
-            limit = max(spread * scaled, tolerance * float(rating[column]))
-            result[group, column] = np.abs(powers - middle) <= limit
+        powers = made.values[rows, column].astype(np.float64)
+        result[rows, column] = usual(index[rows, column], powers, spread, tolerance * float(rating[column]))
     return xr.DataArray(result, dims=("time", "asset"), coords=made.coords, attrs={"long_name": "normal operation"})
+
+
+def usual(index: npt.NDArray[np.int64], power: Floats, spread: float, least: float) -> npt.NDArray[np.bool_]:
+    """Which powers [kW] lie near the median of their bin: see :func:`normal_operation`.
+
+    Parameters
+    ----------
+    index
+        Bin of each power.
+    spread, least
+        How far off is still usual: standard deviations by the median absolute deviation, and at least [kW].
+    """
+    result = np.zeros(len(power), dtype=bool)
+    if not len(power):
+        return result
+    order = np.argsort(index, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(index[order])) + 1):
+        off = np.abs(power[group] - np.median(power[group]))
+        result[group] = off <= max(spread * 1.4826 * float(np.median(off)), least)
+    return result
 
 
 def power_curve(
@@ -153,7 +132,7 @@ def power_curve(
         keep &= where.transpose("time", "asset").values.astype(bool)
     top = float(np.ceil(fast[keep].max() / bin_width)) if keep.any() else 0.0
     size, assets = int(top) + 1, fast.shape[1]
-    cell = (_bins(fast, bin_width) + np.arange(assets)[None, :] * size)[keep]
+    cell = (bins_of(fast, bin_width) + np.arange(assets)[None, :] * size)[keep]
     speeds, powers = fast[keep], worth[keep]
 
     def summed(weights: Floats | None = None) -> Floats:
@@ -194,7 +173,7 @@ def power_curve(
     )
 
 
-def _bins(speed: npt.NDArray[np.floating], width: float) -> npt.NDArray[np.int64]:
+def bins_of(speed: npt.NDArray[np.floating], width: float) -> npt.NDArray[np.int64]:
     """Index of the bin centred on ``index * width``; the lower edge belongs to the bin. Missing speeds give 0."""
     return np.floor(np.nan_to_num(speed.astype(np.float64)) / width + 0.5).astype(np.int64)
 
