@@ -26,7 +26,7 @@ if typing.TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Modules that register steps when they are imported.
-HOMES = ("workbench.transforms",)
+HOMES = ("workbench.transforms", "workbench.analytics.steps")
 #: Packages of third parties name such modules in this entry-point group.
 ENTRY_POINTS = "workbench.steps"
 

@@ -19,6 +19,7 @@ from workbench.steps import Effect, get_step, steps
 from workbench.transforms.effects import Fields, gives
 
 SLOT = 600 * 10**9
+CURVE = '{"wind_speed": [3, 5, 7, 9, 11, 13, 25], "power": [0, 200, 550, 1100, 1700, 2000, 2000]}'
 ROWS = 300
 
 
@@ -49,6 +50,9 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "time": pd.date_range("2025-01-01", periods=ROWS, freq="10min", unit="ns"),
             "asset": ["T1", "T2"],
             "rated_capacity": ("asset", [2000.0, 1500.0], {"units": "kW"}),
+            "hub_height": ("asset", [80.0, 90.0], {"units": "m"}),
+            "elevation": ("asset", [400.0, 420.0], {"units": "m"}),
+            "manufacturer_power_curve": ("asset", np.array([CURVE, CURVE], dtype=object)),
         },
         attrs={"asset_type": "wind_turbine", "timezone": "Europe/Paris"},
     )
@@ -222,6 +226,30 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ),
         ("records", {"field_name": "temperature", "baseline_period": "P1D"}),
     ],
+    "air_density": [("telemetry", {}), ("telemetry", {"output_field": "rho"})],
+    "density_normalization": [
+        ("telemetry", {}),
+        ("telemetry", {"control": "stall", "reference_density": 1.1, "output_field": "power_standard"}),
+        ("telemetry", {"reference_density": "site_mean"}),
+    ],
+    "power_curve_comparison": [
+        ("telemetry", {}),
+        ("telemetry", {"algorithm": "logistic", "air_density_correction": False, "output_fields": ["expected_power"]}),
+        *(
+            (
+                "telemetry",
+                {
+                    "algorithm": algorithm,
+                    "reference_curve": "historical",
+                    "control": control,
+                    "baseline_period": "P1D",
+                    "retrain_period": "PT6H",
+                    "min_history": 60,
+                },
+            )
+            for algorithm, control in (("polynomial_regression", "pitch"), ("method_of_bins", "stall"))
+        ),
+    ],
     "conditional_alert": [
         ("telemetry", {"condition": "temperature > 17 FOR PT20M", "alert_type": "hot", "severity": "high"}),
         ("records", {"condition": "temperature > 75", "alert_type": "hot", "severity": "high"}),
@@ -387,7 +415,8 @@ def test_lazy_in_lazy_out(name, given_):
     eager = get_step(name).function(data, **checked)
     chunked = data.chunk({"time": 70})
     chunked["sample_count"] = chunked["sample_count"].chunk({"time": 110})
-    chunked = chunked.assign_coords(rated_capacity=data["rated_capacity"])  # facts of assets are never lazy
+    facts = {name: array for name, array in data.coords.items() if array.dims == ("asset",)}
+    chunked = chunked.assign_coords(facts)  # facts of assets are never lazy
     with dask.config.set(scheduler=_no_computing if effect.lazy else None):
         lazy = get_step(name).function(chunked, **checked)
     for field in effect.adds:

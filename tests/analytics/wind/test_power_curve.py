@@ -6,7 +6,7 @@ import xarray as xr
 
 from workbench.analytics.wind.availability import Production, production_state
 from workbench.analytics.wind.power_curve import (
-    air_density,
+
     annual_energy,
     curve_power,
     normal_operation,
@@ -58,16 +58,6 @@ def test_density_moves_the_wind_speed_by_the_cube_root(dataset):
     density = xr.full_like(data["power_output"], 1.225 * 0.9**3)
     curve = power_curve(data, density=density).isel(asset=0)
     assert curve["wind_speed"].sel(wind_speed_bin=9.0).item() == pytest.approx(9.0)
-
-
-def test_air_density_of_the_standard_atmosphere():
-    dry = air_density(xr.DataArray(15.0), pressure=xr.DataArray(1013.25), humidity=0.0)
-    assert dry.item() == pytest.approx(1.225, abs=5e-4)
-    # ISO 2533, 1,000 m: 8.5 degC, 1.1117 kg/m3
-    high = air_density(xr.DataArray(8.5), elevation=1000.0, humidity=0.0)
-    assert high.item() == pytest.approx(1.1117, abs=1e-3)
-    moist = air_density(xr.DataArray(30.0), humidity=1.0)
-    assert moist.item() < air_density(xr.DataArray(30.0), humidity=0.0).item()
 
 
 def test_annual_energy_of_a_constant_power_is_the_share_of_time_it_blows():

@@ -29,7 +29,7 @@ Control = Literal["pitch", "stall"]
 
 def vapour_pressure(temperature: xr.DataArray) -> xr.DataArray:
     """Pressure of saturated water vapour [Pa] at a temperature [K], by the formula of IEC 61400-12-1."""
-    found: xr.DataArray = 0.0000205 * np.exp(0.0631846 * temperature)
+    found: xr.DataArray = xr.ufuncs.exp(0.0631846 * temperature) * 0.0000205
     return found.drop_attrs(deep=False).assign_attrs(units="Pa", long_name="saturation pressure of water vapour")
 
 
@@ -86,7 +86,9 @@ def air_density(
     pascal = standard_pressure(elevation) if pressure is None else _in(pressure, "Pa", "hPa")
     moist = _in(humidity, "1", "1").fillna(HUMIDITY_UNKNOWN)
     density: xr.DataArray = (pascal / R_DRY - moist * vapour_pressure(kelvin) * (1.0 / R_DRY - 1.0 / R_VAPOUR)) / kelvin
-    return density.drop_attrs(deep=False).assign_attrs(units="kg/m3", long_name="air density", standard_name="air_density")
+    return density.drop_attrs(deep=False).assign_attrs(
+        units="kg/m3", long_name="air density", standard_name="air_density"
+    )
 
 
 def density_of(

@@ -41,7 +41,7 @@ class Curve(ABC):
     def at(self, wind_speed: npt.ArrayLike) -> Floats:
         """Power [kW] at wind speeds [m/s], of the same shape; NaN where the wind speed is missing."""
         speed = np.asarray(wind_speed, dtype=np.float64)
-        found = np.minimum(self.form(np.clip(speed, self.low, self.high)), self.limit)
+        found: npt.NDArray[Any] = np.minimum(self.form(np.clip(speed, self.low, self.high)), self.limit)
         found = np.where(speed < self.low, self.below, found)
         found = np.where(speed > self.cut_out, 0.0, found)
         return np.where(np.isfinite(speed), found, np.nan)
@@ -116,8 +116,8 @@ class PolynomialCurve(Curve):
 
     def form(self, speed: Floats) -> Floats:
         """By Clenshaw's recurrence."""
-        found: Floats = chebyshev.chebval(scaled(speed, self.low, self.high), self.coefficients)
-        return found
+        found = chebyshev.chebval(scaled(speed, self.low, self.high), self.coefficients)
+        return np.asarray(found, dtype=np.float64)
 
     def settings(self) -> dict[str, Any]:
         """With its degree."""
@@ -162,7 +162,10 @@ def curves_power(curves: Mapping[str, Curve], wind_speed: xr.DataArray) -> xr.Da
     """
     if "asset" not in wind_speed.dims:
         raise InputError(
-            "the wind speed is of no asset", where="wind_speed", found=str(wind_speed.dims), expected="dims (time, asset)"
+            "the wind speed is of no asset",
+            where="wind_speed",
+            found=str(wind_speed.dims),
+            expected="dims (time, asset)",
         )
     own = [curves.get(str(asset)) for asset in wind_speed["asset"].values]
 

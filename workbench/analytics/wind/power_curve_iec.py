@@ -11,6 +11,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,7 +19,7 @@ import xarray as xr
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.air_density import STANDARD_DENSITY, Control, normalized_power
-from workbench.analytics.wind.power_curve import power_curve
+from workbench.analytics.wind.power_curve import Floats, power_curve
 from workbench.model.errors import InputError
 
 T0, B0 = 288.15, 1013.25  #: temperature [K] and pressure [hPa] of the standard atmosphere at sea level
@@ -44,7 +45,10 @@ class Instruments:
         for name, value in vars(self).items():
             if not value >= 0:
                 raise InputError(
-                    "an uncertainty is below zero", where=name, found=f"{value}", expected="zero or more, standard (k = 1)"
+                    "an uncertainty is below zero",
+                    where=name,
+                    found=f"{value}",
+                    expected="zero or more, standard (k = 1)",
                 )
 
 
@@ -104,14 +108,15 @@ def iec_power_curve(
         power=power,
     )
     b = category_b(curve, instruments, control=control)
-    both = np.sqrt(curve["power_uncertainty"] ** 2 + b**2).drop_attrs(deep=False)
     told = completeness(
-        curve, cut_in=_fact(data, "cut_in_wind_speed", cut_in), rating=_fact(data, "rated_capacity", rating), least=least
+        curve,
+        cut_in=_fact(data, "cut_in_wind_speed", cut_in),
+        rating=_fact(data, "rated_capacity", rating),
+        least=least,
     )
-    label = "combined standard uncertainty of power"
-    return curve.assign(
-        category_b=b, combined_uncertainty=both.assign_attrs(units="kW", long_name=label), **dict(told.data_vars)
-    )
+    both = b.copy(data=np.hypot(curve["power_uncertainty"].values, b.values))
+    both.attrs["long_name"] = "combined standard uncertainty of power"
+    return curve.assign({"category_b": b, "combined_uncertainty": both, **told.data_vars})
 
 
 def _fact(data: xr.Dataset, name: str, given: float | None) -> xr.DataArray:
@@ -176,21 +181,21 @@ def completeness(curve: xr.Dataset, *, cut_in: xr.DataArray, rating: xr.DataArra
     """
     assets, centres = curve["asset"].values, curve["wind_speed_bin"].values
     width = float(centres[1] - centres[0]) if len(centres) > 1 else 0.5
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for row in range(len(assets)):
         power, speed = curve["power"].values[row], curve["wind_speed"].values[row]
         low, goal = float(cut_in.values[row]) - 1.0, 0.85 * float(rating.values[row])
         high = 1.5 * _reached(speed[np.isfinite(power)], power[np.isfinite(power)], goal)
         # a bin that no slot of the whole farm reached is not among the centres
-        wanted = np.arange(int(np.ceil(low / width - 1e-9)), int(np.floor(high / width + 1e-9)) + 1) if high > 0 else []
+        wanted = (
+            range(int(np.ceil(low / width - 1e-9)), int(np.floor(high / width + 1e-9)) + 1) if high > 0 else range(0)
+        )
         count = curve["count"].values[row]
         filled = [index for index in wanted if 0 <= index < len(count) and count[index] >= least]
         missing = [f"{index * width:g}" for index in wanted if index not in filled]
         hours = float(curve["hours"].values[row])
-        rows.append(
-            (low, high, len(wanted), len(filled), bool(high > 0 and not missing and hours >= HOURS))
-            + (_statement(hours, low, high, missing),)
-        )
+        whole = bool(high > 0 and not missing and hours >= HOURS)
+        rows.append((low, high, len(wanted), len(filled), whole, _statement(hours, low, high, missing)))
     columns = list(zip(*rows, strict=True)) if rows else [()] * 6
     kinds = {
         "range_low": (np.float64, "m/s", "lowest wind speed the data base needs"),
@@ -200,14 +205,14 @@ def completeness(curve: xr.Dataset, *, cut_in: xr.DataArray, rating: xr.DataArra
         "complete": (np.bool_, "", "data base complete"),
         "statement": (object, "", "what the data base lacks"),
     }
-    found = {}
+    found: dict[str, Any] = {}
     for (name, (dtype, units, label)), column in zip(kinds.items(), columns, strict=True):
         attrs = {"long_name": label} | ({"units": units} if units else {})
         found[name] = ("asset", np.array(column, dtype=dtype), attrs)
     return xr.Dataset(found, coords={"asset": assets})
 
 
-def _reached(speed: np.ndarray, power: np.ndarray, goal: float) -> float:
+def _reached(speed: Floats, power: Floats, goal: float) -> float:
     """Wind speed at which a curve first has the power ``goal``; NaN where it never has."""
     above = np.flatnonzero(power >= goal)
     if not len(above) or not np.isfinite(goal):
