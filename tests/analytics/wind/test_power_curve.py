@@ -6,7 +6,6 @@ import xarray as xr
 
 from workbench.analytics.wind.availability import Production, production_state
 from workbench.analytics.wind.power_curve import (
-
     annual_energy,
     curve_power,
     normal_operation,

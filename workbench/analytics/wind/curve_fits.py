@@ -107,7 +107,7 @@ def method_of_bins(
     bins = binned(wind_speed, power, bin_width, min_count)
     speeds, powers = tuple(bins.speed.tolist()), tuple(bins.power.tolist())
     low, high = speeds[0] - bin_width / 2, speeds[-1]
-    return PointsCurve(max(low, 0.0), high, bins.limit, max(cut_out, high), 0.0, speeds, powers)
+    return PointsCurve(max(low, 0.0), high, bins.limit, max(cut_out, high), min(powers[0], 0.0), speeds, powers)
 
 
 def logistic(
@@ -200,9 +200,11 @@ def polynomial_regression(
     bin_width: float = 0.5,
     cut_out: float = 25.0,
 ) -> PolynomialCurve:
-    """Polynomial in the wind speed by least squares, from the lowest bin with enough values to the highest.
+    """Polynomial in the wind speed by least squares, between standstill and rated power.
 
-    Outside that range a polynomial says nothing: there the curve is level.
+    It is fitted from the last wind speed at which bins give next to nothing (half a per cent of the highest) to the first at
+    which they give 99 % of it: a polynomial that has to be level at both ends swings in between. Outside, the curve is
+    level at the mean of the data there. Where the data end before, so does the polynomial.
 
     Parameters
     ----------
@@ -222,21 +224,38 @@ def polynomial_regression(
     """
     wide = binned(wind_speed, power, bin_width, MIN_COUNT)
     bins = binned(wind_speed, power, min(NARROW, bin_width))
-    low, high = float(wide.speed[0]), float(wide.speed[-1])
+    full = np.flatnonzero(wide.power >= 0.99 * wide.limit)
+    moving = np.flatnonzero(wide.power > 0.005 * wide.limit)
+    first = max(int(moving[0]) - 1, 0) if len(moving) else 0
+    last = int(full[0]) if len(full) and full[0] > first + 1 else len(wide.speed) - 1
+    low, high = float(wide.speed[first]), float(wide.speed[last])
     inside = (bins.speed >= low) & (bins.speed <= high)
     return polynomial_of(
         bins.speed[inside],
         bins.power[inside],
         bins.count[inside],
-        degree=min(degree, max(len(wide.speed) - 2, 1)),
+        degree=min(degree, max(last - first - 1, 1)),
         limit=wide.limit,
         cut_out=max(cut_out, high),
-        below=float(wide.power[0]),
+        below=_mean(bins, bins.speed < low, float(wide.power[first])),
+        above=_mean(bins, bins.speed > high, np.nan) if last < len(wide.speed) - 1 else np.nan,
     )
 
 
+def _mean(bins: Binned, where: npt.NDArray[np.bool_], otherwise: float) -> float:
+    return float(np.average(bins.power[where], weights=bins.count[where])) if where.any() else otherwise
+
+
 def polynomial_of(
-    speed: Floats, power: Floats, weight: Floats, *, degree: int, limit: float, cut_out: float, below: float
+    speed: Floats,
+    power: Floats,
+    weight: Floats,
+    *,
+    degree: int,
+    limit: float,
+    cut_out: float,
+    below: float,
+    above: float = np.nan,
 ) -> PolynomialCurve:
     """Polynomial through points of rising speed, each counting ``weight`` times."""
     if len(speed) < 3 or speed[-1] <= speed[0]:
@@ -244,7 +263,7 @@ def polynomial_of(
     low, high = float(speed[0]), float(speed[-1])
     degree = min(degree, len(speed) - 1)
     found = chebyshev.chebfit(scaled(speed, low, high), power, degree, w=np.sqrt(weight))
-    return PolynomialCurve(low, high, limit, cut_out, below, tuple(found.tolist()))
+    return PolynomialCurve(low, high, limit, cut_out, below, tuple(found.tolist()), above)
 
 
 def monotone_spline(

@@ -25,7 +25,8 @@ class Curve(ABC):
     """Power [kW] of one turbine by wind speed [m/s], at one air density.
 
     A fitted curve holds between ``low`` and ``high``. Below, it is ``below``; above, it keeps its value at ``high`` up to
-    ``cut_out``; beyond, it is zero. It is never more than ``limit``.
+    ``cut_out``; beyond, it is zero. It is never more than ``limit``, and never less than zero or ``below``: a turbine that
+    stands takes power.
     """
 
     low: float  #: [m/s]
@@ -41,7 +42,8 @@ class Curve(ABC):
     def at(self, wind_speed: npt.ArrayLike) -> Floats:
         """Power [kW] at wind speeds [m/s], of the same shape; NaN where the wind speed is missing."""
         speed = np.asarray(wind_speed, dtype=np.float64)
-        found: npt.NDArray[Any] = np.minimum(self.form(np.clip(speed, self.low, self.high)), self.limit)
+        found: npt.NDArray[Any] = self.form(np.clip(speed, self.low, self.high))
+        found = np.clip(found, min(self.below, 0.0), self.limit)
         found = np.where(speed < self.low, self.below, found)
         found = np.where(speed > self.cut_out, 0.0, found)
         return np.where(np.isfinite(speed), found, np.nan)
@@ -113,11 +115,12 @@ class PolynomialCurve(Curve):
     """Polynomial in the wind speed, as a Chebyshev series on [low, high]; powers of v itself are ill-conditioned."""
 
     coefficients: tuple[float, ...] = ()
+    above: float = np.nan  #: power from ``high`` on [kW]; NaN for that of the polynomial at ``high``
 
     def form(self, speed: Floats) -> Floats:
         """By Clenshaw's recurrence."""
-        found = chebyshev.chebval(scaled(speed, self.low, self.high), self.coefficients)
-        return np.asarray(found, dtype=np.float64)
+        found = np.asarray(chebyshev.chebval(scaled(speed, self.low, self.high), self.coefficients), dtype=np.float64)
+        return np.where(speed >= self.high, self.above, found) if np.isfinite(self.above) else found
 
     def settings(self) -> dict[str, Any]:
         """With its degree."""

@@ -274,7 +274,9 @@ def in_form(table: PowerCurve, algorithm: Algorithm, bin_width: float = 0.5, deg
     points = np.unique(np.concatenate([[low], inside, [float(speeds[full])]]))
     given = table.at(points)
     if algorithm == "polynomial_regression":
-        return polynomial_of(points, given, np.ones(len(points)), degree=degree, limit=top, cut_out=last, below=0.0)
+        return polynomial_of(
+            points, given, np.ones(len(points)), degree=degree, limit=top, cut_out=last, below=0.0, above=top
+        )
     curve = logistic(points, given, rating=top, cut_out=last)
     return replace(curve, low=low, high=last, limit=top, below=0.0, cut_out=last)
 
