@@ -21,7 +21,7 @@ from workbench.analytics.wind.curves import LogisticCurve, PointsCurve, curves_p
 from workbench.model.errors import InputError
 
 ALGORITHMS = ("polynomial_regression", "method_of_bins", "logistic", "monotone_spline")
-TRUTH = LogisticCurve(0.0, 25.0, 2000.0, 25.0, 0.0, rating=2000, steepness=7.0, centre=9.0, floor=-5.0, asymmetry=0.8)
+TRUTH = LogisticCurve(0.0, 25.0, 2000.0, 25.0, -5.0, rating=2000, steepness=7.0, centre=9.0, floor=-5.0, asymmetry=0.8)
 
 
 def sample(count: int = 20_000, noise: float = 40.0, seed: int = 1):
