@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from workbench.analytics.wind.air_density import air_density, normalized_power, normalized_wind_speed
 from workbench.analytics.wind.availability import availability, production_state, stops
+from workbench.analytics.wind.curve_fits import logistic, method_of_bins, monotone_spline, polynomial_regression
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
 from workbench.analytics.wind.power_curve import annual_energy, normal_operation, power_curve
+from workbench.analytics.wind.power_curve_comparison import power_curve_comparison
+from workbench.analytics.wind.power_curve_iec import Instruments, iec_power_curve
 from workbench.analytics.wind.wind_rose import weibull, wind_rose
 
 __all__ = [
+    "Instruments",
     "air_density",
     "annual_energy",
     "availability",
     "electrical_loss",
     "expected_energy",
+    "iec_power_curve",
+    "logistic",
+    "method_of_bins",
+    "monotone_spline",
     "normal_operation",
     "normalized_power",
     "normalized_wind_speed",
+    "polynomial_regression",
     "power_curve",
+    "power_curve_comparison",
     "production_state",
     "stops",
     "weibull",

@@ -1,11 +1,13 @@
 """Uncertainty and completeness of a measured power curve, as IEC 61400-12-1 asks for them.
 
 Left out: flow distortion, terrain, site calibration and the other components of the wind speed that only a mast brings; they
-go into the one number for the wind speed that :class:`Instruments` takes. Nothing is normalised for turbulence.
+go into the one number for the wind speed that :class:`Instruments` takes. For turbulence, bring the power to a turbulence of
+reference before, see :mod:`workbench.analytics.wind.turbulence`.
 
 References
 ----------
 .. [1] IEC 61400-12-1:2017, Power performance measurements of electricity producing wind turbines, clause 9 and annex E.
+.. [2] T. Burton et al., Wind Energy Handbook, Wiley 2001, 4.11.2 (sensitivities to temperature and pressure).
 """
 
 from __future__ import annotations
