@@ -86,6 +86,25 @@ def once(text):
     ]
 
 
+def cost(text: str) -> tuple[float, bool]:
+    """CPU of reading a text [s], and whether it was refused.
+
+    Of this thread, and the least of three where it is much: collecting the garbage of all tests before this one may fall
+    into any of them, and is not the cost of reading.
+    """
+    least, refused = float("inf"), False
+    for _ in range(3):
+        began = time.thread_time()
+        try:
+            compile_expression(text)
+        except InputError:
+            refused = True
+        least = min(least, time.thread_time() - began)
+        if least < 0.2:
+            break
+    return least, refused
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", GROWING)
 def test_what_grows_stays_cheap_until_it_is_refused(name):
@@ -93,12 +112,8 @@ def test_what_grows_stays_cheap_until_it_is_refused(name):
     refused = False
     for _ in range(450):
         text = around.replace("{}", text)
-        began = time.process_time()
-        try:
-            compile_expression(text)
-        except InputError:
-            refused = True
-        assert time.process_time() - began < 0.2
+        seconds, refused = cost(text)
+        assert seconds < 0.2
         if refused:
             break
     assert refused, "nothing limits it"
@@ -113,13 +128,12 @@ def test_what_is_not_refused_works_on_all_three(name, levels):
         text = around.replace("{}", text)
         if len(text) > 10_000:
             break
-    began = time.process_time()
-    try:
-        arrays, records, samples = once(text)
-    except InputError:
-        assert time.process_time() - began < 0.2
+    if cost(text)[1]:
+        assert cost(text)[0] < 0.2
         return
-    assert time.process_time() - began < 3
+    began = time.thread_time()
+    arrays, records, samples = once(text)
+    assert time.thread_time() - began < 3
     assert arrays == records == samples
 
 
