@@ -2,9 +2,8 @@
 
 References
 ----------
-.. [1] M. Optis, J. Perr-Sauer, C. Philips, A. E. Craig, J. C. Y. Lee, T. Kemper, S. Sheng, E. Simley, L. Williams,
-   M. Lunacek, J. Meissner, M. J. Fields, "OpenOA: An open-source code base for operational analysis of wind power
-   plants", Wind Energy Science Discussions, 2019, https://doi.org/10.5194/wes-2019-12.
+.. [1] J. Perr-Sauer, M. Optis, J. M. Fields, N. Bodini et al., "OpenOA: An Open-Source Codebase For Operational
+   Analysis of Wind Farms", Journal of Open Source Software 6(58), 2171, https://doi.org/10.21105/joss.02171.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+Days = npt.NDArray[np.datetime64]
 Compared = Literal["day", "month"]
 
 _DAY = np.timedelta64(1, "D")
@@ -174,7 +174,7 @@ def _reject_empty(made: xr.DataArray, power: str) -> None:
         )
 
 
-def _days(made: xr.DataArray, slots: int) -> tuple[npt.NDArray[np.datetime64], Floats, Floats]:
+def _days(made: xr.DataArray, slots: int) -> tuple[Days, Floats, Floats]:
     """Days; mean power of the farm's measured slots summed, dims (day, turbine); values, dims (day, turbine)."""
     day = made["time"].values.astype("datetime64[D]")
     first = day[0]
@@ -188,7 +188,8 @@ def _days(made: xr.DataArray, slots: int) -> tuple[npt.NDArray[np.datetime64], F
     count = np.bincount(cell[there], minlength=size * assets).reshape(size, assets)
     if count.max() > slots:
         raise InputError("more values on a day than slots", where="time", found=int(count.max()), expected=str(slots))
-    return first + np.arange(size) * _DAY, total, count.astype(np.float64)
+    days: Days = first + np.arange(size) * _DAY
+    return days, total.astype(np.float64), count.astype(np.float64)
 
 
 def _daily(made: xr.DataArray, turbines: xr.Dataset, meter: xr.DataArray) -> xr.Dataset:
@@ -234,7 +235,7 @@ def _monthly(made: xr.DataArray, turbines: xr.Dataset, meter: xr.DataArray) -> x
     return _table(labels, energy, np.nan_to_num(net), share)
 
 
-def _table(labels: npt.NDArray[np.datetime64], energy: Floats, metered: Floats, share: Floats) -> xr.Dataset:
+def _table(labels: Days, energy: Floats, metered: Floats, share: Floats) -> xr.Dataset:
     return xr.Dataset(
         {
             "turbines": ("period", energy, {"units": "kWh", "long_name": "energy of the turbines"}),
