@@ -1,9 +1,11 @@
-"""Wind farms: energy, power curves, availability, wind statistics."""
+"""Wind farms: energy, power curves, availability, losses, long-term yield, wind statistics."""
 
 from __future__ import annotations
 
 from workbench.analytics.wind.availability import availability, production_state, stops
+from workbench.analytics.wind.electrical_losses import electrical_losses
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
+from workbench.analytics.wind.plant_yield import plant_yield, simulate_yield, yield_data
 from workbench.analytics.wind.power_curve import air_density, annual_energy, normal_operation, power_curve
 from workbench.analytics.wind.wind_rose import weibull, wind_rose
 
@@ -12,11 +14,15 @@ __all__ = [
     "annual_energy",
     "availability",
     "electrical_loss",
+    "electrical_losses",
     "expected_energy",
     "normal_operation",
+    "plant_yield",
     "power_curve",
     "production_state",
+    "simulate_yield",
     "stops",
     "weibull",
     "wind_rose",
+    "yield_data",
 ]

@@ -133,7 +133,7 @@ def monthly_wind(
     if end is not None:
         import pandas as pd
 
-        wanted = np.datetime64(pd.Timestamp(end).to_datetime64(), "M")
+        wanted = pd.Timestamp(end).to_datetime64().astype("datetime64[M]")
         if wanted > last:
             raise InputError(
                 "the reanalyses end before that", where="end", found=str(wanted), expected=f"at the latest {last}"
@@ -208,6 +208,31 @@ def monthly_plant(
         raise InputError("no whole month", where="plant", found=f"{time[0]} to {time[-1]}", expected="a year or more")
     result = xr.Dataset(variables, coords={"month": labels.astype("datetime64[ns]")})
     return result.isel(month=keep)
+
+
+def huber_weights(x: Floats, y: Floats, constant: float, *, most: int = 50) -> Floats:
+    """Weights of Huber's robust linear regression of ``y`` on ``x``: 1 inside, below 1 for outliers, [n].
+
+    Iteratively reweighted least squares from ordinary ones; the scale is the median absolute residual / 0.6745.
+    P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35(1), 1964,
+    https://doi.org/10.1214/aoms/1177703732.
+    """
+    weights = np.ones(len(x))
+    before = np.inf
+    for _ in range(most):
+        mean_x, mean_y = np.average(x, weights=weights), np.average(y, weights=weights)
+        slope = float(weights @ ((x - mean_x) * (y - mean_y)) / max(float(weights @ (x - mean_x) ** 2), 1e-300))
+        off = np.abs(y - mean_y - slope * (x - mean_x))
+        scale = float(np.median(off)) / 0.6744897501960817
+        if scale <= 1e-12 * float(np.abs(y).max(initial=0.0)):
+            return np.ones(len(x))  # the median month lies on the line: no scale to tell outliers by
+        z = off / scale
+        weights = np.minimum(1.0, constant / np.maximum(z, 1e-300))
+        loss = float(np.where(z <= constant, z * z / 2, constant * z - constant**2 / 2).sum())
+        if abs(before - loss) <= 1e-10 * max(loss, 1.0):
+            break
+        before = loss
+    return weights
 
 
 def _point(values: xr.DataArray) -> Floats:

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.wind.long_term import MONTH_DAYS, monthly_plant, monthly_wind
+from workbench.analytics.wind.long_term import MONTH_DAYS, huber_weights, monthly_plant, monthly_wind
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class PlantYield:
     simulations
         dims (simulation): ``annual_energy`` of any one year (or mean of ``horizon_years``) and
         ``long_term_energy``, the mean of all years [kWh]; ``availability_loss``, ``curtailment_loss`` [1] of gross
-        energy; ``variability``, between years [1]; ``windiness``, long-term over measured gross energy [1];
+        energy; ``variability``, between years [1]; ``windiness``, gross energy of that year (or mean) over the measured one [1];
         ``slope`` [kWh s/m], ``intercept`` [kWh], ``r2`` [1] of the regression of 30 days; and what was drawn:
         ``product``, ``years``, ``loss_limit`` [1], ``meter_factor``, ``loss_factor`` [1], ``months`` used.
     summary
@@ -273,7 +273,7 @@ def simulate_yield(
             "availability_loss": (losses["availability_loss"], "1", "availability loss of gross energy"),
             "curtailment_loss": (losses["curtailment_loss"], "1", "curtailment loss of gross energy"),
             "variability": (variability, "1", "variability between years"),
-            "windiness": (gross / record * year, "1", "long-term over measured gross energy"),
+            "windiness": (gross / record * year, "1", "gross energy of a year over that measured"),
             "slope": (fit["slope"], "kWh s/m", "slope of the energy of 30 days on wind speed"),
             "intercept": (fit["intercept"], "kWh", "intercept of the energy of 30 days"),
             "r2": (fit["r2"], "1", "coefficient of determination of the regression"),
@@ -318,7 +318,7 @@ def _calendar(month: xr.DataArray) -> Ints:
 
 def _gross(plant: xr.Dataset) -> Floats:
     """Gross energy of the months [kWh]."""
-    gross: Floats = sum(plant[name].values for name in ("energy", "availability_loss", "curtailment_loss"))
+    gross: Floats = plant["energy"].values + plant["availability_loss"].values + plant["curtailment_loss"].values
     return gross
 
 
@@ -437,31 +437,6 @@ def _regressions(
             result["intercept"][rows] = mean_y + centre - slope * (mean_x + middle[0])
             result["r2"][rows] = np.divide(slope * xy, yy, out=np.zeros(len(rows)), where=told & (yy > 0))
     return result
-
-
-def huber_weights(x: Floats, y: Floats, constant: float, *, most: int = 50) -> Floats:
-    """Weights of Huber's robust linear regression of ``y`` on ``x``: 1 inside, below 1 for outliers, [n].
-
-    Iteratively reweighted least squares from ordinary ones; the scale is the median absolute residual / 0.6745.
-    P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35(1), 1964,
-    https://doi.org/10.1214/aoms/1177703732.
-    """
-    weights = np.ones(len(x))
-    before = np.inf
-    for _ in range(most):
-        mean_x, mean_y = np.average(x, weights=weights), np.average(y, weights=weights)
-        slope = float(weights @ ((x - mean_x) * (y - mean_y)) / max(float(weights @ (x - mean_x) ** 2), 1e-300))
-        off = np.abs(y - mean_y - slope * (x - mean_x))
-        scale = float(np.median(off)) / 0.6744897501960817
-        if scale <= 1e-12 * float(np.abs(y).max(initial=0.0)):
-            return np.ones(len(x))  # the median month lies on the line: no scale to tell outliers by
-        z = off / scale
-        weights = np.minimum(1.0, constant / np.maximum(z, 1e-300))
-        loss = float(np.where(z <= constant, z * z / 2, constant * z - constant**2 / 2).sum())
-        if abs(before - loss) <= 1e-10 * max(loss, 1.0):
-            break
-        before = loss
-    return weights
 
 
 def _dataset(
