@@ -169,7 +169,7 @@ def test_regression_of_every_month_once(la_haute_borne, monkeypatch):
         def random(self, shape):
             return np.broadcast_to((np.arange(shape[1]) + 0.5) / shape[1], shape)
 
-    monkeypatch.setattr("workbench.analytics.wind.plant_yield.np.random.default_rng", Once)
+    monkeypatch.setattr(np.random, "default_rng", Once)
     draws = simulate_yield(la_haute_borne, simulations=20, loss_limit=(0.9, 0.9)).simulations
     plant = la_haute_borne.plant
     for one in range(20):

@@ -70,18 +70,29 @@ def density_corrected(data: xr.Dataset, *, where: str = "reanalysis") -> Floats:
         Neither temperature and pressure nor density are there, or the data have more than one point.
     """
     try:
-        speed = _point(variable_of(data, "wind_speed"))
-        if {"temperature", "barometric_pressure"} <= set(data.data_vars):
-            kelvin, hectopascal = (
-                variable_of(data, name).astype(np.float64) for name in ("temperature", "barometric_pressure")
-            )
-            density = _point(air_density(kelvin, pressure=hectopascal))
-        else:
-            density = _point(variable_of(data, "air_density"))
+        speed = point_of(variable_of(data, "wind_speed"))
     except InputError as error:
-        raise error.at(where=where if error.where is None else f"{where}: {error.where}") from None
+        raise _placed(error, where) from None
+    density = point_density(data, where=where)
     corrected: Floats = speed * np.cbrt(density / np.nanmean(density))
     return corrected
+
+
+def point_density(data: xr.Dataset, *, where: str = "reanalysis") -> Floats:
+    """Air density [kg/m3] of one point, [time]; see :func:`density_corrected`."""
+    try:
+        if {"temperature", "barometric_pressure"} <= set(data.data_vars):
+            celsius, hectopascal = (
+                variable_of(data, name).astype(np.float64) for name in ("temperature", "barometric_pressure")
+            )
+            return point_of(air_density(celsius, pressure=hectopascal))
+        return point_of(variable_of(data, "air_density"))
+    except InputError as error:
+        raise _placed(error, where) from None
+
+
+def _placed(error: InputError, where: str) -> InputError:
+    return error.at(where=where if error.where is None else f"{where}: {error.where}")
 
 
 def monthly_wind(
@@ -180,7 +191,7 @@ def monthly_plant(
         A variable is missing or there is more than one meter; no whole month.
     """
     names = {"energy": energy, "availability_loss": availability, "curtailment_loss": curtailment}
-    series = {key: _point(variable_of(plant, name)) for key, name in names.items()}
+    series = {key: point_of(variable_of(plant, name)) for key, name in names.items()}
     time = plant["time"].values
     slot = slot_length(plant)
     if not len(time):
@@ -235,7 +246,7 @@ def huber_weights(x: Floats, y: Floats, constant: float, *, most: int = 50) -> F
     return weights
 
 
-def _point(values: xr.DataArray) -> Floats:
+def point_of(values: xr.DataArray) -> Floats:
     """The values of one asset, [time]."""
     if "asset" in values.dims:
         if values.sizes["asset"] != 1:
