@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import BSpline
 
 from workbench.model.errors import InputError
 
@@ -37,6 +36,8 @@ class Basis:
 
     def at(self, x: Floats) -> Floats:
         """Their values at ``x``, dims (x, spline); straight lines beyond the ends."""
+        from scipy.interpolate import BSpline
+
         step = 1.0 / (self.size - _DEGREE)
         knots = np.arange(-_DEGREE, self.size + 1) * step
         spline = BSpline(knots, np.eye(self.size), _DEGREE)
@@ -59,7 +60,7 @@ class AdditiveModel:
     coefficients: Floats
 
     def predict(self, x: Floats) -> Floats:
-        """The model at ``x``, dims (point, variable)."""
+        """The model at ``x``, dims (point, variable); dims (point) or (point, series)."""
         predicted: Floats = _design(self.bases, x) @ self.coefficients
         return predicted
 
@@ -72,7 +73,7 @@ def fit_additive(x: Floats, y: Floats, *, splines: int = 20, smoothing: float = 
     x
         dims (point, variable), finite.
     y
-        dims (point), finite.
+        dims (point) or (point, series), finite; several series are fitted at once, each on its own.
     splines
         Number of B-splines of each variable, four or more.
     smoothing
@@ -96,7 +97,7 @@ def fit_additive(x: Floats, y: Floats, *, splines: int = 20, smoothing: float = 
     ridge = np.eye(design.shape[1]) * np.sqrt(_RIDGE)
     # as least squares of a taller matrix: the normal equations would square its condition
     tall = np.concatenate([design, penalty, ridge])
-    target = np.concatenate([y, np.zeros(len(penalty) + len(ridge))])
+    target = np.concatenate([y, np.zeros((len(penalty) + len(ridge), *y.shape[1:]))])
     coefficients, *_ = np.linalg.lstsq(tall, target, rcond=None)
     return AdditiveModel(bases, np.asarray(coefficients, dtype=np.float64))
 
