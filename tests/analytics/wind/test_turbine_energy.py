@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from workbench.analytics.wind.turbine_energy import daily_energy, turbine_energy
+from workbench.analytics.wind.turbine_energy import daily_energy, simulate_turbine_energy, turbine_energy
 from workbench.model.errors import InputError
 
 
@@ -76,6 +76,42 @@ def test_what_the_compatibility_changes(example_scada, reanalyses):
     assert 1.001 < ours["era5"] / theirs["era5"] < 1.005
     cut = {"era5": reanalyses["era5"].sel(time=slice(None, "2020-04-30"))}
     assert turbine_energy(example_scada, cut).summary["plant"].item() == pytest.approx(ours["era5"], rel=1e-4)
+
+
+def test_la_haute_borne_with_uncertainty(example_scada, reanalyses):
+    """OpenOA 3.2, 10 simulations: 13.613 +- 0.285 GWh, so that its mean is known to 0.09 GWh; to twice that.
+
+    Its deviation comes from draws that leave a few days, which the default keeps clear of.
+    """
+    found = simulate_turbine_energy(example_scada, reanalyses, simulations=40, compatibility="openoa-3.2")
+    assert found.summary.loc["plant", "mean"] == pytest.approx(13.613e6, abs=0.18e6)
+    assert 0.05e6 < found.summary.loc["plant", "std"] < 0.285e6
+    assert (found.simulations["days"] > 365).all()
+
+
+def test_a_draw_is_what_its_settings_give(farm, weather):
+    found = simulate_turbine_energy(farm, {"one": weather, "two": weather * 1.01}, simulations=6, seed=2)
+    for one in range(6):
+        draw = found.simulations.isel(simulation=one)
+        name = draw["product"].item()
+        alone = turbine_energy(
+            farm,
+            {"one": weather, "two": weather * 1.01},
+            products=[name],
+            **{key: draw[key].item() for key in ("spread", "highest", "completeness")},
+        )
+        expected = alone.energy["energy"].isel(product=0) * draw["power_factor"]
+        assert draw["energy"].values == pytest.approx(expected.values, rel=1e-9)
+    again = simulate_turbine_energy(farm, {"one": weather, "two": weather * 1.01}, simulations=6, seed=2)
+    xr.testing.assert_identical(found.simulations, again.simulations)
+    assert found.summary.index.tolist() == ["A", "B", "plant"]
+    assert found.summary.notna().all(axis=None)
+
+
+@pytest.mark.parametrize("wrong", [{"simulations": 0}, {"spread": (2, 1)}, {"completeness": (0.5, 1.5)}])
+def test_wrong_settings_of_simulations(farm, weather, wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        simulate_turbine_energy(farm, {"one": weather}, **wrong)
 
 
 def test_turbines_that_follow_the_wind(farm, weather):

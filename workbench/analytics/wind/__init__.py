@@ -7,7 +7,7 @@ from workbench.analytics.wind.electrical_losses import electrical_losses
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
 from workbench.analytics.wind.plant_yield import plant_yield, simulate_yield, yield_data
 from workbench.analytics.wind.power_curve import air_density, annual_energy, normal_operation, power_curve
-from workbench.analytics.wind.turbine_energy import daily_energy, turbine_energy
+from workbench.analytics.wind.turbine_energy import daily_energy, simulate_turbine_energy, turbine_energy
 from workbench.analytics.wind.wind_rose import weibull, wind_rose
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "plant_yield",
     "power_curve",
     "production_state",
+    "simulate_turbine_energy",
     "simulate_yield",
     "stops",
     "turbine_energy",
