@@ -259,6 +259,60 @@ def test_months_with_gaps_stay_out_of_the_regression(wind):
     assert found.simulations["r2"].min() > 0.999
 
 
+def made_up_farm(rng: np.random.Generator) -> tuple[YieldData, float, float]:
+    """A farm of known truth: its months, its mean annual energy and that of one year to come [kWh]."""
+    months = np.arange("2000-01", "2021-01", dtype="datetime64[M]")
+    season = 7 + 1.2 * np.cos(2 * np.pi * np.arange(12) / 12)
+
+    def energy_of(wind: np.ndarray) -> np.ndarray:  # of 30 days
+        return 300e3 * wind - 900e3
+
+    true = season[months.astype(int) % 12] + rng.normal(0, 0.7, len(months))
+    products = np.stack([true + rng.normal(0, 0.25, len(months)) for _ in range(2)])
+    record = slice(-36, -12)
+    days = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(int)[record]
+    gross = energy_of(true[record]) * days / 30
+    stopped, curtailed = np.clip(rng.normal(0.03, 0.01, 24), 0, None), np.clip(rng.normal(0.005, 0.002, 24), 0, None)
+    variables = {
+        "energy": gross * (1 - stopped - curtailed) * rng.normal(1, 0.005),
+        "availability_loss": gross * stopped,
+        "curtailment_loss": gross * curtailed,
+        "missing": np.zeros(24),
+        "days": days,
+    }
+    plant = xr.Dataset(
+        {name: ("month", values) for name, values in variables.items()},
+        coords={"month": months[record].astype("datetime64[ns]")},
+    )
+    wind = xr.DataArray(
+        products,
+        dims=("product", "month"),
+        coords={"product": ["one", "two"], "month": months.astype("datetime64[ns]")},
+    )
+    mean, year = (
+        float((energy_of(wind) * MONTH_DAYS / 30).sum() * 0.965) for wind in (season, season + rng.normal(0, 0.7, 12))
+    )
+    return YieldData(plant, wind, 20_000.0), mean, year
+
+
+def test_intervals_hold_on_farms_of_known_truth():
+    """200 made-up farms: the 90 % intervals of the long term and of a single year cover 87 to 93 %."""
+    rng = np.random.default_rng(0)
+    hits = []
+    for seed in range(200):
+        data, *truth = made_up_farm(rng)
+        draws = simulate_yield(data, simulations=2000, seed=seed).simulations
+        hits.append(
+            [
+                np.percentile(draws[name], 5) <= value <= np.percentile(draws[name], 95)
+                for name, value in zip(("long_term_energy", "annual_energy"), truth, strict=True)
+            ]
+        )
+    covered = np.mean(hits, axis=0)
+    assert (covered >= 0.87).all()
+    assert (covered <= 0.93).all()
+
+
 # --- bad input --------------------------------------------------------------------------------------------------
 
 
