@@ -14,7 +14,7 @@ import xarray as xr
 
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
-from workbench.analytics.wind.power_curve import air_density
+from workbench.analytics.wind.air_density import air_density
 from workbench.model.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
