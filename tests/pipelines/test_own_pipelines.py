@@ -18,6 +18,7 @@ from workbench.transforms.other_sources import others
 #: Our file, the specification's, and whether ours has steps of its own beside.
 PAIRS = [
     ("renewable_normalization", "03", False),
+    ("turbine_performance", "04", False),
     ("ecommerce_orders", "18", True),
     ("finance_validation", "20", False),
     ("healthcare_privacy", "22", False),
