@@ -15,7 +15,9 @@ from harness import ASSETS, Harness, Told, free_port
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.framer import FramerRTU, FramerType
+from pymodbus.pdu import ExceptionResponse
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 from pymodbus.simulator.simcore import SimCore
 
@@ -54,6 +56,39 @@ class Unit:
         data = struct.pack(">" + layout, value)
         for i in range(0, len(data), 2):
             self.registers[address + i // 2] = int.from_bytes(data[i : i + 2], "big")
+
+
+class Handler(ServerRequestHandler):
+    """Answers each request by what it asked.
+
+    pymodbus's own looks at the newest request again once an answer is ready: a late answer of one unit would go out as
+    another unit's, which no device on a line does.
+    """
+
+    def handle_later(self) -> None:
+        asyncio.ensure_future(self.answer(self.last_pdu, self.last_addr))  # noqa: RUF006  it ends with the loop
+
+    async def answer(self, pdu, addr) -> None:
+        if not pdu:
+            return
+        try:
+            response = await pdu.datastore_update(self.server.context, pdu.dev_id)
+        except NoSuchIdException:
+            if self.server.ignore_missing_devices:
+                return
+            response = ExceptionResponse(pdu.function_code, ExcCodes.GATEWAY_NO_RESPONSE)
+        response.transaction_id, response.dev_id = pdu.transaction_id, pdu.dev_id
+        self.server_send(response, addr)
+
+
+class TcpServer(ModbusTcpServer):
+    def callback_new_connection(self):
+        return Handler(self, self.trace_packet, self.trace_pdu, self.trace_connect)
+
+
+class SerialServer(ModbusSerialServer):
+    def callback_new_connection(self):
+        return Handler(self, self.trace_packet, self.trace_pdu, self.trace_connect)
 
 
 class Core(SimCore):
@@ -119,7 +154,7 @@ class ModbusHarness(Harness):
 
     async def start(self) -> None:
         framer = FramerType.SOCKET if self.transport == "tcp" else FramerType.RTU
-        self._server = ModbusTcpServer(
+        self._server = TcpServer(
             NOTHING,
             framer=framer,
             address=("127.0.0.1", self.port),
@@ -204,7 +239,7 @@ class SerialHarness(ModbusHarness):
         self._cable = Cable()
 
     async def start(self) -> None:
-        self._server = ModbusSerialServer(
+        self._server = SerialServer(
             NOTHING,
             framer=FramerType.RTU,
             port=self._cable.names[0],
