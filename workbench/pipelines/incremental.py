@@ -39,7 +39,7 @@ PROGRESS = "progress.json"
 #: Changed when the form of the files does: then all is made anew.
 _FORM = 1
 #: Values of the input in memory at once, at most.
-_AT_ONCE = 60_000_000
+_AT_ONCE = 30_000_000
 #: Slots read beyond what steps say they reach: a run of ``FOR`` looks at the slots beside it.
 _MARGIN = 16
 
