@@ -148,6 +148,10 @@ def test_only_what_changed_is_made_again(project):
     assert runs.height == 2
     event = json.loads(runs["detail"][0])["lineage"]
     assert event["eventType"] == "COMPLETE"
+    steps = event["run"]["facets"]["workbench_run"]["steps"]
+    assert [one["type"] for one in steps] == [one["type"] for one in SPEC["steps"]]
+    assert all(one["out"]["variables"] > one["in"]["variables"] for one in steps[1:])
+    assert all(3 * 144 <= one["in"]["times"] == one["out"]["times"] for one in steps)
     assert list(event["inputs"][0]["facets"]["workbench_content"]["counts"]["days"]) == ["2026-03-03"]
 
 

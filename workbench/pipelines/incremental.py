@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from workbench.pipelines import lineage
 from workbench.pipelines.execute import RunReport, other_sources, recorded
 from workbench.pipelines.inputs import fields_of
 from workbench.pipelines.plan import Plan, plan
-from workbench.pipelines.run import run
+from workbench.pipelines.run import stages
 from workbench.pipelines.spec import Pipeline
 from workbench.steps import remarks
 
@@ -126,6 +127,7 @@ class _Advance:
     ) -> None:
         self.pipeline, self.view, self.key, self.source = pipeline, view, key, source
         self.folder, self.catalog, self.tell = folder, catalog, tell
+        self.steps: list[dict[str, Any]] = []  #: per step its type, and what went in and came out
         self.store = view.store
         self.seen = self.store.mark()  # first: what comes while this runs is news for the next
         self.data = view.telemetry(key)
@@ -163,8 +165,7 @@ class _Advance:
             self.progress.days |= {_text(day): digest for day, digest in changed.items()}
             self.progress.write(self.folder)
             record.outputs += [self._output(path) for path in record.report.outputs]
-            for one in self.pipeline.steps:
-                record.report.steps.append({"type": one.step.name, "in": counts, "out": counts})
+            record.report.steps = self.steps
         return record.report
 
     def _changed(self, data: xr.Dataset, days: range, seen: Mark) -> dict[int, str]:
@@ -205,7 +206,7 @@ class _Advance:
         if self.tell is not None:
             self.tell(" to ".join(dict.fromkeys((_text(batch[0]), _text(batch[-1])))))
         with other_sources(self.catalog):
-            made = run(self.pipeline, part.load())
+            made = self._run(part.load())
         for day in reversed(batch):
             one = _part(made, day * DAY, (day + 1) * DAY).compute()
             new = " ".join(str(name) for name in made.data_vars if name not in data.variables)
@@ -214,6 +215,18 @@ class _Advance:
             one.attrs = {**one.attrs, **about}
             one.attrs.pop("snapshot", None)  # the same input gives the same file
             write(one, self._file(day), overwrite=True)
+
+    def _run(self, data: xr.Dataset) -> xr.Dataset:
+        """The steps on a batch; what went into each and came out is added to what the batches before had."""
+        made = data
+        for number, (one, found) in enumerate(stages(self.pipeline, data)):
+            if number == len(self.steps):
+                self.steps.append({"type": one.step.name, "in": Counter(), "out": Counter()})
+            for way, each in (("in", made), ("out", found)):
+                self.steps[number][way]["times"] += each.sizes["time"]
+                self.steps[number][way]["variables"] = len(each.data_vars)
+            made = found
+        return made
 
     def _file(self, day: int) -> Path:
         return self.folder / f"{_text(day)}.nc"
