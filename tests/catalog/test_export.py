@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,43 @@ def test_arrays_keep_everything(data: xr.Dataset, tmp_path: Path, name: str) -> 
         assert again["power_output"].attrs["units"] == "kW"
         assert again["power_output_quality"].dtype == "uint16"
         assert again.attrs["entry"] == "hill.scada"
+
+
+def test_a_large_file_is_the_same_whatever_the_order_of_its_chunks(
+    data: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads finish in any order: the bytes do not tell in which, and the content is that of a file made whole."""
+    rng = np.random.default_rng(1)
+    size = {"time": 40_000, "asset": 3}
+    values = xr.DataArray(rng.normal(size=(40_000, 3)).round(2), dims=("time", "asset"), attrs={"units": "kW"})
+    large = xr.Dataset(
+        {"power_output": values, "flag": values > 1, "rank": ("asset", np.arange(3.0))},
+        coords={
+            "time": np.datetime64("2024-01-01", "ns") + np.arange(size["time"]) * np.timedelta64(600, "s"),
+            "asset": ["T1", "T2", "T3"],
+            "place": ("asset", ["Höhe", "", "Tal"]),
+        },
+        attrs={"entry": "a.b", "n": 3},
+    )
+    whole = export.write(large, tmp_path / "whole.nc")
+    monkeypatch.setattr(export, "_WHOLE", 1)
+
+    def late(block: np.ndarray) -> np.ndarray:
+        time.sleep(rng.uniform(0, 0.01))
+        return block
+
+    made = []
+    for n in range(4):
+        lazy = large.chunk({"time": 3001, "asset": 2})
+        lazy["power_output"] = lazy["power_output"].copy(data=lazy["power_output"].data.map_blocks(late))
+        made.append(export.write(lazy, tmp_path / f"{n}.nc").read_bytes())
+    assert len(set(made)) == 1
+    assert not list(tmp_path.glob("*chunks*")) and not list(tmp_path.glob(".*"))
+    with (
+        xr.open_dataset(tmp_path / "0.nc", engine="h5netcdf") as one,
+        xr.open_dataset(whole, engine="h5netcdf") as other,
+    ):
+        xr.testing.assert_identical(one.load(), other.load())
 
 
 def test_tables_have_a_row_per_sample(data: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

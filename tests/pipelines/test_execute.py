@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -555,3 +556,27 @@ def test_the_lineage_of_records(project, tmp_path):
         for name in ("one", "two"):
             execute(spec, str(tmp_path / "in.ndjson"), str(tmp_path / f"{name}{ending}"), catalog=project)
         assert (tmp_path / f"one{ending}").read_bytes() == (tmp_path / f"two{ending}").read_bytes()
+
+
+def test_a_file_of_rates_is_among_the_inputs(project, tmp_path):
+    """It is looked for beside the catalogs, and its hash tells which rates a sum was made with."""
+    rates = project.path / "rates.csv"
+    rates.write_text("Date,USD\n2024-03-01,1.25\n")
+    step = {
+        "type": "field_calculation",
+        "operation": "convert_currency",
+        "field_name": "price_eur",
+        "source_field": "price",
+        "target_currency": "EUR",
+        "date_field": "day",
+        "rates": "rates.csv",
+    }
+    spec = pipeline(tmp_path, {"name": "RATES", "steps": [step]})
+    (tmp_path / "in.ndjson").write_text('{"price": 10.0, "currency": "USD", "day": "2024-03-01"}\n')
+    execute(spec, str(tmp_path / "in.ndjson"), str(tmp_path / "out.json"), catalog=project)
+    assert json.loads((tmp_path / "out.json").read_text())[0]["price_eur"] == 8.0
+    event = last_run(project)["detail"]["lineage"]
+    check_event(event)
+    assert [Path(one["name"]).name for one in event["inputs"]] == ["in.ndjson", "rates.csv"]
+    told = event["inputs"][1]["facets"]["workbench_content"]["sha256"]
+    assert told == hashlib.sha256(rates.read_bytes()).hexdigest()

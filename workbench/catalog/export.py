@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Slots that are turned into rows at once: bounds the memory of a table of a large Dataset.
 _ROWS_AT_ONCE = 500_000
-#: Bytes up to which a NetCDF file is written out of memory, so that the same data give the same bytes.
+#: Bytes up to which a NetCDF file is written out of memory; a larger one by way of a second file.
 _WHOLE = 256 << 20
 
 
@@ -85,8 +85,45 @@ def _netcdf(data: xr.Dataset, path: Path, pool: ThreadPoolExecutor) -> None:
         # in one piece after the other: threads would put them into the file in an order that no two runs share
         data.compute(scheduler="threads", pool=pool).to_netcdf(path, engine="h5netcdf", encoding=encoding)
         return
-    writing: Any = data.to_netcdf(path, engine="h5netcdf", encoding=encoding, compute=False)
-    writing.compute(scheduler="threads", pool=pool)
+    scratch = path.with_name(f"{path.stem}.chunks{path.suffix}")
+    try:
+        writing: Any = data.to_netcdf(scratch, engine="h5netcdf", encoding=encoding, compute=False)
+        writing.compute(scheduler="threads", pool=pool)
+        _in_order(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _in_order(scratch: Path, path: Path) -> None:
+    """Copy a NetCDF file so that its bytes depend on its content alone, not on the order in which it was written.
+
+    HDF5 copies a variable chunk by chunk in the order of its index, compressed as it is. The dimension scales are
+    made anew: they hold addresses within the file.
+    """
+    import h5py
+
+    with h5py.File(scratch, "r") as source, h5py.File(path, "w", track_order=True) as goal:
+        for name in source:
+            source.copy(source[name], goal, name=name, without_attrs=True)
+            _copy_attributes(source[name], goal[name])
+        _copy_attributes(source, goal)
+        scales = [name for name in source if source[name].is_scale]
+        for name in scales:
+            goal[name].make_scale(source[name].attrs["NAME"].decode())
+        for name in source:
+            if name in scales:
+                continue
+            for axis, dimension in enumerate(source[name].dims):
+                for scale in dimension.values():
+                    goal[name].dims[axis].attach_scale(goal[scale.name])
+
+
+def _copy_attributes(source: Any, goal: Any) -> None:
+    """The attributes of a part of an HDF5 file but for those that say what is a dimension of what."""
+    for name in source.attrs:
+        if name not in ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"):
+            kind = source.attrs.get_id(name)
+            goal.attrs.create(name, source.attrs[name], shape=kind.shape, dtype=kind.dtype)
 
 
 def _zarr(data: xr.Dataset, path: Path, pool: ThreadPoolExecutor) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,20 +199,32 @@ def other_sources(catalog: Catalog, inputs: list[dict[str, Any]] | None = None) 
     from workbench.sources.recordfiles import read_records
     from workbench.transforms.other_sources import others
 
+    def place(name: str) -> Path:
+        beside = catalog.path if catalog.path.is_dir() else catalog.path.parent
+        return Path(name) if Path(name).is_file() else beside / name
+
+    def note(name: str, path: Path, fields: Iterable[str]) -> None:
+        if inputs is not None and name not in [one["name"] for one in inputs]:
+            kind = "entry" if name in catalog else "file"
+            known = dict.fromkeys(fields, None)
+            inputs.append(lineage.dataset(name, kind=kind, sha256=file_hash(path), fields=known, counts={}))
+
     def find(name: str) -> Any:
         if name in catalog:
             frame, (path,) = catalog[name].records(), catalog[name].reader().places()  # type: ignore[attr-defined]
         else:
-            beside = catalog.path if catalog.path.is_dir() else catalog.path.parent
-            path = Path(name) if Path(name).is_file() else beside / name
+            path = place(name)
             frame = read_records(path)
-        if inputs is not None and name not in [one["name"] for one in inputs]:
-            kind = "entry" if name in catalog else "file"
-            fields = dict.fromkeys(frame.collect_schema().names(), None)
-            inputs.append(lineage.dataset(name, kind=kind, sha256=file_hash(path), fields=fields, counts={}))
+        note(name, path, frame.collect_schema().names())
         return frame
 
-    with others(find):
+    def find_file(name: str) -> Path:
+        path = place(name)
+        if path.is_file():  # else the step says that it is not there
+            note(name, path, ())
+        return path
+
+    with others(find, find_file):
         yield
 
 

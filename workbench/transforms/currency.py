@@ -9,7 +9,7 @@ import polars as pl
 
 from workbench.model.errors import InputError
 from workbench.model.time import parse_duration
-from workbench.transforms.other_sources import Source, open_other
+from workbench.transforms.other_sources import Source, open_other, other_file
 from workbench.transforms.records import amount, field, moment
 
 
@@ -31,7 +31,7 @@ def rates_of_file(file: str) -> pl.DataFrame:
         It cannot be read.
     """
     try:
-        table = pl.read_csv(file, infer_schema_length=0)
+        table = pl.read_csv(other_file(file), infer_schema_length=0)
         first = table.columns[0]
         codes = [name for name in table.columns[1:] if re.fullmatch(r"[A-Z]{3}", name.strip())]
         long = table.select(pl.col(first).str.to_date("%Y-%m-%d").alias("__day"), pl.col(codes).name.map(str.strip))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 
 import polars as pl
 
@@ -14,18 +15,27 @@ from workbench.model.errors import InputError
 Source = pl.LazyFrame | pl.DataFrame | str
 
 Resolver = Callable[[str], pl.LazyFrame]
+Locator = Callable[[str], Path]
 
 _resolver: ContextVar[Resolver | None] = ContextVar("other_sources", default=None)
+_locator: ContextVar[Locator | None] = ContextVar("other_files", default=None)
 
 
 @contextlib.contextmanager
-def others(resolver: Resolver) -> Iterator[None]:
-    """Inside the block ``resolver`` opens what steps call other sources by name."""
-    token = _resolver.set(resolver)
+def others(resolver: Resolver, locator: Locator | None = None) -> Iterator[None]:
+    """Inside the block ``resolver`` opens what steps call other sources by name, and ``locator`` finds their files."""
+    token, where = _resolver.set(resolver), _locator.set(locator)
     try:
         yield
     finally:
         _resolver.reset(token)
+        _locator.reset(where)
+
+
+def other_file(name: str) -> Path:
+    """Where a file is that a step reads beside its data; who runs the step looks for it, and notes that it was read."""
+    locator = _locator.get()
+    return locator(name) if locator else Path(name)
 
 
 def open_other(source: Source, where: str = "source") -> pl.LazyFrame:
