@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,3 +55,26 @@ def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
 def checkout() -> Path:
     """Root of the checkout."""
     return CHECKOUT
+
+
+@pytest.fixture
+def process(tmp_path: Path, checkout: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``process("check", path)``: the command in a process of its own, with the project's catalogs and a new store."""
+
+    def start(*words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "workbench", *map(str, words)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=120,
+            env={
+                **os.environ,
+                "COLUMNS": "160",
+                "NO_COLOR": "1",
+                "WORKBENCH_PROJECT": str(checkout),
+                "WORKBENCH_STORE": str(tmp_path / "store"),
+            },
+        )
+
+    return start

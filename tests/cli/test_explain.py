@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from typer.testing import CliRunner
 
 from workbench.catalog.export import write
 from workbench.model.errors import InputError
@@ -37,35 +36,14 @@ SPEC = {
 
 
 @pytest.fixture
-def run(tmp_path, checkout, monkeypatch):
-    """The command in this process: what it prints; an error in the input is raised."""
-    from workbench.cli import app
-
-    monkeypatch.setenv("WORKBENCH_PROJECT", str(checkout))
-    monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words, code=0):
-        done = CliRunner().invoke(app, [str(word) for word in words])
-        if isinstance(done.exception, InputError):
-            raise done.exception
-        assert done.exit_code == code, (done.output, done.exception)
-        return done.output
-
-    return call
-
-
-@pytest.fixture
 def spec(tmp_path):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(SPEC))
     return path
 
 
-def test_the_plan_without_data(run, spec):
-    lines = [line.rstrip() for line in run("explain", spec).splitlines()]
+def test_the_plan_without_data(call, spec):
+    lines = [line.rstrip() for line in call("explain", spec).splitlines()]
     text = "\n".join(lines)
     assert lines[0].startswith("Title [of] it")
     assert "runs every PT5M; reads scada (ridge/wind_turbine/10min); writes ridge/results/made" in lines
@@ -79,14 +57,14 @@ def test_the_plan_without_data(run, spec):
     assert "lazy data stay lazy." in text
 
 
-def test_the_plan_with_data(run, spec, tmp_path):
+def test_the_plan_with_data(call, spec, tmp_path):
     data = xr.Dataset(
         {"wind_speed": (("time", "asset"), np.ones((3, 1)), {"units": "km/h"})},
         coords={"time": pd.date_range("2026-01-01", periods=3, freq="10min"), "asset": ["A"]},
         attrs={"asset_type": "wind_turbine"},
     )
     write(data, tmp_path / "in.nc")
-    text = run("explain", spec, "--input", "in.nc")
+    text = call("explain", spec, "--input", "in.nc")
     assert "a field is not there; what is said of it is passed over" in text
     assert "found:    gust" in text
     assert "With the first rows of in.nc:" in text
@@ -95,18 +73,18 @@ def test_the_plan_with_data(run, spec, tmp_path):
     assert "rolling_statistics: no field 'gust' in the data; what is said of it is left out" in text
     # Nothing that it asks for: told, and the exit code says so.
     write(data.rename(wind_speed="wind_spd"), tmp_path / "other.nc")
-    text = run("explain", spec, "--input", "other.nc", code=2)
+    text = call("explain", spec, "--input", "other.nc", code=2)
     assert "none of the fields of the step is there" in text
     assert "did you mean 'wind_spd'?" in text
     assert "spec.json" in text
     empty = data.isel(time=slice(0, 0))
     write(empty, tmp_path / "empty.nc")
-    assert "With the first rows of empty.nc:" in run("explain", spec, "--input", "empty.nc")
+    assert "With the first rows of empty.nc:" in call("explain", spec, "--input", "empty.nc")
     with pytest.raises(InputError, match="no such file"):
-        run("explain", spec, "--input", "nothing.nc")
+        call("explain", spec, "--input", "nothing.nc")
 
 
-def test_the_plan_of_records(run, tmp_path):
+def test_the_plan_of_records(call, tmp_path):
     (tmp_path / "halls.csv").write_text("machine,hall\nM1,A\n")
     path = tmp_path / "records.yaml"
     path.write_text(
@@ -114,36 +92,36 @@ def test_the_plan_of_records(run, tmp_path):
         "- {type: field_removal, field_names: [note]}\n"
     )
     (tmp_path / "in.csv").write_text("machine,note\nM1,x\n")
-    text = run("explain", path, "--input", "in.csv")
+    text = call("explain", path, "--input", "in.csv")
     assert "   reads    machine (data)" in text
     assert "   removes  note" in text
     [row] = [line.split() for line in text.splitlines() if line.strip().startswith("hall ")]
     assert row == ["hall", "String"]
 
 
-def test_every_pipeline_of_the_project_is_explained(run, checkout):
+def test_every_pipeline_of_the_project_is_explained(call, checkout):
     for path in sorted((checkout / "catalogs" / "pipelines").iterdir()):
-        text = run("explain", path)
+        text = call("explain", path)
         assert "The data brings: " in text, path.name
         assert "does not say" not in text, path.name
 
 
-def test_the_schema(run, tmp_path):
+def test_the_schema(call, tmp_path):
     from workbench.pipelines.schema import pipeline_schema
 
-    text = run("schema")
+    text = call("schema")
     assert json.loads(text) == pipeline_schema()
-    assert run("schema", "--output", tmp_path / "s.json").strip() == str(tmp_path / "s.json")
+    assert call("schema", "--output", tmp_path / "s.json").strip() == str(tmp_path / "s.json")
     assert (tmp_path / "s.json").read_text() == text
 
 
-def test_every_step_is_listed_and_shown(run):
-    listed = run("steps", "list")
+def test_every_step_is_listed_and_shown(call):
+    listed = call("steps", "list")
     for name, one in steps().items():
         assert name in listed
-        text = run("steps", "show", name)
+        text = call("steps", "show", name)
         assert one.summary.replace("`", "") in text.replace("`", "")
         for parameter in one.parameters.model_fields:
             assert parameter in text, f"{name}: {parameter}"
     with pytest.raises(InputError, match="did you mean 'mark_gaps'"):
-        run("steps", "show", "mark_gap")
+        call("steps", "show", "mark_gap")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from urllib.parse import urlparse
@@ -126,22 +123,9 @@ def last_run(catalog) -> dict:
 
 
 @pytest.fixture
-def command(tmp_path, checkout):
+def command(process):
     def call(*words, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "workbench", *map(str, words)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=120,
-            env={
-                **os.environ,
-                "COLUMNS": "160",
-                "NO_COLOR": "1",
-                "WORKBENCH_PROJECT": str(checkout),
-                "WORKBENCH_STORE": str(tmp_path / "store"),
-            },
-        )
+        done = process(*words)
         assert done.returncode == code, done.stderr
         return done
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,27 +14,6 @@ from workbench.steps import steps
 STEP = (
     '{"type": "rolling_statistics", "windows": ["PT1H"], "features": [{"field": "wind_speed", "statistics": ["mean"]}]}'
 )
-
-
-@pytest.fixture
-def run(tmp_path, checkout):
-    def call(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "workbench", *map(str, words)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=120,
-            env={
-                **os.environ,
-                "COLUMNS": "140",
-                "NO_COLOR": "1",
-                "WORKBENCH_PROJECT": str(checkout),
-                "WORKBENCH_STORE": str(tmp_path / "store"),
-            },
-        )
-
-    return call
 
 
 @pytest.fixture(scope="session")
@@ -183,30 +159,30 @@ def test_the_specification_is_right_but_for_what_is_not_installed(specs):
     assert seen == 20
 
 
-def test_the_command(run, tmp_path):
+def test_the_command(process, tmp_path):
     right = write(tmp_path, f'{{"pipeline_id": "P", "steps": [{STEP}]}}', "right.json")
     wrong = write(tmp_path, '{"steps": [{"type": "flag_range", "limit": 1}]}', "wrong.json")
     later = write(tmp_path, '{"steps": [{"type": "power_forecasting"}]}', "later.json")
-    done = run("check", right)
+    done = process("check", right)
     assert done.returncode == 0, done.stderr
     assert "P: 1 steps, nothing wrong" in done.stdout
-    done = run("check", later)
+    done = process("check", later)
     assert done.returncode == 1
     assert "nothing wrong but what is not installed: power_forecasting" in done.stdout
-    done = run("check", right, wrong, later)
+    done = process("check", right, wrong, later)
     assert done.returncode == 2
     assert "did you mean 'limits'?" in done.stderr
-    told = json.loads(run("check", "--json", wrong, later).stdout)
+    told = json.loads(process("check", "--json", wrong, later).stdout)
     assert [(one["kind"], one["line"]) for one in told] == [("error", 1), ("not_installed", 1)]
     assert told[0]["where"] == "steps.0.limit"
 
 
-def test_steps_are_listed_and_shown(run):
-    assert "rolling_statistics" in run("steps", "list").stdout
-    shown = run("steps", "show", "rolling_statistics").stdout
+def test_steps_are_listed_and_shown(process):
+    assert "rolling_statistics" in process("steps", "list").stdout
+    shown = process("steps", "show", "rolling_statistics").stdout
     assert "kurtosis" in shown
     assert "required" in shown
-    assert run("steps", "show", "rolling").returncode == 2
+    assert process("steps", "show", "rolling").returncode == 2
 
 
 FIELDS = """{"pipeline_id": "F",
@@ -219,7 +195,7 @@ FIELDS = """{"pipeline_id": "F",
 ]}"""
 
 
-def test_fields_are_checked_against_the_data(run, tmp_path):
+def test_fields_are_checked_against_the_data(process, tmp_path):
     import numpy as np
     import xarray as xr
 
@@ -229,8 +205,8 @@ def test_fields_are_checked_against_the_data(run, tmp_path):
         tmp_path / "d.nc", engine="h5netcdf"
     )
     write(tmp_path, FIELDS)
-    assert run("check", "pipe.json").returncode == 0  # nothing is known of the data
-    done = run("check", "pipe.json", "--input", "d.nc")
+    assert process("check", "pipe.json").returncode == 0  # nothing is known of the data
+    done = process("check", "pipe.json", "--input", "d.nc")
     assert done.returncode == 2
     assert "pipe.json:3: step 1 (unit_conversion): none of the fields of the step is there" in done.stderr
     assert "did you mean 'wind_speed'?" in done.stderr
@@ -239,7 +215,7 @@ def test_fields_are_checked_against_the_data(run, tmp_path):
         in done.stdout
     )
     assert "step 3" not in done.stdout + done.stderr  # an earlier step gives what it needs
-    found = json.loads(run("check", "--json", "pipe.json", "--input", "d.nc").stdout)
+    found = json.loads(process("check", "--json", "pipe.json", "--input", "d.nc").stdout)
     assert [(one["kind"], one["line"], one["found"]) for one in found] == [
         ("error", 3, "wind_spede"),
         ("warning", 4, "gone"),

@@ -17,6 +17,7 @@ from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
@@ -403,6 +404,27 @@ def _clock(local: pd.Timestamp, where: Any) -> pd.Timestamp:
 
 def _aware(moment: pd.Timestamp, tz: str) -> pd.Timestamp:
     return moment.tz_localize(tz) if moment.tz is None else moment
+
+
+def rising_times(time: xr.DataArray) -> npt.NDArray[np.int64]:
+    """Times [ns since 1970 UTC] of a coordinate, dims (time).
+
+    Raises
+    ------
+    InputError
+        One is not later than the one before.
+    """
+    times = time.values.astype("datetime64[ns]").astype(np.int64)
+    falls = np.flatnonzero(np.diff(times) <= 0)
+    if len(falls):
+        raise InputError(
+            "the times are not in order",
+            where=f"time[{falls[0] + 1}]",
+            found=str(time.values[falls[0] + 1]),
+            expected="later than the one before",
+            hint='sort them: data.sortby("time"); and drop what is twice: data.drop_duplicates("time")',
+        )
+    return times
 
 
 @overload

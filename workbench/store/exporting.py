@@ -87,7 +87,7 @@ def _parquet(data: xr.Dataset, path: Path, progress: Progress) -> None:
 
 def _netcdf(data: xr.Dataset, path: Path, progress: Progress) -> None:
     import h5netcdf
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     n, m = data.sizes["time"], data.sizes["asset"]
     chunk = (min(n, max(1, max(data.chunksizes.get("time", (n,))))), m)

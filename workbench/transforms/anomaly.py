@@ -18,7 +18,7 @@ from pydantic import AliasChoices, Field
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.keys import DurationText
 from workbench.model.quality import good
-from workbench.model.time import parse_duration
+from workbench.model.time import parse_duration, rising_times
 from workbench.steps import remark, step
 from workbench.transforms.anomaly_models import MULTIVARIATE, Algorithm, Detector
 from workbench.transforms.fields import some_there
@@ -188,7 +188,7 @@ def _telemetry(
                 found=f"{name}: {data[name].dtype}, dims {', '.join(map(str, data[name].dims)) or 'none'}",
                 expected="a measured field, dims (time, asset)",
             )
-    times = _times(data)
+    times = rising_times(data["time"])
     arrays = xr.broadcast(*[good(data, name) for name in there])
     dims = ("time", *(dim for dim in arrays[0].dims if dim != "time"))
     found = _scores(times, [array.transpose(*dims).data for array in arrays], detector)
@@ -215,20 +215,6 @@ def _telemetry(
             ),
         }
     )
-
-
-def _times(data: xr.Dataset) -> npt.NDArray[np.int64]:
-    times = data["time"].values.astype("datetime64[ns]").astype(np.int64)
-    falls = np.flatnonzero(np.diff(times) <= 0)
-    if len(falls):
-        raise InputError(
-            "the times are not in order",
-            where=f"time[{falls[0] + 1}]",
-            found=str(data["time"].values[falls[0] + 1]),
-            expected="later than the one before",
-            hint='sort them: data.sortby("time"); and drop what is twice: data.drop_duplicates("time")',
-        )
-    return times
 
 
 def _scores(times: npt.NDArray[np.int64], arrays: list[Any], detector: Detector) -> Any:

@@ -25,7 +25,7 @@ from workbench.analytics.wind.power_curve import bins_of, usual
 from workbench.model.assets import PowerCurve
 from workbench.model.errors import InputError
 from workbench.model.keys import DurationText, UnitText
-from workbench.model.time import parse_duration
+from workbench.model.time import parse_duration, rising_times
 from workbench.model.units import convert
 from workbench.steps import remark, step
 
@@ -325,16 +325,7 @@ class History:
 
 def _by_history(data: xr.Dataset, speed: xr.DataArray, power: xr.DataArray, how: History) -> xr.DataArray:
     """Expected power [kW], dims (time, asset); lazy where one of the two is."""
-    times = data["time"].values.astype("datetime64[ns]").astype(np.int64)
-    falls = np.flatnonzero(np.diff(times) <= 0)
-    if len(falls):
-        raise InputError(
-            "the times are not in order",
-            where=f"time[{falls[0] + 1}]",
-            found=str(data["time"].values[falls[0] + 1]),
-            expected="later than the one before",
-            hint='sort them: data.sortby("time"); and drop what is twice: data.drop_duplicates("time")',
-        )
+    times = rising_times(data["time"])
     speed, power = (array.transpose("time", "asset") for array in (speed, power))
     found = speed.copy(data=_learned(speed.data, power.data, times, how))
     if not found.chunks and found.size and bool(found.isnull().all()):
