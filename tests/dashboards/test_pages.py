@@ -18,6 +18,7 @@ ADDRESSES = (
     "asset?site=north_ridge&asset=NR-T01",
     "asset?site=sun_valley&asset=SV-BESS&tag=state_of_charge&range=24h",
     "sources",
+    "performance?site=la_haute_borne",
 )
 
 

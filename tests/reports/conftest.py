@@ -67,19 +67,3 @@ def workshop(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("WORKBENCH_PROJECT", str(root))
     monkeypatch.delenv("WORKBENCH_STORE", raising=False)
     return Workshop(root)
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
-    """Root of a store with two days of simulated past of two sites."""
-    from workbench.demo.sample import sample_store
-
-    patch = pytest.MonkeyPatch()
-    patch.setenv("WORKBENCH_PROJECT", str(checkout))
-    try:
-        return sample_store(
-            ["coastal_flats", "sun_valley"], end="2026-06-16T12:00", days=2.0, fine_hours=0.2,
-            folder=tmp_path_factory.mktemp("sample") / "store",
-        )  # fmt: skip
-    finally:
-        patch.undo()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.display import charts as charts
     from workbench.display import parts as parts
+    from workbench.display import performance as performance
+    from workbench.display import performance_rows as performance_rows
     from workbench.display.live import Live as Live
     from workbench.display.live import live_view as live_view
     from workbench.display.page import Page as Page
@@ -27,7 +29,7 @@ _WHERE = {
     "argument": "page",
     "live_view": "live",
 }
-_MODULES = ("charts", "format", "markup", "parts", "plots", "theme")
+_MODULES = ("charts", "format", "markup", "parts", "performance", "performance_rows", "plots", "theme")
 __all__ = sorted([*_WHERE, *_MODULES])
 
 

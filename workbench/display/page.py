@@ -25,6 +25,7 @@ from panel.custom import JSComponent
 
 from workbench.display import theme
 from workbench.display.access import Role, role_of
+from workbench.display.controls import Controls
 from workbench.display.gate import visitor
 from workbench.display.markup import href
 from workbench.display.plain import frame
@@ -112,7 +113,7 @@ class Page:
     crumbs
         Pages above this one: (text, page, query).
     here
-        Name of the page in the navigation: ``portfolio`` or ``sources``.
+        Name of the page in the navigation: ``portfolio``, ``performance`` or ``sources``.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Page:
         self._parts: dict[str, Part] = {}
         self._sent: dict[str, list[str]] = {}
         self._charts: list[Chart] = []
+        self._firsts: list[Callable[[], None]] = []
         self.viewer = visitor()  #: who looks at it
         self._wishes: dict[str, tuple[Callable[[dict[str, Any]], None], Role]] = {}
         self._ends: dict[str, Callable[[], None]] = {}  #: by holder; what this page has the live view do for it
@@ -153,6 +155,10 @@ class Page:
         ``needs`` is the role it takes; somebody who lacks it is told so instead.
         """
         self._wishes[what] = (handler, role_of(needs))
+
+    def ready(self, call: Callable[[], None]) -> None:
+        """Do ``call`` once there is a browser at the other end, with the document locked."""
+        self._firsts.append(call)
 
     def show(self) -> None:
         """Serve the page to the viewer who asked for it."""
@@ -199,7 +205,8 @@ class Page:
             pane = pn.pane.Bokeh(item.figure, sizing_mode="stretch_width", margin=0)  # type: ignore[no-untyped-call]
             template.add_panel(root, pane)
         else:
-            template.add_panel(root, item)
+            # a card of controls says what of it is for Panel, as it has a title and a width besides
+            template.add_panel(root, item.panel if isinstance(item, Controls) else item)
         return {"id": root, "html": "", "part": None, "root": root, **_looks(item)}
 
     # -- while it is looked at ------------------------------------------------------------------------
@@ -250,6 +257,8 @@ class Page:
             self._ends["news"] = self.live.subscribe(self._told)
         for chart in self._charts:
             chart.start(self)
+        for call in self._firsts:
+            call()
 
     def _told(self, _: Now) -> None:
         # In the looking thread. A browser that is slow to take news gets the newest, not all of it.

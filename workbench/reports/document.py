@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from workbench.catalog import Catalog, SiteView
+    from workbench.catalog.site_inputs import Input
     from workbench.model.assets import Portfolio, Site
-    from workbench.reports.inputs import Input
 
 FIGURES_MIME = "application/vnd.workbench.figures+json"
 INPUT_MIME = "application/vnd.workbench.input+json"
@@ -113,7 +113,7 @@ class Report:
         """
         import pandas as pd
 
-        from workbench.reports.inputs import nothing_to_read, read_ten_minutes
+        from workbench.catalog.site_inputs import nothing_to_read, read_ten_minutes
 
         view = self.view(site)
         start, end = self.window(site)
@@ -128,7 +128,7 @@ class Report:
 
     def cadence(self, asset_type: str, site: str | None = None) -> str | None:
         """Cadence of the samples behind the ten-minute data, such as ``1s``; None where only those exist."""
-        from workbench.reports.inputs import series_cadence
+        from workbench.catalog.site_inputs import series_cadence
 
         return series_cadence(self.view(site).series(), asset_type)
 
@@ -138,7 +138,7 @@ class Report:
 
         import polars as pl
 
-        from workbench.reports.inputs import Input
+        from workbench.catalog.site_inputs import Input
 
         view = self.view(site)
         start, end = self.window(site)

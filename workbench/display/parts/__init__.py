@@ -17,6 +17,12 @@ from workbench.display.parts.asset import (
     tag_list,
 )
 from workbench.display.parts.features import asset_features
+from workbench.display.parts.performance import (
+    performance_nothing,
+    performance_reading,
+    turbine_curves,
+    yield_tiles,
+)
 from workbench.display.parts.portfolio import (
     by_kind,
     capacity_factor,
@@ -64,6 +70,8 @@ __all__ = [
     "layout",
     "main_tag",
     "not_found",
+    "performance_nothing",
+    "performance_reading",
     "power_now",
     "power_trend",
     "range_of",
@@ -77,6 +85,8 @@ __all__ = [
     "tag_find",
     "tag_head",
     "tag_list",
+    "turbine_curves",
     "verdict",
     "wind_rose",
+    "yield_tiles",
 ]

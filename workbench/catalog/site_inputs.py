@@ -1,4 +1,4 @@
-"""What a report reads: ten-minute data of a site, from its store or a catalog entry, with a hash of its content."""
+"""What reports and analysis pages read: ten-minute data of a site, from its store or a catalog entry, with a hash of its content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CADENCE = "10min"
 
 @dataclass(frozen=True)
 class Input:
-    """One thing a report was made from."""
+    """One thing a result was made from."""
 
     name: str  #: catalog entry, or ``<site> <series>`` of the store
     kind: str  #: ``entry``, ``store`` or ``events``
@@ -48,8 +48,8 @@ def read_ten_minutes(
     site: SiteView,
     catalog: Catalog,
     asset_type: str,
-    start: pd.Timestamp,
-    end: pd.Timestamp,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp | None,
     variables: list[str] | None = None,
 ) -> tuple[xr.Dataset, Input] | None:
     """Ten-minute data of one kind of asset of a site, in memory; None where there is nothing of it.
@@ -58,36 +58,48 @@ def read_ten_minutes(
 
     Parameters
     ----------
+    start, end
+        Half-open [UTC]; from the first or to the last there is if left out.
     variables
         Names wanted, where they are there; all if left out.
     """
     for info in site.series():
         if info.key.asset_type != asset_type or info.key.cadence != CADENCE or info.first is None or info.last is None:
             continue
-        if info.last < start.to_datetime64() or info.first >= end.to_datetime64():
+        if (start is not None and info.last < start.to_datetime64()) or (
+            end is not None and info.first >= end.to_datetime64()
+        ):
             continue
         chosen = None if variables is None else [name for name in variables if name in info.variables]
         data = site.telemetry(info.key, time=slice(start, end), variables=chosen).load()
-        return data, _input(f"{site.name} {info.key}", "store", data, start, end, str(data.attrs.get("snapshot", "")))
+        return data, input_of(f"{site.name} {info.key}", "store", data, start, end, str(data.attrs.get("snapshot", "")))
     for name, entry in catalog.entries.items():
         if entry.kind != "file" or entry.site != site.name or entry.spec.errors or entry.series is None:
             continue
         if tuple(entry.series) != (asset_type, CADENCE):
             continue
-        data = entry.open(time=slice(start, end), variables=variables).load()
+        there = entry.reader().contents().variables
+        wanted = None if variables is None else [one for one in there if one in variables]
+        data = entry.open(time=slice(start, end), variables=wanted).load()
         if not data.sizes["time"]:
             continue
         source = ", ".join(map(str, data.attrs.get("files", [])))
-        return data, _input(name, "entry", data, start, end, source)
+        return data, input_of(name, "entry", data, start, end, source)
     return None
 
 
-def _input(name: str, kind: str, data: xr.Dataset, start: Any, end: Any, source: str) -> Input:
+def input_of(name: str, kind: str, data: xr.Dataset, start: Any, end: Any, source: str) -> Input:
+    """What was read, with a hash of its content."""
+    import pandas as pd
+
+    times = data["time"].values
+    first, last = pd.Timestamp(times[0]), pd.Timestamp(times[-1])
+    step = pd.Timedelta(times[-1] - times[-2]) if len(times) > 1 else pd.Timedelta(CADENCE)
     return Input(
         name=name,
         kind=kind,
-        start=f"{start:%Y-%m-%dT%H:%M:%S}Z",
-        end=f"{end:%Y-%m-%dT%H:%M:%S}Z",
+        start=f"{first if start is None else start:%Y-%m-%dT%H:%M:%S}Z",
+        end=f"{last + step if end is None else end:%Y-%m-%dT%H:%M:%S}Z",
         slots=data.sizes["time"],
         assets=data.sizes["asset"],
         variables=len(data.data_vars),
@@ -104,8 +116,11 @@ def nothing_to_read(site: SiteView, catalog: Catalog, asset_type: str, start: An
     for name, entry in catalog.entries.items():
         if entry.kind == "file" and entry.site == site.name and entry.series and entry.series.asset_type == asset_type:
             spans.append(f"the entry {name}, with nothing in this time")
+    bounds = [
+        f"{word} {moment:%Y-%m-%d %H:%M}" for word, moment in (("from", start), ("to", end)) if moment is not None
+    ]
     return InputError(
-        f"{site.name} has no ten-minute data of any {asset_type} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+        " ".join([f"{site.name} has no ten-minute data of any {asset_type}", *bounds, "UTC" if bounds else ""]).strip(),
         found="; ".join(spans) or "nothing of it in the store, and no catalog entry with files of it",
         hint="choose a period with data, or collect some: workbench collect, workbench demo",
     )

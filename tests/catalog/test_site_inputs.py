@@ -9,8 +9,8 @@ import xarray as xr
 
 from workbench.catalog import open_catalog
 from workbench.catalog.site import SiteView
+from workbench.catalog.site_inputs import read_ten_minutes, series_cadence
 from workbench.model.content import content_hash
-from workbench.reports.inputs import read_ten_minutes, series_cadence
 
 
 def some(**changes: object) -> xr.Dataset:
@@ -56,7 +56,7 @@ def test_what_was_never_collected_is_none(catalog, sample: Path):
 
 
 def test_the_error_for_nothing_tells_what_there_is(catalog, sample: Path, test_data: Path):
-    from workbench.reports.inputs import nothing_to_read
+    from workbench.catalog.site_inputs import nothing_to_read
 
     early = pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-02")
     collected = nothing_to_read(SiteView("coastal_flats", catalog.portfolio, sample), catalog, "wind_turbine", *early)
@@ -66,3 +66,30 @@ def test_the_error_for_nothing_tells_what_there_is(catalog, sample: Path, test_d
     assert "nothing of it" in str(
         nothing_to_read(SiteView("coastal_flats", catalog.portfolio, sample), catalog, "battery", *early).found
     )
+
+
+def test_a_wind_plant_is_found_with_its_meter_and_its_reanalyses(catalog, sample: Path, test_data: Path):
+    from workbench.catalog.wind_plant import wind_plant
+
+    view = SiteView("la_haute_borne", catalog.portfolio, sample)
+    found = wind_plant(view, catalog, pd.Timestamp("2014-06-01"), pd.Timestamp("2014-06-03"))
+    assert found.turbines.sizes == {"time": 288, "asset": 4}
+    assert found.meter is not None
+    assert set(found.meter.data_vars) == {"net_energy", "availability_loss", "curtailment_loss"}
+    assert set(found.reanalysis) == {"era5", "merra2"}
+    assert found.reanalysis["era5"]["time"].values[0] == np.datetime64("1999-01-01")
+    assert [one.name for one in found.inputs] == [
+        f"la_haute_borne.{name}" for name in ("scada", "plant", "era5", "merra2")
+    ]
+    assert found.inputs[2].end == "2020-05-08T22:00:00Z"
+    assert not found.lacking
+
+
+def test_what_a_wind_plant_lacks_is_said(catalog, sample: Path):
+    from workbench.catalog.wind_plant import wind_plant
+
+    found = wind_plant(SiteView("coastal_flats", catalog.portfolio, sample), catalog)
+    assert found.meter is None
+    assert not found.reanalysis
+    assert set(found.lacking) == {"meter", "reanalysis"}
+    assert "no entry of the driver reanalysis" in found.lacking["reanalysis"]

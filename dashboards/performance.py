@@ -1,0 +1,26 @@
+"""Performance of a wind farm: long-term yield and power curves, with sliders that answer at once.
+
+The address says which site: ``performance?site=la_haute_borne``.
+"""
+
+from workbench.display import Page, argument, live_view, parts, performance, performance_rows
+
+view = live_view()
+site, sites = argument("site"), performance.wind_sites(view)
+crumbs = [("Portfolio", "portfolio", {})]
+
+if site not in sites:
+    page = Page("Performance", view, here="performance")
+    page.row(parts.not_found("site", site, "performance", sites))
+else:
+    page = Page("Performance", view, here="performance", crumbs=[*crumbs, (sites[site], "site", {"site": site})])
+    found = performance.load(view, site)
+    if found is None:
+        page.row(parts.performance_reading(view, site, sites[site]))
+    elif found.plant is None:
+        page.row(parts.performance_nothing(site, found.problem))
+    else:
+        performance_rows.yield_rows(page, found)
+        performance_rows.curve_rows(page, found)
+
+page.show()
