@@ -67,11 +67,14 @@ def test_the_years_of_the_long_term_move_the_yield(farm):
     assert farm.problems == []
 
 
-def test_too_many_years_say_why_there_is_no_yield(farm):
-    move(farm, "most years", "End")
+def test_where_there_is_less_wind_the_page_says_so(farm):
     move(farm, "last year", "Home")
-    farm.wait_for_selector("text=No long-term yield", timeout=10_000)
-    assert "the reanalyses are too short for the long term" in farm.inner_text(".verdict")
+    farm.wait_for_function("document.querySelector('.tiles.six').innerText.includes('all there are')", timeout=10_000)
+    for box in farm.locator("input[type=checkbox]").all()[1:3]:
+        box.uncheck()
+    # none chosen is all of them
+    farm.wait_for_timeout(500)
+    assert "GWh" in farm.inner_text(".tiles.six")
 
 
 def test_filters_change_the_curves(farm):

@@ -7,7 +7,6 @@ moved and the figures follow.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +59,7 @@ class YieldAnswer:
     settings: YieldSettings
     found: PlantYield | None = None
     data: YieldData | None = None
+    years: tuple[int, int] = (0, 0)  #: those of the settings, as far as there is wind
     reason: str = ""
     seconds: float = 0.0
 
@@ -95,16 +95,12 @@ class Performance:
 
     @property
     def last_years(self) -> tuple[int, int]:
-        """The first and the last year that the long term can end with; (0, 0) without a reanalysis."""
-        if self.plant is None or not self.plant.reanalysis:
+        """The first and the last year that the long term can end with; (0, 0) where there is no yield."""
+        if self.plant is None or self.plant.lacking or self.plant.meter is None:
             return (0, 0)
-        ends = [one["time"].values[-1].astype("datetime64[Y]").astype(int) + 1970 for one in self._wind().values()]
-        starts = [one["time"].values[0].astype("datetime64[Y]").astype(int) + 1970 for one in self._wind().values()]
-        newest = int(min(ends))
-        return (min(int(max(starts)) + 10, newest), newest)
-
-    def _wind(self) -> Mapping[str, xr.Dataset]:
-        return self.plant.reanalysis if self.plant else {}
+        newest = min(_year(one["time"].values[-1]) for one in self.plant.reanalysis.values())
+        # months of wind and energy are needed together, so no earlier than the last of the record
+        return (min(_year(self.plant.meter["time"].values[-1]), newest), newest)
 
     def yields(self, settings: YieldSettings) -> YieldAnswer:
         """The long-term yield for ``settings``."""
@@ -116,16 +112,18 @@ class Performance:
             return YieldAnswer(settings, reason=lacking)
         try:
             data = self._months(settings)
+            there = data.wind.sizes["month"] // 12
+            years = (min(settings.years[0], there), min(settings.years[1], there))
             found = simulate_yield(
                 data,
                 simulations=settings.simulations,
-                years=settings.years,
+                years=years,
                 loss_limit=(settings.loss_limit[0] / 100, settings.loss_limit[1] / 100),
                 outliers=(1.5, 3.0) if settings.outliers else None,
             )
         except InputError as error:
             return YieldAnswer(settings, reason=str(error), seconds=time.perf_counter() - began)
-        return YieldAnswer(settings, found, data, seconds=time.perf_counter() - began)
+        return YieldAnswer(settings, found, data, years, seconds=time.perf_counter() - began)
 
     def _months(self, settings: YieldSettings) -> YieldData:
         """The months for the reanalyses and the end of the long term; kept, as they take longer than the draws."""
@@ -193,6 +191,10 @@ class Performance:
                     float(data["power_output"].values[rows, column].sum()) / expected if expected else np.nan
                 )
         return found
+
+
+def _year(time: np.datetime64) -> int:
+    return int(time.astype("datetime64[Y]").astype(np.int64)) + 1970
 
 
 def load(live: Live, site: str) -> Performance | None:

@@ -197,7 +197,7 @@ class YieldWind(_Chart):
         yearly = values[len(values) - 12 * count :].reshape(count, 12).mean(axis=1)
         ends = months[-1] - 12 * np.arange(count)[::-1]
         year = ends / 12 + 1970 - 5.5 / 12  # the middle of each
-        few, most = answer.settings.years
+        few, most = answer.years
         normal = float(yearly[-most:].mean())
         measured = answer.data.plant["month"].values.astype("datetime64[M]").astype(np.int64)
         inside = (ends >= measured.min() + 5) & (ends - 11 <= measured.max() - 5)

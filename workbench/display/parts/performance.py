@@ -86,7 +86,8 @@ def _yield_tiles(answer: YieldAnswer | None) -> str:
         h.tile(
             "Long term against record",
             _value(100 * (windiness - 1), "%", 1, sign=True),
-            below=f"a usual year gives {more} than those measured",
+            below=f"a usual year gives {more} than those measured; {_range(*answer.years)} years of wind"
+            + (", all there are" if answer.years[1] < answer.settings.years[1] else ""),
         ),
         h.tile(
             "Regression",

@@ -38,14 +38,20 @@ def site_verdict(site: str) -> Part:
 
     def render(now: Now) -> str:
         at = now.site(site)
-        if not at.live:
-            return (
-                f'<div class="verdict">\n{h.mark("unknown")}<strong>No live source</strong>\n<span class="what">'
-                "This site is in the portfolio without a live source; its history can be read in notebooks and reports.</span>\n</div>"
-            )
-        return verdict_line([at], whole=at.name)
+        line = verdict_line([at], whole=at.name) if at.live else _not_live()
+        if at.of_type("wind_turbine"):
+            chip = f'<a class="chip" href="{h.href("performance", site=site)}">Performance</a>'
+            line = line.removesuffix("</div>") + f"{chip}\n</div>"
+        return line
 
     return Part("site-verdict", render, bare=True, about=(site,))
+
+
+def _not_live() -> str:
+    return (
+        f'<div class="verdict">\n{h.mark("unknown")}<strong>No live source</strong>\n<span class="what">'
+        "This site is in the portfolio without a live source; its history can be read in notebooks and reports.</span>\n</div>"
+    )
 
 
 # -- figures --------------------------------------------------------------------------------------------
