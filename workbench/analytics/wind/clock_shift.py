@@ -486,7 +486,7 @@ def clock_shift_correction(data: xr.Dataset, *, undo: bool = False) -> xr.Datase
         raise InputError("the correction was made already", where=CORRECTED)
     slot = slot_ns(data)
     minutes = np.nan_to_num(data[source].transpose("time", "asset").values)
-    by = np.round(minutes * MINUTE / slot).astype(np.int64) * (-1 if not undo else -1)
+    by = -np.round(minutes * MINUTE / slot).astype(np.int64)  # a stamp that is late moves back, and undone forward
     size = len(by)
     index = np.arange(size)[:, None] + by
     before, after = max(0, -int(index.min(initial=0))), max(0, int(index.max(initial=0)) - size + 1)
