@@ -55,7 +55,11 @@ def zone_changes(tz: str, first: int, last: int) -> list[ClockChange]:
         while high - low > _MINUTE:
             middle = (low + high) // 2
             low, high = (middle, high) if offset(middle) == before else (low, middle)
-        at = -(-low // _MINUTE) * _MINUTE if offset(-(-low // _MINUTE) * _MINUTE) != before else high // _MINUTE * _MINUTE
+        at = (
+            -(-low // _MINUTE) * _MINUTE
+            if offset(-(-low // _MINUTE) * _MINUTE) != before
+            else high // _MINUTE * _MINUTE
+        )
         found.append(ClockChange(at, (after - before) / _MINUTE, before))
     return found
 

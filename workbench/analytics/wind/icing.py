@@ -131,7 +131,10 @@ def icing_detection(
                 },
             ),
             ICING_LOSS: xr.DataArray(
-                loss.astype(np.float32), dims=dims, coords=coords, attrs={"units": "kW", "long_name": "power lost to ice"}
+                loss.astype(np.float32),
+                dims=dims,
+                coords=coords,
+                attrs={"units": "kW", "long_name": "power lost to ice"},
             ),
         }
     )
@@ -149,7 +152,9 @@ def icing_summary(data: xr.Dataset) -> xr.Dataset:
     """
     hours = float(slot_length(data) / np.timedelta64(3600, "s"))
     ice = data[ICING]
-    found = {f"hours_{n}": (ice == c).sum("time") * hours for n, c in (("production_loss", LOSS), ("standstill", STANDSTILL))}
+    found = {
+        f"hours_{n}": (ice == c).sum("time") * hours for n, c in (("production_loss", LOSS), ("standstill", STANDSTILL))
+    }
     found["hours_overproduction"] = (ice == OVERPRODUCTION).sum("time") * hours
     found["hours_judged"] = (ice != UNKNOWN).sum("time") * hours
     result = xr.Dataset({name: one.assign_attrs(units="h") for name, one in found.items()})

@@ -65,7 +65,10 @@ def reference_of(data: xr.Dataset, values: Floats, reference: xr.DataArray | Non
         return others_direction(values) if circular else others_median(values)
     if set(reference.dims) - {"time", "asset"} or "time" not in reference.dims:
         raise InputError(
-            "a reference is a series", where="reference", found=str(reference.dims), expected="dims (time) or (time, asset)"
+            "a reference is a series",
+            where="reference",
+            found=str(reference.dims),
+            expected="dims (time) or (time, asset)",
         )
     if "asset" in reference.dims and reference.sizes["asset"] == 1:
         reference = reference.isel(asset=0, drop=True)
@@ -78,7 +81,10 @@ def reference_of(data: xr.Dataset, values: Floats, reference: xr.DataArray | Non
         columns = [_between(times, stamps, one) for one in known.T]
     else:
         turned = np.deg2rad(known)
-        parts = [(_between(times, stamps, s), _between(times, stamps, c)) for s, c in zip(np.sin(turned).T, np.cos(turned).T, strict=True)]
+        parts = [
+            (_between(times, stamps, s), _between(times, stamps, c))
+            for s, c in zip(np.sin(turned).T, np.cos(turned).T, strict=True)
+        ]
         columns = [np.rad2deg(np.arctan2(s, c)) % 360.0 for s, c in parts]
     return np.ascontiguousarray(np.broadcast_to(np.stack(columns, axis=1), values.shape))
 
@@ -129,8 +135,10 @@ def _others(values: Any, fewest: int) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def block_medians(values: Any, starts: Any, fewest: int) -> Any:
-    """Median of ``values`` [time] in each of the blocks that begin at ``starts`` (and end at the next), NaN with fewer
-    than ``fewest`` values."""
+    """Median of ``values`` [time] in each of the blocks that begin at ``starts`` and end at the next.
+
+    NaN with fewer than ``fewest`` values.
+    """
     count = starts.size - 1
     out = np.full(count, np.nan)
     for block in range(count):

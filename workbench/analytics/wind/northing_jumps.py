@@ -13,6 +13,7 @@ References
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numba
@@ -83,7 +84,7 @@ def northing_jumps(
     times = data["time"].values.astype("datetime64[ns]").astype(np.int64)
     if not len(times):
         raise InputError("there is no data", where="time")
-    starts, rows = blocks_of(data["time"].values, DAY)
+    _, rows = blocks_of(data["time"].values, DAY)
     corrected = angles
     spans: list[list[tuple[int, int, float, float, int]]] = []
     for _ in range(_ROUNDS):
@@ -141,7 +142,7 @@ def _spans(off: Floats, rows: Any, minimum_jump: float) -> list[tuple[int, int, 
     cuts = list(_partition(np.deg2rad(values), _SHORTEST, penalty))
     while True:  # steps too small to matter, the smallest first
         levels = [float(_mean(values[a:b])) for a, b in zip([0, *cuts], [*cuts, len(values)], strict=True)]
-        jumps = [abs(float(wrapped(b - a))) for a, b in zip(levels, levels[1:], strict=False)]
+        jumps = [abs(float(wrapped(b - a))) for a, b in itertools.pairwise(levels)]
         if not jumps or min(jumps) >= minimum_jump:
             break
         del cuts[int(np.argmin(jumps))]
@@ -262,7 +263,7 @@ def northing_jump_detection(
     data = data.assign({direction + OFFSET: offset})
     if not flag:
         return data
-    return add_flags(data, direction, np.abs(offset) > minimum_jump / 2, Quality.INCONSISTENT)
+    return add_flags(data, direction, abs(offset) > minimum_jump / 2, Quality.INCONSISTENT)
 
 
 def offsets_of(table: pl.DataFrame, data: xr.Dataset) -> xr.DataArray:
@@ -294,7 +295,9 @@ def northing_jump_correction(
     """
     name = direction + OFFSET
     if name not in data:
-        raise InputError("the offsets are not in the data", found=direction, expected=f"{name}, from northing_jump_detection")
+        raise InputError(
+            "the offsets are not in the data", found=direction, expected=f"{name}, from northing_jump_detection"
+        )
     done = bool(data[name].attrs.get("subtracted", 0))
     if done != undo:
         raise InputError("the offsets are subtracted already" if done else "no offsets were subtracted", where=name)
@@ -311,5 +314,10 @@ def northing_jump_correction(
     if companion not in data:
         return flagged
     return flagged.assign(
-        {companion: data[companion].where(offset == 0, flagged[companion]).astype("uint16").assign_attrs(data[companion].attrs)}
+        {
+            companion: data[companion]
+            .where(offset == 0, flagged[companion])
+            .astype("uint16")
+            .assign_attrs(data[companion].attrs)
+        }
     )

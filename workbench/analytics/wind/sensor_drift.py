@@ -226,11 +226,9 @@ def _fit(weekly: Floats, stamps: npt.NDArray[np.int64], least: float, confidence
     middle = stamps[there] + _WEEK // 2
     months = (middle - middle[0]) / (DAY * MONTH)
     constant = float(((y - y.mean()) ** 2).sum())
-    lines, steps = [], []
-    for at in range(0, len(y) - _SLOWEST):
-        lines.append(_least_squares(np.maximum(months - months[at], 0.0), y))
-    for at in range(_SLOWEST, len(y) - _SLOWEST + 1):
-        steps.append(_least_squares((np.arange(len(y)) >= at).astype(np.float64), y))
+    lines = [_least_squares(np.maximum(months - months[at], 0.0), y) for at in range(len(y) - _SLOWEST)]
+    order = np.arange(len(y))
+    steps = [_least_squares((order >= at).astype(np.float64), y) for at in range(_SLOWEST, len(y) - _SLOWEST + 1)]
     line, jump = int(np.argmin([one[0] for one in lines])), int(np.argmin([one[0] for one in steps]))
     # the noise, and its memory, by the better of the two; of a handful of weeks the memory is taken for no less than a third
     better = lines[line] if lines[line][0] <= steps[jump][0] else steps[jump]
@@ -328,7 +326,9 @@ def sensor_drift_detection(
         elif row["kind"] != "none":
             onset = int(np.datetime64(row["onset"], "ns").astype(np.int64))
             months = np.maximum(times - onset, 0) / (DAY * MONTH)
-            found[:, column] = row["rate"] * months if row["kind"] == "drift" else np.where(times >= onset, row["deviation"], 0)
+            found[:, column] = (
+                row["rate"] * months if row["kind"] == "drift" else np.where(times >= onset, row["deviation"], 0)
+            )
     unit = str(table["unit"][0])
     name = variable + DRIFT
     attrs = {"units": unit, "long_name": f"drift of {variable} against its neighbours"}
@@ -336,4 +336,4 @@ def sensor_drift_detection(
     if not flag:
         return data
     matters = least if least is not None else (3.0 if unit == "%" else 1.0)
-    return add_flags(data, variable, np.abs(data[name]) > matters, Quality.INCONSISTENT)
+    return add_flags(data, variable, abs(data[name]) > matters, Quality.INCONSISTENT)

@@ -6,6 +6,7 @@ minutes or slower pass unchanged.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Literal
 
 import numba
@@ -103,7 +104,11 @@ def ten_minute(data: xr.Dataset, *, statistics: bool = False, least: float = 0.0
         if quality is not None or _certainly_any(derived):
             made[quality_name(name)] = (dims, derived, quality_attrs(name))
         if statistics:
-            extra = {"measurement": ("_min", "_max", "_std", "_count"), "angle": ("_std", "_count"), "held": ("_count",)}
+            extra = {
+                "measurement": ("_min", "_max", "_std", "_count"),
+                "angle": ("_std", "_count"),
+                "held": ("_count",),
+            }
             for suffix in extra[kind]:
                 if name + suffix not in data:
                     attrs = dict(array.attrs) if suffix != "_count" else {"units": "1"}
@@ -144,24 +149,28 @@ def _summarised(values: Any, bits: Any, rows: npt.NDArray[np.int64], kind: Kind,
     columns = np.cumsum((0, *chunks[1]))
     values = values.rechunk(chunks)
     bits = None if bits is None else da.asarray(bits).rechunk(chunks)  # type: ignore[no-untyped-call]
-    import dask
+    from dask.delayed import delayed
 
-    work = dask.delayed(_block, pure=True)
+    work = delayed(_block, pure=True)
     for first, stop in zip((0, *ends[:-1]), ends, strict=True):
         own = rows[first : stop + 1] - rows[first]
         line = []
-        for left, right in zip(columns, columns[1:], strict=False):
+        for left, right in itertools.pairwise(columns):
             at = (slice(int(rows[first]), int(rows[stop])), slice(int(left), int(right)))
-            block = work(
-                values[at], None if bits is None else bits[at], rows=own, kind=kind, low=low, fewest=fewest
-            )
+            block = work(values[at], None if bits is None else bits[at], rows=own, kind=kind, low=low, fewest=fewest)
             line.append(da.from_delayed(block, (5, int(stop - first), int(right - left)), np.float64))  # type: ignore[no-untyped-call]
         parts.append(da.concatenate(line, axis=2))  # type: ignore[no-untyped-call]
     return da.concatenate(parts, axis=1)  # type: ignore[no-untyped-call]
 
 
 def _block(
-    values: npt.NDArray[Any], bits: npt.NDArray[Any] | None, *, rows: npt.NDArray[np.int64], kind: Kind, low: float, fewest: float
+    values: npt.NDArray[Any],
+    bits: npt.NDArray[Any] | None,
+    *,
+    rows: npt.NDArray[np.int64],
+    kind: Kind,
+    low: float,
+    fewest: float,
 ) -> npt.NDArray[np.float64]:
     if values.dtype.kind != "f":
         values = values.astype(np.float64)
@@ -171,7 +180,9 @@ def _block(
 
 
 @numba.njit(cache=True, nogil=True)
-def _kernel(values: Any, flags: Any, flagged: bool, rows: Any, kind: int, low: float, fewest: float, reject: int) -> Any:
+def _kernel(
+    values: Any, flags: Any, flagged: bool, rows: Any, kind: int, low: float, fewest: float, reject: int
+) -> Any:
     columns = values.shape[1]
     out = np.full((5, rows.size - 1, columns), np.nan)
     for period in range(rows.size - 1):
