@@ -165,7 +165,7 @@ def clock_shift_correction(data: xr.Dataset, *, undo: bool = False) -> xr.Datase
     for name, array in data.data_vars.items():
         if name not in made and "time" in array.dims:
             others[name] = array.reindex(time=grown).variable
-    result = xr.Dataset({**made, **others}, coords={**coords, "time": grown}, attrs=data.attrs)
+    result = xr.Dataset({**made, **others}, coords={"time": grown, **coords}, attrs=data.attrs)
     amount = np.where(there, np.take_along_axis(by, safe, axis=0), 0) * (slot / MINUTE)
     if undo:
         result = result.drop_vars(CORRECTED)

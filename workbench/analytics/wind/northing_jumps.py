@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 DAY = 86_400 * 10**9  #: [ns]
 _SHORTEST = 5  #: days a level has to last
 _FEWEST = 12  #: slots a day needs
-_ROUNDS = 3  #: a jump moves the neighbours' reference too; what was found is taken out before the next look
 _PENALTY = 4.0  #: of a cut, in units of log(days): a level and an instant are two parameters, twice Schwarz's
 OFFSET = "_northing_offset"
+
+_Span = tuple[int, int, float, float, int]  #: first row, row after the last, level and its uncertainty [degree], days
 
 
 def northing_jumps(
@@ -86,16 +87,20 @@ def northing_jumps(
         raise InputError("there is no data", where="time")
     _, rows = blocks_of(data["time"].values, DAY)
     corrected = angles
-    spans: list[list[tuple[int, int, float, float, int]]] = []
-    for _ in range(_ROUNDS):
+    spans: list[list[_Span]] = []
+    moved: set[int] = set()
+    while True:
         off = wrapped(angles - reference_of(data, corrected, reference, circular=True))
-        found = [_spans(off[:, column], rows, minimum_jump) for column in range(off.shape[1])]
-        if found == spans:
+        spans = [_spans(off[:, column], rows, minimum_jump) for column in range(off.shape[1])]
+        # a jump moves the neighbours' reference too: the worst are put right there before the next look
+        new = [i for i, one in enumerate(spans) if len(one) > 1 and i not in moved]
+        if not new or reference is not None:
             break
-        spans = found
-        corrected = angles - np.stack([_offsets(one, len(times)) for one in spans], axis=1)
-        if reference is not None:
-            break
+        new.sort(key=lambda i: -_weight(spans[i]))
+        moved.update(new[: max(1, len(spans) // 10)])
+        corrected = angles.copy()
+        for i in moved:
+            corrected[:, i] -= _offsets(spans[i], len(times))
     step_ns = int(np.median(np.diff(times))) if len(times) > 1 else 0
     ends = np.append(times, times[-1] + step_ns)
     records: list[tuple[Any, ...]] = []
@@ -114,7 +119,13 @@ def northing_jumps(
     return table.with_columns(pl.col("start", "end").cast(pl.Datetime("ns")))
 
 
-def _offsets(spans: list[tuple[int, int, float, float, int]], size: int) -> Floats:
+def _weight(spans: list[_Span]) -> float:
+    """How much of the time a turbine is off, and how far."""
+    base = max(spans, key=lambda span: span[4])[2]
+    return sum(min(abs(float(wrapped(span[2] - base))), 45.0) * span[4] for span in spans)
+
+
+def _offsets(spans: list[_Span], size: int) -> Floats:
     """Offset of each slot against the longest span [degree]."""
     out = np.zeros(size)
     base = max(spans, key=lambda span: span[4])[2] if spans else 0.0
@@ -123,7 +134,7 @@ def _offsets(spans: list[tuple[int, int, float, float, int]], size: int) -> Floa
     return out
 
 
-def _spans(off: Floats, rows: Any, minimum_jump: float) -> list[tuple[int, int, float, float, int]]:
+def _spans(off: Floats, rows: Any, minimum_jump: float) -> list[_Span]:
     """Spans of constant level: first row, row after the last, level [degree], its uncertainty, days."""
     daily = _circular_medians(off, rows, _FEWEST)
     there = np.flatnonzero(np.isfinite(daily))
