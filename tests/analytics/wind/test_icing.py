@@ -16,7 +16,7 @@ ICE = {"production_loss": 1, "standstill": 2, "overproduction": 3}
 def turbine(seed: int = 1, rows: int = 20_000) -> xr.Dataset:
     """One turbine by a smooth curve with scatter, warm at first, then cold."""
     rng = np.random.default_rng(seed)
-    speed = rng.uniform(4, 11, rows)
+    speed = rng.uniform(7, 11.5, rows)
     power = 2000 / (1 + np.exp(-(speed - 8))) * rng.normal(1, 0.04, rows)
     cold = np.where(np.arange(rows) < rows // 2, 12.0, -5.0)
     return xr.Dataset(
@@ -67,9 +67,9 @@ def test_a_stop_that_begins_with_low_power_is_a_standstill_and_another_is_not():
 
 def test_an_iced_anemometer_shows_as_overproduction_and_its_wind_is_flagged():
     data = turbine()
-    data["wind_speed"][15_000:15_050] *= 0.7
-    made = icing_detection(data, cut_in=2.0)
-    seen = data["wind_speed"].values[15_000:15_050, 0] > 4
+    data["wind_speed"][15_000:15_050] *= 0.85
+    made = icing_detection(data)
+    seen = data["wind_speed"].values[15_000:15_050, 0] > 7
     ice = made["icing"].values[15_000:15_050, 0]
     assert (ice[seen] == ICE["overproduction"]).mean() > 0.9
     assert count_flags(made)["wind_speed"]["inconsistent"] == int((made["icing"] == 3).sum())
