@@ -58,10 +58,13 @@ def test_no_changes_no_rows_and_no_zone():
         clock_changes(local("UTC"), "Europe/Nowhere")
 
 
-def test_the_dirty_turbine_shows_no_change_it_followed(test_data: Path, require):
+def test_the_dirty_turbine_follows_its_zone_and_loses_an_hour_each_autumn(test_data: Path, require):
     path = test_data / "wind" / "ge_turbine_10min.csv.gz"
     require(path.exists(), f"{path.name} is not among the test data")
     stamps = pd.to_datetime(pd.read_csv(path, usecols=["dttm"])["dttm"]).to_numpy()
-    table = clock_changes(stamps, "America/Denver")
-    assert len(table) > 8
-    assert "followed" in set(table["clock"]) or "not_followed" in set(table["clock"])
+    table = clock_changes(stamps, "America/Chicago")
+    spring, autumn = table.filter(table["change"] > 0), table.filter(table["change"] < 0)
+    assert (len(spring), len(autumn)) == (8, 8)
+    assert set(spring["clock"]) <= {"followed", "no_data"}
+    assert set(autumn["clock"]) <= {"kept_one", "no_data"}
+    assert (autumn["clock"] == "kept_one").sum() >= 5

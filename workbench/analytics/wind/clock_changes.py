@@ -68,8 +68,8 @@ def clock_changes(times: npt.NDArray[np.datetime64], tz: str) -> pl.DataFrame:
     """What local time stamps say at each change of their zone's clock: did the recorder's clock follow it?
 
     Where a clock goes forward, its zone leaves an hour out: a clock that followed has no record in it. Where it goes back,
-    an hour is there twice: a clock that followed has twice the records (or, where a table keeps one record for each time,
-    cannot be told from one that did not). A clock that kept standard time has one record at each time, always.
+    an hour is there twice: a clock that followed has twice the records, or one for each time where a table keeps no more
+    (``kept_one``, told by its springs: an hour of data is lost). A clock that kept standard time has one record at each time, always.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def clock_changes(times: npt.NDArray[np.datetime64], tz: str) -> pl.DataFrame:
     polars.DataFrame
         A row for each change within the times: ``at`` (UTC), ``local`` (first local time of the hour in question),
         ``change`` [min], ``records`` in that hour, ``usual`` records an hour, ``missing``, ``doubled`` (time stamps that are
-        there more than once) and ``clock``: ``followed``, ``not_followed``, ``hour_lost`` (back: no record at all),
+        there more than once) and ``clock``: ``followed``, ``not_followed``, ``kept_one``, ``hour_lost`` (back: no record at all),
         ``no_data`` (nothing within three hours on either side) or ``unclear``.
     """
     import polars as pl
@@ -111,6 +111,9 @@ def clock_changes(times: npt.NDArray[np.datetime64], tz: str) -> pl.DataFrame:
                     _verdict(change.minutes > 0, len(inside), kinds, fits, int(around)),
                 )
             )  # fmt: skip
+    if any(row[-1] == "followed" and row[2] > 0 for row in rows):
+        # it follows in spring: of the hour that was there twice, one record each was kept
+        rows = [(*row[:-1], "kept_one" if row[2] < 0 and row[-1] == "not_followed" else row[-1]) for row in rows]
     table = pl.DataFrame(rows, schema=dict(zip(columns, types, strict=True)), orient="row")
     return table.with_columns(pl.col("at", "local").cast(pl.Datetime("ns")))
 
