@@ -113,7 +113,7 @@ def icing_detection(
     judged = np.isfinite(made) & np.isfinite(cold) & np.isfinite(least) & (speed >= cut_in)
     ice, known = _events(made, least, most, cold, judged, rating, freezing)
     # below cut-in nothing would be made: no ice that matters, unless an event goes on
-    calm = np.isfinite(made) & (speed < cut_in)
+    calm = np.isfinite(made) & np.isfinite(cold) & (speed < cut_in)
     code = np.where(known | (calm & (ice == NONE)) | (np.isfinite(cold) & (cold > _WARM) & (ice == NONE)), ice, UNKNOWN)
     loss = np.where((code == LOSS) | (code == STANDSTILL), usual - made, np.where(code == NONE, 0.0, np.nan))
     dims, coords = ("time", "asset"), {name: data[name] for name in ("time", "asset")}
