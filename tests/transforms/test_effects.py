@@ -42,6 +42,9 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "power_output": some(np.clip(wind, 0, 12) * 150, "kW"),
             "curtailment_limit": some(rng.uniform(1500, 2500, shape), "kW"),
             "temperature": some(rng.normal(15, 3, shape), "degC"),
+            "nacelle_position": (dims, np.cumsum(wind, axis=0) % 360, {"units": "degree"}),
+            "nacelle_position_northing_offset": (dims, np.where(wind > 8, 15.0, 0.0), {"units": "degree"}),
+            "clock_shift": (dims, np.where(np.arange(ROWS)[:, None] > 200, [60.0, 0.0], 0.0), {"units": "min"}),
             "sample_count": (dims, rng.integers(0, 3, shape).astype("float64")),
             "wind_speed_quality": (dims, flags),
             "temperature_quality": (dims, flags[::-1].copy()),
@@ -231,6 +234,23 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {}),
         ("telemetry", {"control": "stall", "reference_density": 1.1, "output_field": "power_standard"}),
         ("telemetry", {"reference_density": "site_mean"}),
+    ],
+    "ten_minute_means": [("telemetry", {}), ("telemetry", {"least": 0.5})],
+    "clock_shift_detection": [
+        ("telemetry", {}),
+        ("telemetry", {"reference": "wind_speed_2", "flag": False}),
+    ],
+    "clock_shift_correction": [("telemetry", {})],
+    "northing_jump_detection": [
+        ("telemetry", {}),
+        ("telemetry", {"reference": "nacelle_position", "flag": False}),
+    ],
+    "northing_jump_correction": [("telemetry", {})],
+    "icing_detection": [("telemetry", {}), ("telemetry", {"freezing": 14.0, "flag": False})],
+    "curtailment_detection": [("telemetry", {}), ("telemetry", {"set_point": "curtailment_limit"})],
+    "sensor_drift_detection": [
+        ("telemetry", {}),
+        ("telemetry", {"variable": "temperature", "reference": "wind_speed_2", "flag": False}),
     ],
     "power_curve_comparison": [
         ("telemetry", {}),

@@ -83,3 +83,14 @@ def reanalyses(test_data: Path, checkout: Path, archive: zipfile.ZipFile) -> dic
         catalog = open_catalog(checkout / "catalogs")
         names = ["wind_speed", "wind_u", "wind_v", "temperature", "barometric_pressure"]
         return {name: catalog[f"la_haute_borne.{name}"].read(variables=names).load() for name in ("merra2", "era5")}
+
+
+@pytest.fixture(scope="session")
+def two_years(test_data: Path, checkout: Path, archive: zipfile.ZipFile) -> xr.Dataset:
+    """The turbines, 2014 and 2015, as the catalog reads them."""
+    from workbench.catalog import open_catalog
+
+    assert archive.filename
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_TEST_DATA", str(test_data))
+        return open_catalog(checkout / "catalogs")["la_haute_borne.scada"].read().load()

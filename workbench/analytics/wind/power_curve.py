@@ -15,6 +15,7 @@ import xarray as xr
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.air_density import STANDARD_DENSITY
+from workbench.analytics.wind.ten_minute import ten_minute
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,7 +42,8 @@ def normal_operation(
     Parameters
     ----------
     candidates
-        Slots to consider, (time, asset), boolean: all but those without information or production.
+        Slots to consider, (time, asset), boolean: all but those without information or production; of ten minutes, as
+        faster data are brought to these first.
     bin_width
         [m/s]
     spread
@@ -49,6 +51,7 @@ def normal_operation(
     tolerance
         Share of ``rated_capacity``, or of the largest power where that is not known.
     """
+    data = ten_minute(data)
     speed, made = variable_of(data, wind_speed).load(), variable_of(data, power).load()
     keep = candidates.transpose("time", "asset").values & np.isfinite(speed.values) & np.isfinite(made.values)
     index = bins_of(speed.values, bin_width)
@@ -106,7 +109,8 @@ def power_curve(
     Parameters
     ----------
     data
-        dims (time, asset): wind speed [m/s] and power [kW], ten-minute means.
+        dims (time, asset): wind speed [m/s] and power [kW], ten-minute means; faster data are brought to these first, and
+        ``where`` and ``density`` have then to be of ten minutes.
     where
         Slots to use, boolean (time, asset), see :func:`normal_operation`; all with both values if left out.
     min_count
@@ -122,6 +126,7 @@ def power_curve(
         NaN in bins with fewer than ``min_count`` slots, and ``count``; dims (asset): ``hours`` [h] of data used. The
         standard calls a data base complete from 180 h on.
     """
+    data = ten_minute(data)
     speed, made = variable_of(data, wind_speed).load(), variable_of(data, power).load()
     fast, worth = speed.values.astype(np.float64), made.values.astype(np.float64)
     if density is not None:
