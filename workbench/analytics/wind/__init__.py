@@ -4,40 +4,83 @@ from __future__ import annotations
 
 from workbench.analytics.wind.air_density import air_density, normalized_power, normalized_wind_speed
 from workbench.analytics.wind.availability import availability, production_state, stops
+from workbench.analytics.wind.availability_rules import (
+    OPERATIONAL,
+    TECHNICAL,
+    AvailabilityRules,
+    production_availability,
+    time_availability,
+)
+from workbench.analytics.wind.categories import CategoryTable
+from workbench.analytics.wind.category_events import from_events, from_status_changes, resolve_events
+from workbench.analytics.wind.category_seconds import (
+    category_frame,
+    category_totals,
+    combine_categories,
+    dominant_category,
+)
+from workbench.analytics.wind.category_sources import from_counters, from_production, from_status
 from workbench.analytics.wind.curve_fits import logistic, method_of_bins, monotone_spline, polynomial_regression
 from workbench.analytics.wind.electrical_losses import electrical_losses
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
+from workbench.analytics.wind.losses import energy_losses, loss_waterfall
 from workbench.analytics.wind.plant_yield import plant_yield, simulate_yield, yield_data
+from workbench.analytics.wind.potential_energy import neighbour_power, ordinary_slots, potential_power
 from workbench.analytics.wind.power_curve import annual_energy, normal_operation, power_curve
 from workbench.analytics.wind.power_curve_comparison import power_curve_comparison
 from workbench.analytics.wind.power_curve_iec import Instruments, iec_power_curve
+from workbench.analytics.wind.reliability import reliability, stays, stays_of_intervals
 from workbench.analytics.wind.turbine_energy import daily_energy, simulate_turbine_energy, turbine_energy
 from workbench.analytics.wind.wind_rose import weibull, wind_rose
 
 __all__ = [
+    "OPERATIONAL",
+    "TECHNICAL",
+    "AvailabilityRules",
+    "CategoryTable",
     "Instruments",
     "air_density",
     "annual_energy",
     "availability",
+    "category_frame",
+    "category_totals",
+    "combine_categories",
     "daily_energy",
+    "dominant_category",
     "electrical_loss",
     "electrical_losses",
+    "energy_losses",
     "expected_energy",
+    "from_counters",
+    "from_events",
+    "from_production",
+    "from_status",
+    "from_status_changes",
     "iec_power_curve",
     "logistic",
+    "loss_waterfall",
     "method_of_bins",
     "monotone_spline",
+    "neighbour_power",
     "normal_operation",
     "normalized_power",
     "normalized_wind_speed",
+    "ordinary_slots",
     "plant_yield",
     "polynomial_regression",
+    "potential_power",
     "power_curve",
     "power_curve_comparison",
+    "production_availability",
     "production_state",
+    "reliability",
+    "resolve_events",
     "simulate_turbine_energy",
     "simulate_yield",
+    "stays",
+    "stays_of_intervals",
     "stops",
+    "time_availability",
     "turbine_energy",
     "weibull",
     "wind_rose",

@@ -288,9 +288,11 @@ def category_totals(seconds: xr.Dataset, *, by: Step | None = None, tz: str = "U
 
 def category_frame(seconds: xr.Dataset) -> pd.DataFrame:
     """For a report: hours of each turbine (columns) by category (rows), the farm's share [%], which sums to 100."""
+    import pandas as pd
+
     totals = category_totals(seconds)
-    frame = totals["hours"].to_pandas()
-    frame.columns.name = None
+    index = pd.Index(list(map(str, totals["category"].values)), name="category")
+    frame = pd.DataFrame(totals["hours"].values, index, list(map(str, totals["asset"].values)))
     frame["farm_share"] = 100.0 * totals["farm_share"].values
     frame["standard"] = [CATEGORIES[str(parent)][0] for parent in seconds["parent"].values]
     return frame
