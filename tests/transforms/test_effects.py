@@ -255,7 +255,6 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "availability_categories": [
         ("telemetry", {"counters": {"ready_time": "available", "stop_time": "forced_outage"}, "slot": "PT10M"}),
-        ("telemetry", {"status": "status", "slot": "PT10M"}),
         (
             "telemetry",
             {

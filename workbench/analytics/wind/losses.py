@@ -227,7 +227,7 @@ def _curtailed(seconds: xr.Dataset, slot: SlotEnergies, limit: xr.DataArray | No
     if limit is None:
         return None
     most = _on_slots(seconds, limit, "limit")
-    most = np.where(np.isfinite(most), np.maximum(most, 0.0), np.inf) * slot.produces / 3600.0
+    most = np.where(np.isfinite(most), np.maximum(most, 0.0) * slot.produces / 3600.0, np.inf)
     could = slot.potential * slot.produces / slot.length
     made = np.where((slot.actual >= 0) & (slot.produces > 0), slot.actual, 0.0)
     return np.clip(could - np.maximum(most, made), 0.0, None)

@@ -3,8 +3,8 @@
 *By the curve*: any curve of this package at the measured wind speed. While a turbine stands its anemometer does not see the
 wind as it does behind a turning rotor, and where the turbine is dark it sees nothing.
 
-*By the neighbours* [1]_: of each of the turbines most like it, what the turbine makes on average when that one makes so much,
-learned from the slots in which both ran; the neighbours that run at the time are averaged, weighted by how well each has
+*By the neighbours* [1]_: of each of the turbines most like it, the power that the turbine exceeds as often as that one exceeds
+its own, learned from the slots in which both ran; the neighbours that run at the time are averaged, weighted by how well each has
 told. No wind is needed.
 
 *By both*: where both tell, their mean weighted by the variance of their errors in ordinary slots; where one does, that one.
@@ -30,7 +30,7 @@ from workbench.steps import remark
 Bools = npt.NDArray[np.bool_]
 Method = Literal["both", "curve", "neighbours"]
 
-_BINS = 25  #: of a neighbour's power, between nothing and its most
+_SHARES = np.linspace(0.0, 1.0, 201)  #: of time, at which two turbines are compared
 
 
 class Source(IntEnum):
@@ -131,20 +131,16 @@ def _correlation(values: Floats, runs: Bools) -> tuple[Floats, Floats]:
 
 
 def _learn(mine: Floats, other: Floats, both: Bools, runs: Bools) -> tuple[Floats, float]:
-    """Mean power of ``mine`` at each power of ``other``, and the variance of what is off [kW2].
+    """Power of ``mine`` at each power of ``other`` by equal shares of time, and the variance of what is off [kW2].
 
-    The mean given the other's power is what is expected of ``mine``; a straight line would bend at cut-in and rating.
+    The power that ``mine`` exceeds as often as ``other`` exceeds its own. The mean given the other's power would err less
+    slot by slot, but towards the mean of the record: it says too much of days with little wind and too little of others,
+    and days are what a stop is made of. A straight line would bend at cut-in and rating.
     """
     x, y = other[both], mine[both]
-    low, high = float(x.min()), float(x.max())
-    if high <= low:
-        return np.full(len(mine), y.mean()), max(float(y.var()), 1.0)
-    cell = np.minimum(((x - low) / (high - low) * _BINS).astype(np.int64), _BINS - 1)
-    n = np.bincount(cell, minlength=_BINS)
-    there = n > 0
-    centre = np.bincount(cell, x, minlength=_BINS)[there] / n[there]
-    mean = np.bincount(cell, y, minlength=_BINS)[there] / n[there]
-    told = np.where(runs, np.interp(other, centre, mean), 0.0)
+    of_other, of_mine = np.quantile(x, _SHARES), np.quantile(y, _SHARES)
+    at, place = np.unique(of_other, return_inverse=True)  # at rest and at rated power many shares have one power
+    told = np.where(runs, np.interp(other, at, np.bincount(place, of_mine) / np.bincount(place)), 0.0)
     off = y - told[both]
     return told, max(float(off @ off) / len(off), 1.0)
 
