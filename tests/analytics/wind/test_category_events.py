@@ -131,6 +131,14 @@ def test_a_code_holds_until_the_next_but_not_for_ever():
     assert short.sel(category="available").values.ravel().tolist() == [300, 300, 0, 300, 300, 0]
 
 
+@pytest.mark.parametrize(("days", "slot"), [(182, "1d"), (366, "1d"), (1096, "1h"), (31, "10min")])
+def test_no_slot_of_the_window_is_lost(days: int, slot: str):
+    window = (START, START + pd.Timedelta(days=days))
+    found = from_events(events(("A", 0, None, "forced_outage")), window=window, assets=["A"], slot=slot)
+    assert found["seconds"].sel(category="forced_outage").sum().item() == days * 86_400
+    assert found["seconds"].sum().item() == days * 86_400
+
+
 def test_bad_events_are_refused():
     good = events(("A", 0, 10, "forced_outage"))
     with pytest.raises(InputError, match="end before they begin"):

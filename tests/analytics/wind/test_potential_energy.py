@@ -51,11 +51,10 @@ def test_neighbours_tell_what_a_stopped_turbine_would_have_made():
     made = data["power"].where(~stands, 0.0)
     found = neighbour_power(made, ~stands)
     told, truth = found["neighbour_power"].where(stands).sum("time"), data["power"].where(stands).sum("time")
-    np.testing.assert_allclose(told, truth, rtol=0.03)
+    np.testing.assert_allclose(told, truth, rtol=0.02)
     assert found["neighbour_count"].max().item() == 5
-    errors = found["error_std"].values
     off = (found["neighbour_power"] - data["power"]).where(stands)
-    np.testing.assert_allclose(errors, np.sqrt((off**2).mean("time")), rtol=0.25)
+    assert found["error_std"].mean().item() == pytest.approx(float(np.sqrt((off**2).mean())), rel=0.15)
 
 
 def test_both_are_no_worse_than_either():
@@ -120,7 +119,7 @@ def test_hidden_days_of_real_turbines(haute_borne):
     expected = curve_power(power_curve(data, where=usual & ~hidden), data["wind_speed"])
     for method in ("curve", "neighbours", "both"):
         off = []
-        for name in data["asset"].values:
+        for name in data["asset"].values[::2]:
             runs = usual & ~(hidden & (data["asset"] == name))
             told = potential_power(data["power_output"], runs, expected, method=method)["potential_power"]
             told = told.sel(asset=name).where(usual.sel(asset=name) & hidden)

@@ -301,36 +301,39 @@ def _sliced(
     table: CategoryTable,
 ) -> xr.Dataset:
     """Seconds of each slot; the lines of time are cut at the edges of the slots."""
-    size, count = len(edges) - 1, len(table.priority)
-    found = np.zeros((count, size, len(assets)))
+    count, rest = len(table.priority), table.priority.index(otherwise)
+    used = sorted({rest, count - 1, *spans.rank.tolist()})
+    row = np.full(count, -1)
+    row[used] = np.arange(len(used))
+    whole = np.diff(edges).astype(np.float64)
+    found = np.zeros((len(used), len(whole), len(assets)))  # [ns], whole numbers
+    found[row[rest]] = whole[:, None]
     counts = {name: np.zeros(len(assets)) for name in ("events", "open_events", "overlap_seconds")}
     for column in range(len(assets)):
         mine = spans.asset == column
         start, end, rank = spans.start[mine], spans.end[mine], spans.rank[mine]
-        bounds, ranks, overlap = _line(
-            start, end, rank, int(edges[0]), int(edges[-1]), count, table.priority.index(otherwise)
-        )
-        knots = np.union1d(bounds, edges)
-        which = ranks[np.searchsorted(bounds, knots[:-1], side="right") - 1]
-        cell = which * size + np.searchsorted(edges, knots[:-1], side="right") - 1
-        total = np.bincount(cell, np.diff(knots), minlength=count * size)
-        found[:, :, column] = total.reshape(count, size) / SECOND
+        bounds, ranks, overlap = _line(start, end, rank, int(edges[0]), int(edges[-1]), count, rest)
+        # only slots that something else than the rest touches: each piece of the line in each slot it reaches
+        piece = np.flatnonzero(ranks != rest)
+        first = np.searchsorted(edges, bounds[piece], side="right") - 1
+        reach = np.searchsorted(edges, bounds[piece + 1], side="left") - first
+        piece = np.repeat(piece, reach)
+        slot = np.arange(len(piece)) - np.repeat(np.cumsum(reach) - reach, reach) + np.repeat(first, reach)
+        part = np.minimum(bounds[piece + 1], edges[slot + 1]) - np.maximum(bounds[piece], edges[slot])
+        mine_of = found[:, :, column]
+        np.add.at(mine_of, (row[ranks[piece]], slot), part)
+        np.subtract.at(mine_of[row[rest]], slot, part)
         counts["events"][column] = mine.sum()
         counts["open_events"][column] = spans.still[mine].sum()
         counts["overlap_seconds"][column] = overlap / SECOND
+    found /= SECOND
     times = edges[:-1].astype("datetime64[ns]")
     if informed is not None:
         known = informed.reindex(time=times, asset=np.array(assets, dtype=object), fill_value=False)
         blind = ~known.transpose("time", "asset").values.astype(bool)
-        row = table.priority.index(otherwise)
-        found[-1] += np.where(blind, found[row], 0.0)
-        found[row] = np.where(blind, 0.0, found[row]) if row != count - 1 else found[row]
+        if rest != count - 1:
+            found[-1] += np.where(blind, found[row[rest]], 0.0)
+            found[row[rest]] = np.where(blind, 0.0, found[row[rest]])
     coords = {"time": times, "asset": np.array(assets, dtype=object)}
-    keep: npt.NDArray[np.bool_] = np.asarray(found.any(axis=(1, 2)))
-    keep[[-1, table.priority.index(otherwise)]] = True
-    arrays = {
-        name: xr.DataArray(found[row], dims=("time", "asset"), coords=coords)
-        for row, name in enumerate(table.priority)
-        if keep[row]
-    }
+    arrays = {table.priority[one]: xr.DataArray(found[row[one]], dims=("time", "asset"), coords=coords) for one in used}
     return stack(arrays, np.diff(edges) / SECOND, table, counts)

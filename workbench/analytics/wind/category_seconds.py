@@ -152,7 +152,8 @@ def slot_edges(window: Window, slot: str) -> npt.NDArray[np.datetime64]:
             found=f"{window[0]} to {window[1]}",
             expected=f"times of {slot}",
         )
-    return np.arange(start, end + 1, length).astype("datetime64[ns]")
+    # numpy's own steps are counted in floating point, which may lose the last edge
+    return (start + np.arange((end - start) // length + 1) * length).astype("datetime64[ns]")
 
 
 def combine_categories(first: xr.Dataset, *others: xr.Dataset) -> xr.Dataset:

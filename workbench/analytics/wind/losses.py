@@ -15,6 +15,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Bools = npt.NDArray[np.bool_]
 
+_BLOCK = 2_048  #: slots at once: those of a hundred turbines stay in the processor's cache
+
 #: Losses in service, by name.
 CURTAILMENT, DERATING, PERFORMANCE = "curtailment", "derating", "performance"
 
@@ -48,22 +51,25 @@ class SlotEnergies:
     assumed: Bools  #: power is missing and taken for nothing, as the turbine stood all the slot
     producing: Bools  #: (category)
     produces: Floats  #: seconds of the producing categories [s]
+    rates: tuple[Floats, Floats, Floats]  #: [kWh/s]: potential; actual of what produces; actual of the others
 
     def of(self, row: int) -> tuple[Floats, Floats]:
         """Potential and actual energy [kWh] of one category."""
+        potential, producing, others = self.rates
         mine = self.seconds[row]
-        return self.potential * (mine / self.length), self.actual * self._share(row, mine)
+        return potential * mine, (producing if self.producing[row] else others) * mine
 
-    def _share(self, row: int, mine: Floats) -> Floats:
-        """Share of the slot's actual energy that is the category's."""
-        stands = self.length - self.produces
-        if self.producing[row]:
-            fed = np.divide(mine, self.produces, out=np.zeros_like(mine), where=self.produces > 0)
-            drawn = np.where(stands > 0, 0.0, mine / self.length)
-        else:
-            fed = np.where(self.produces > 0, 0.0, mine / self.length)
-            drawn = np.divide(mine, stands, out=np.zeros_like(mine), where=stands > 0)
-        return np.where(self.actual >= 0, fed, drawn)
+
+def _rates(potential: Floats, actual: Floats, length: Floats, produces: Floats) -> tuple[Floats, Floats, Floats]:
+    """Energy of a second: what is made belongs to those that produce, what is drawn to the others; else to all."""
+    stands = length - produces
+    fed = actual >= 0
+    by_all = actual / length
+    with np.errstate(divide="ignore", invalid="ignore"):
+        producing = np.where(fed, actual / produces, np.where(stands > 0, 0.0, by_all))
+        others = np.where(fed, np.where(produces > 0, 0.0, by_all), actual / stands)
+    # a slot without any time of the kind has none to give it to
+    return potential / length, np.where(produces > 0, producing, 0.0), np.where(stands > 0, others, 0.0)
 
 
 def slot_energies(
@@ -84,31 +90,31 @@ def slot_energies(
         made = np.where(assumed, 0.0, made)
     known = np.isfinite(made) & np.isfinite(could)
     hours = length / 3600.0
-    return SlotEnergies(
-        values,
-        np.broadcast_to(length, made.shape),
-        np.where(known, could, 0.0) * hours,
-        np.where(known, made, 0.0) * hours,
-        known,
-        assumed,
-        producing,
-        produces,
-    )
+    able, got = np.where(known, could, 0.0) * hours, np.where(known, made, 0.0) * hours
+    whole = np.broadcast_to(length, made.shape)
+    rates = _rates(able, got, length, produces)
+    return SlotEnergies(values, whole, able, got, known, assumed, producing, produces, rates)
 
 
 def _on_slots(seconds: xr.Dataset, values: xr.DataArray, name: str) -> Floats:
     """``values`` as (time, asset) on the slots of ``seconds``, NaN where there are none."""
     if not set(values.dims) <= {"time", "asset"} or "time" not in values.dims:
         raise InputError("not a value of each slot", where=name, found=str(values.dims), expected="dims (time, asset)")
-    if "asset" in values.dims:
-        lacking = [str(one) for one in seconds["asset"].values if one not in values["asset"].values]
+    times, wanted = values["time"].values, seconds["time"].values
+    first = int(np.searchsorted(times, wanted[0]))
+    if np.array_equal(times[first : first + len(wanted)], wanted):
+        values = values.isel(time=slice(first, first + len(wanted)))
+    else:
+        values = values.astype(np.float64).reindex(time=wanted)
+    assets = seconds["asset"].values
+    if "asset" not in values.dims:
+        values = values.expand_dims(asset=assets)
+    elif not np.array_equal(values["asset"].values, assets):
+        lacking = sorted(set(map(str, assets)) - set(map(str, values["asset"].values)))
         if lacking:
             raise InputError("there is nothing of some turbines", where=name, found=", ".join(lacking[:10]))
-        values = values.sel(asset=seconds["asset"].values).transpose("time", "asset")
-    else:
-        values = values.expand_dims(asset=seconds["asset"].values).transpose("time", "asset")
-    if not np.array_equal(values["time"].values, seconds["time"].values):
-        values = values.astype(np.float64).reindex(time=seconds["time"].values)
+        values = values.sel(asset=assets)
+    values = values.transpose("time", "asset")
     return np.asarray(values.values, dtype=np.float64)
 
 
@@ -157,44 +163,39 @@ def energy_losses(
     InputError
         A field is not of these slots and turbines.
     """
-    slot = slot_energies(seconds, power, potential, stopped_is_zero=stopped_is_zero)
     group, labels = grouped(seconds["time"].values, seconds["slot_seconds"].values, by, tz)
-    count = len(labels)
-    limited = _curtailed(seconds, slot, limit)
-    worth = None if price is None else _price(seconds, price)
     names = ["potential_energy", "actual_energy", "lost_energy", "curtailed_energy"]
-    names += ["lost_value", "curtailed_value"] if worth is not None else []
-    shape = (seconds.sizes["category"], count, seconds.sizes["asset"])
+    names += ["lost_value", "curtailed_value"] if price is not None else []
+    shape = (seconds.sizes["category"], len(labels), seconds.sizes["asset"])
     found = {name: np.zeros(shape) for name in names}
-    unpriced = np.zeros(shape[1:])
-    for row in range(shape[0]):
-        could, made = slot.of(row)
-        lost = could - made
-        parts = {"potential_energy": could, "actual_energy": made, "lost_energy": lost}
-        if limited is not None and slot.producing[row]:
-            share = np.divide(slot.seconds[row], slot.produces, out=np.zeros_like(could), where=slot.produces > 0)
-            parts["curtailed_energy"] = limited * share
-        if worth is not None:
-            money = np.nan_to_num(worth) / 1000.0
-            parts["lost_value"] = lost * money
-            if "curtailed_energy" in parts:
-                parts["curtailed_value"] = parts["curtailed_energy"] * money
-            unpriced += sum_by(np.where(np.isfinite(worth), 0.0, lost), group, count)
-        for name, values in parts.items():
-            found[name][row] = sum_by(values, group, count)
+    more = {name: np.zeros(shape[1:]) for name in ("known", "assumed", "unpriced", "hours")}
+    for start in range(0, seconds.sizes["time"], _BLOCK):
+        part = slice(start, start + _BLOCK)
+        low, high = int(group[part][0]), int(group[part][-1]) + 1
+        block = seconds.isel(time=part)
+        slot = slot_energies(block, power, potential, stopped_is_zero=stopped_is_zero)
+        worth = None if price is None else _price(block, price)
+
+        def add(to: Floats, values: Floats, part: slice = part, low: int = low, high: int = high) -> None:
+            to[low:high] += sum_by(values, group[part] - low, high - low)
+
+        hours = slot.length / 3600.0
+        for name, values in (
+            ("hours", hours),
+            ("known", np.where(slot.known, hours, 0.0)),
+            ("assumed", np.where(slot.assumed, hours, 0.0)),
+        ):
+            add(more[name], values)
+        for row, parts in enumerate(_each_category(slot, _curtailed(block, slot, limit), worth)):
+            for name, values in parts.items():
+                add(more[name] if name == "unpriced" else found[name][row], values)
     dims = ("category", "period", "asset")
-    hours = slot.length / 3600.0
-    total = sum_by(hours, group, count)
     per_asset = {
-        "known_share": (sum_by(np.where(slot.known, hours, 0.0), group, count) / total, "1", "share of the time known"),
-        "assumed_hours": (
-            sum_by(np.where(slot.assumed, hours, 0.0), group, count),
-            "h",
-            "time taken for no production",
-        ),
+        "known_share": (more["known"] / more["hours"], "1", "share of the time known"),
+        "assumed_hours": (more["assumed"], "h", "time taken for no production"),
     }
-    if worth is not None:
-        per_asset["unpriced_energy"] = (unpriced, "kWh", "energy lost without a price")
+    if price is not None:
+        per_asset["unpriced_energy"] = (more["unpriced"], "kWh", "energy lost without a price")
     result = xr.Dataset(
         {
             name: (
@@ -216,6 +217,27 @@ def energy_losses(
         },
     )
     return result if by is not None else result.isel(period=0, drop=True)
+
+
+def _each_category(slot: SlotEnergies, limited: Floats | None, worth: Floats | None) -> Iterator[dict[str, Floats]]:
+    """Of one category after the other what each slot adds to the sums; dims (time, asset)."""
+    money = None if worth is None else np.nan_to_num(worth) / 1000.0
+    priced = None if worth is None or np.isfinite(worth).all() else np.isfinite(worth)
+    if limited is not None:
+        limited = np.divide(limited, slot.produces, out=np.zeros_like(limited), where=slot.produces > 0)
+    for row in range(len(slot.seconds)):
+        could, made = slot.of(row)
+        lost = could - made
+        parts = {"potential_energy": could, "actual_energy": made, "lost_energy": lost}
+        if limited is not None and slot.producing[row]:
+            parts["curtailed_energy"] = limited * slot.seconds[row]
+        if money is not None:
+            parts["lost_value"] = lost * money
+            if "curtailed_energy" in parts:
+                parts["curtailed_value"] = parts["curtailed_energy"] * money
+        if priced is not None:
+            parts["unpriced"] = np.where(priced, 0.0, lost)
+        yield parts
 
 
 def _curtailed(seconds: xr.Dataset, slot: SlotEnergies, limit: xr.DataArray | None) -> Floats | None:
