@@ -45,6 +45,9 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "nacelle_position": (dims, np.cumsum(wind, axis=0) % 360, {"units": "degree"}),
             "nacelle_position_northing_offset": (dims, np.where(wind > 8, 15.0, 0.0), {"units": "degree"}),
             "clock_shift": (dims, np.where(np.arange(ROWS)[:, None] > 200, [60.0, 0.0], 0.0), {"units": "min"}),
+            "ready_time": some(rng.uniform(200, 600, shape), "s"),
+            "stop_time": some(np.clip(rng.uniform(-300, 450, shape), 0, None), "s"),
+            "status": some(rng.choice([0, 4, 9, 12], shape).astype("float64"), "1"),
             "sample_count": (dims, rng.integers(0, 3, shape).astype("float64")),
             "wind_speed_quality": (dims, flags),
             "temperature_quality": (dims, flags[::-1].copy()),
@@ -268,6 +271,42 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
                 },
             )
             for algorithm, control in (("polynomial_regression", "pitch"), ("method_of_bins", "stall"))
+        ),
+    ],
+    "availability_categories": [
+        ("telemetry", {"counters": {"ready_time": "available", "stop_time": "forced_outage"}, "slot": "PT10M"}),
+        (
+            "telemetry",
+            {
+                "counters": {"ready_time": "available", "stop_time": "bats"},
+                "own": {"bats": "environmental_standby"},
+                "status": "status",
+                "codes": {"0": "available", "9": "forced_outage"},
+                "by_production": True,
+                "first": ["scheduled_maintenance"],
+                "slot": "PT10M",
+                "output_field": "state",
+            },
+        ),
+    ],
+    "energy_losses": [
+        (
+            "telemetry",
+            {
+                "seconds": {"available": "ready_time", "forced_outage": "stop_time"},
+                "expected": "curtailment_limit",
+                "slot": "PT10M",
+            },
+        ),
+        (
+            "telemetry",
+            {
+                "seconds": {"forced_outage": "stop_time", "unknown": "ready_time"},
+                "expected": "curtailment_limit",
+                "price": "wind_speed_2",
+                "currency": "GBP",
+                "slot": "PT10M",
+            },
         ),
     ],
     "conditional_alert": [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import workbench.analytics.wind.air_density
+import workbench.analytics.wind.category_steps
 import workbench.analytics.wind.effects
+import workbench.analytics.wind.losses_effects
 import workbench.analytics.wind.power_curve_comparison
 import workbench.analytics.wind.quality_effects  # noqa: F401

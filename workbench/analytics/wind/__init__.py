@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from workbench.analytics.wind.air_density import air_density, normalized_power, normalized_wind_speed
 from workbench.analytics.wind.availability import availability, production_state, stops
+from workbench.analytics.wind.availability_rules import (
+    OPERATIONAL,
+    TECHNICAL,
+    AvailabilityRules,
+    production_availability,
+    time_availability,
+)
+from workbench.analytics.wind.categories import CategoryTable
+from workbench.analytics.wind.category_events import from_events, from_status_changes, resolve_events
+from workbench.analytics.wind.category_seconds import (
+    category_frame,
+    category_totals,
+    combine_categories,
+    dominant_category,
+)
+from workbench.analytics.wind.category_sources import from_counters, from_production, from_status
 from workbench.analytics.wind.clock_changes import clock_changes
 from workbench.analytics.wind.clock_correction import clock_shift_correction, clock_shift_detection
 from workbench.analytics.wind.clock_shift import clock_shifts
@@ -12,58 +28,81 @@ from workbench.analytics.wind.curve_fits import logistic, method_of_bins, monoto
 from workbench.analytics.wind.electrical_losses import electrical_losses
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
 from workbench.analytics.wind.icing import icing_detection, icing_summary
-from workbench.analytics.wind.northing_jumps import (
-    northing_jump_correction,
-    northing_jump_detection,
-    northing_jumps,
-)
+from workbench.analytics.wind.losses import energy_losses, loss_waterfall
+from workbench.analytics.wind.northing_jumps import northing_jump_correction, northing_jump_detection, northing_jumps
 from workbench.analytics.wind.plant_yield import plant_yield, simulate_yield, yield_data
+from workbench.analytics.wind.potential_energy import neighbour_power, ordinary_slots, potential_power
 from workbench.analytics.wind.power_curve import annual_energy, normal_operation, power_curve
 from workbench.analytics.wind.power_curve_comparison import power_curve_comparison
 from workbench.analytics.wind.power_curve_iec import Instruments, iec_power_curve
+from workbench.analytics.wind.reliability import reliability, stays, stays_of_intervals
 from workbench.analytics.wind.sensor_drift import sensor_drift, sensor_drift_detection
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.analytics.wind.turbine_energy import daily_energy, simulate_turbine_energy, turbine_energy
 from workbench.analytics.wind.wind_rose import weibull, wind_rose
 
 __all__ = [
+    "OPERATIONAL",
+    "TECHNICAL",
+    "AvailabilityRules",
+    "CategoryTable",
     "Instruments",
     "air_density",
     "annual_energy",
     "availability",
+    "category_frame",
+    "category_totals",
     "clock_changes",
     "clock_shift_correction",
     "clock_shift_detection",
     "clock_shifts",
+    "combine_categories",
     "curtailment_detection",
     "curtailment_table",
     "daily_energy",
+    "dominant_category",
     "electrical_loss",
     "electrical_losses",
+    "energy_losses",
     "expected_energy",
+    "from_counters",
+    "from_events",
+    "from_production",
+    "from_status",
+    "from_status_changes",
     "icing_detection",
     "icing_summary",
     "iec_power_curve",
     "logistic",
+    "loss_waterfall",
     "method_of_bins",
     "monotone_spline",
+    "neighbour_power",
     "normal_operation",
     "normalized_power",
     "normalized_wind_speed",
     "northing_jump_correction",
     "northing_jump_detection",
     "northing_jumps",
+    "ordinary_slots",
     "plant_yield",
     "polynomial_regression",
+    "potential_power",
     "power_curve",
     "power_curve_comparison",
+    "production_availability",
     "production_state",
+    "reliability",
+    "resolve_events",
     "sensor_drift",
     "sensor_drift_detection",
     "simulate_turbine_energy",
     "simulate_yield",
+    "stays",
+    "stays_of_intervals",
     "stops",
     "ten_minute",
+    "time_availability",
     "turbine_energy",
     "weibull",
     "wind_rose",
