@@ -21,6 +21,7 @@ else:
         page.row(parts.performance_nothing(site, found.problem))
     else:
         performance_rows.yield_rows(page, found)
+        performance_rows.loss_rows(page, found)
         performance_rows.curve_rows(page, found)
 
 page.show()

@@ -7,8 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from workbench.display.performance import CurveSettings, YieldSettings, prepare, wind_sites
-from workbench.display.performance_charts import CurveChart, YieldDistribution, YieldRegression, YieldWind
+from workbench.display.performance import CurveSettings, LossSettings, YieldSettings, prepare, wind_sites
+from workbench.display.performance_charts import (
+    CurveChart,
+    LossWaterfall,
+    YieldDistribution,
+    YieldRegression,
+    YieldWind,
+)
 from workbench.project import Project
 
 
@@ -83,6 +89,23 @@ def test_curves_follow_their_settings(farm):
     chart.show(usual)
     assert 0 < len(chart._used.data["x"]) <= 1500
     assert max(chart._curve.data["y"]) == pytest.approx(2000, rel=0.03)  # it hardly ever reaches its 2,050 kW
+
+
+def test_losses_close_and_follow_their_settings(farm):
+    whole, one = farm.losses(LossSettings()), farm.losses(LossSettings(year=2015, asset="R80721", price=100.0))
+    for answer in (whole, one):
+        energy = answer.waterfall["energy"]
+        assert energy.iloc[:-1].sum() == pytest.approx(energy.iloc[-1], rel=1e-12)
+        assert 0.97 < answer.availability < 1
+    assert one.waterfall["energy"].iloc[0] < whole.waterfall["energy"].iloc[0] / 4
+    lost = one.waterfall.loc["unavailable"]
+    assert lost["value"] == pytest.approx(lost["energy"] / 1e3 * 100)
+    chart = LossWaterfall()
+    chart.show(one)
+    drawn = chart.figure.renderers[0].data_source.data
+    assert drawn["name"][0] == "Potential"
+    assert drawn["high"][0] == pytest.approx(one.waterfall["energy"].iloc[0] / 1e3)
+    assert chart.figure.x_range.factors == drawn["name"]
 
 
 def test_a_site_without_data_says_so(live):

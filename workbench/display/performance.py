@@ -16,8 +16,10 @@ import numpy.typing as npt
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
+    from workbench.analytics.wind.period_losses import Operation
     from workbench.analytics.wind.plant_yield import PlantYield, YieldData
     from workbench.catalog.wind_plant import WindPlant
     from workbench.display.live import Live
@@ -78,6 +80,28 @@ class CurveAnswer:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class LossSettings:
+    """What a viewer may set of the losses."""
+
+    year: int = 0  #: of the site's calendar; 0 is all of the record
+    asset: str = ""  #: a turbine; all of them if empty
+    price: float = 60.0  #: [currency/MWh]
+
+
+@dataclass(frozen=True)
+class LossAnswer:
+    """Losses for one setting."""
+
+    settings: LossSettings
+    waterfall: pd.DataFrame
+    availability: float  #: by time [1]
+    known: float  #: share of the time in which potential and actual energy are known [1]
+    failures: tuple[int, float, float]  #: stops, hours between them, hours to the end of one
+    told_by: str
+    seconds: float = 0.0
+
+
 @dataclass
 class Performance:
     """A wind farm, read and prepared. ``problem`` says why there is nothing where there is nothing."""
@@ -86,7 +110,11 @@ class Performance:
     plant: WindPlant | None = None
     problem: str = ""
     density: xr.DataArray | None = None
+    operation: Operation | None = None
     _yields: dict[Any, YieldData] = field(default_factory=dict)
+    _losses: dict[tuple[int, str], tuple[pd.DataFrame, float, float, tuple[int, float, float], str]] = field(
+        default_factory=dict
+    )
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -145,6 +173,42 @@ class Performance:
             )
         return self._yields[key]
 
+    @property
+    def years(self) -> tuple[int, ...]:
+        """Years of the site's calendar that the record touches."""
+        if self.plant is None:
+            return ()
+        first, last = (_year(self.plant.turbines["time"].values[at]) for at in (0, -1))
+        return tuple(range(first, last + 1))
+
+    def losses(self, settings: LossSettings) -> LossAnswer:
+        """What each category lost in a year or in all of the record."""
+        began = time.perf_counter()
+        key = (settings.year, settings.asset)
+        if key not in self._losses:
+            self._losses[key] = self._lost(*key)
+        energy, available, known, failures, told_by = self._losses[key]
+        # one price for all energy: money need not be summed slot by slot
+        waterfall = energy.assign(value=energy["energy"] / 1e3 * settings.price)
+        taken = time.perf_counter() - began
+        return LossAnswer(settings, waterfall, available, known, failures, told_by, taken)
+
+    def _lost(self, year: int, asset: str) -> tuple[pd.DataFrame, float, float, tuple[int, float, float], str]:
+        from workbench.analytics.wind import loss_waterfall, reliability
+        from workbench.model.time import parse_period
+
+        assert self.operation is not None  # noqa: S101  the page asks where there is data
+        window = parse_period(str(year), self.site.timezone) if year else None
+        found, seconds = self.operation.losses(window), self.operation.within(window)
+        share = self.operation.availability(window)
+        available = float(share["availability"].sel(asset=asset) if asset else share["farm_availability"])
+        if asset:
+            found, seconds = found.sel(asset=[asset]), seconds.sel(asset=[asset])
+        down = ("unavailable",) if self.operation.told_by == "production" else ("forced_outage",)
+        stops = reliability(seconds, categories=down)
+        failures = (int(stops["failures"].sum()), float(stops["farm_mtbf"]), float(stops["farm_mttr"]))
+        return loss_waterfall(found), available, float(found["known_share"].mean()), failures, self.operation.told_by
+
     def curves(self, settings: CurveSettings) -> CurveAnswer:
         """Power curves and availability of the turbines for ``settings``."""
         from workbench.analytics import wind
@@ -154,13 +218,8 @@ class Performance:
         assert self.plant is not None  # noqa: S101  the page asks where there is data
         began = time.perf_counter()
         data = self.plant.turbines
-        sheet = next((one.data_sheet for one in self.site.of_type("wind_turbine")), None)
-        state = wind.production_state(
-            data,
-            cut_in=getattr(sheet, "cut_in_wind_speed", None) or 3.5,
-            cut_out=getattr(sheet, "cut_out_wind_speed", None) or 25.0,
-            margin=settings.margin,
-        )
+        cut_in, cut_out = limits_of(self.site)
+        state = wind.production_state(data, cut_in=cut_in, cut_out=cut_out, margin=settings.margin)
         speed = good(data, "wind_speed").transpose("time", "asset")
         if settings.standard_density and self.density is not None:
             speed = speed * np.cbrt(self.density / 1.225)
@@ -193,6 +252,13 @@ class Performance:
         return found
 
 
+def limits_of(site: Site) -> tuple[float, float]:
+    """Cut-in and cut-out of a site's turbines [m/s]; the usual ones where no data sheet tells."""
+    sheet = next((one.data_sheet for one in site.of_type("wind_turbine")), None)
+    low, high = (getattr(sheet, f"{name}_wind_speed", None) for name in ("cut_in", "cut_out"))
+    return float(low or 3.5), float(high or 25.0)
+
+
 def _year(time: np.datetime64) -> int:
     return int(time.astype("datetime64[Y]").astype(np.int64)) + 1970
 
@@ -206,6 +272,7 @@ def load(live: Live, site: str) -> Performance | None:
 def prepare(live: Live, site: str) -> Performance:
     """Read a farm and prepare what does not depend on settings."""
     from workbench.analytics import wind
+    from workbench.analytics.wind.period_losses import operation
     from workbench.catalog import open_catalog
     from workbench.catalog.site import SiteView
     from workbench.catalog.wind_plant import wind_plant
@@ -231,10 +298,13 @@ def prepare(live: Live, site: str) -> Performance:
         density = wind.air_density(good(plant.turbines, "temperature"), elevation=hub)
         # where the temperature is missing the usual density of the turbine stands in
         density = density.fillna(density.median("time"))
-    found = Performance(facts, plant, density=density)
+    cut_in, cut_out = limits_of(facts)
+    done = operation(plant.turbines, cut_in=cut_in, cut_out=cut_out, density=density)
+    found = Performance(facts, plant, density=density, operation=done)
     # What a first answer needs besides (months, compiled kernels, modules) nobody has to wait for.
     found.yields(YieldSettings())
     found.curves(CurveSettings())
+    found.losses(LossSettings())
     return found
 
 

@@ -11,7 +11,8 @@ from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, NoOverlap, 
 
 from workbench.display import theme
 from workbench.display.canvas import blank
-from workbench.display.performance import CurveAnswer, Performance, YieldAnswer
+from workbench.display.performance import CurveAnswer, LossAnswer, Performance, YieldAnswer
+from workbench.display.wind_figures import loss_bars, set_waterfall, waterfall_figure
 
 if TYPE_CHECKING:
     from workbench.display.page import Page
@@ -33,6 +34,10 @@ class _Chart:
 
     def start(self, page: Page) -> None:
         """Nothing: the page asks for the first answer."""
+
+    def _keep_room(self) -> None:
+        """Room for the widest labels from the start: what stands beside a plot is not cleared when it moves."""
+        self.figure.min_border_left = 66
 
     def update(self, now: Now) -> None:
         """Nothing: it changes with the settings, not with time."""
@@ -82,6 +87,7 @@ class YieldDistribution(_Chart):
             self.figure.add_layout(mark)
         tips = [("energy", "@left{0.00} to @right{0.00} GWh"), ("share", "@share{0.0} %")]
         self.figure.add_tools(HoverTool(renderers=[self.figure.renderers[0]], tooltips=tips))
+        self._keep_room()
 
     def show(self, answer: YieldAnswer) -> None:
         """Draw an answer."""
@@ -127,6 +133,7 @@ class YieldRegression(_Chart):
         )
         tips = [("month", "@month"), ("wind", "@x{0.00} m/s"), ("energy", "@y{0,0} MWh"), ("lost", "@lost{0.0} %")]
         self.figure.add_tools(HoverTool(renderers=[dots], tooltips=tips))
+        self._keep_room()
 
     def show(self, answer: YieldAnswer) -> None:
         """Draw an answer."""
@@ -182,6 +189,7 @@ class YieldWind(_Chart):
         self.figure.xaxis.major_label_policy = NoOverlap(min_distance=8)
         tips = [("year", "@year"), ("wind", "@speed{0.00} m/s"), ("of the mean", "@index{0.0} %")]
         self.figure.add_tools(HoverTool(renderers=[bars], tooltips=tips))
+        self._keep_room()
 
     def show(self, answer: YieldAnswer) -> None:
         """Draw an answer."""
@@ -239,6 +247,7 @@ class CurveChart(_Chart):
         line = self.figure.line("x", "y", source=self._curve, line_color=theme.MEASURED, line_width=2)
         tips = [("wind speed", "@x{0.0} m/s"), ("power", "@y{0,0} kW"), ("slots", "@count{0,0}")]
         self.figure.add_tools(HoverTool(renderers=[line], tooltips=tips, mode="vline"))
+        self._keep_room()
 
     def show(self, answer: CurveAnswer) -> None:
         """Draw an answer for the turbine chosen."""
@@ -267,6 +276,23 @@ class CurveChart(_Chart):
         self._reference.data = (
             {"x": [], "y": []} if reference is None else {"x": reference.wind_speed, "y": reference.power}
         )
+
+
+class LossWaterfall(_Chart):
+    """From what the turbines could have made to what they made."""
+
+    title = "Losses"
+    note = "categories of IEC 61400-26-1"
+
+    def __init__(self, *, span: int = 5, height: int = 300) -> None:
+        self.span = span
+        self.figure = waterfall_figure(["potential", "actual"], np.zeros(2), totals=(0, 1), height=height)
+        self._keep_room()
+
+    def show(self, answer: LossAnswer) -> None:
+        """Draw an answer."""
+        names, values, totals = loss_bars(answer.waterfall)
+        set_waterfall(self.figure, names, values / 1e3, totals)
 
 
 def _some(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -6,13 +6,26 @@ from typing import TYPE_CHECKING
 
 from workbench.display import controls
 from workbench.display.controls import Answers, Controls
-from workbench.display.parts.performance import turbine_curves, yield_tiles
-from workbench.display.performance import SIMULATIONS, CurveSettings, Performance, YieldAnswer, YieldSettings
-from workbench.display.performance_charts import CurveChart, YieldDistribution, YieldRegression, YieldWind
+from workbench.display.parts.performance import loss_table, turbine_curves, yield_tiles
+from workbench.display.performance import (
+    SIMULATIONS,
+    CurveSettings,
+    LossSettings,
+    Performance,
+    YieldAnswer,
+    YieldSettings,
+)
+from workbench.display.performance_charts import (
+    CurveChart,
+    LossWaterfall,
+    YieldDistribution,
+    YieldRegression,
+    YieldWind,
+)
 
 if TYPE_CHECKING:
     from workbench.display.page import Page
-    from workbench.display.performance import CurveAnswer
+    from workbench.display.performance import CurveAnswer, LossAnswer
 
 _CURVES = CurveSettings()
 
@@ -103,3 +116,34 @@ def curve_rows(page: Page, performance: Performance) -> None:
     card.watch(answers.ask)
     page.ready(answers.ask)
     page.row(card, chart, turbine_curves(performance, names[0]))
+
+
+def loss_rows(page: Page, performance: Performance) -> None:
+    """Availability, and what each category lost in energy and money."""
+    if performance.plant is None or performance.operation is None:
+        return
+    names = [str(one) for one in performance.plant.turbines["asset"].values]
+    years = {"all of the record": 0} | {str(year): year for year in performance.years}
+    card = Controls(
+        "Losses",
+        {
+            "year": controls.choice("Time", list(years), "all of the record"),
+            "asset": controls.choice("Turbine", ["all", *names], "all"),
+            "price": controls.number("Price of energy [EUR/MWh]", 0.0, 200.0, 5.0, LossSettings().price, form="0"),
+        },
+    )
+    chart = LossWaterfall(span=5)
+
+    def settings() -> LossSettings:
+        given = card.values
+        asset = str(given["asset"])
+        return LossSettings(years[str(given["year"])], "" if asset == "all" else asset, float(given["price"]))
+
+    def show(answer: LossAnswer) -> None:
+        chart.show(answer)
+        page.replace("loss-table", loss_table(performance.site.id, answer))
+
+    answers = Answers(page, settings, performance.losses, show)
+    card.watch(answers.ask)
+    page.ready(answers.ask)
+    page.row(card, chart, loss_table(performance.site.id))

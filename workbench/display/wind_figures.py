@@ -73,41 +73,10 @@ def waterfall_figure(
     totals
         Places of the bars that are totals: they begin at zero.
     """
-    values = np.asarray(values, float) * factor
-    start, end, level = np.zeros(len(values)), np.zeros(len(values)), 0.0
-    for place, value in enumerate(values):
-        start[place], end[place] = (0.0, value) if place in totals else (level, level + value)
-        level = end[place]
-    colours = [
-        theme.NORMAL if place in totals else theme.REDUCED if value < 0 else theme.MEASURED
-        for place, value in enumerate(values)
-    ]
-    texts = [
-        number(value, decimals=decimals)
-        if place in totals
-        else f"{'+' if value > 0 else ''}{number(value, decimals=decimals)}"
-        for place, value in enumerate(values)
-    ]
-    source = ColumnDataSource(
-        {
-            "name": list(names),
-            "low": np.minimum(start, end),
-            "high": np.maximum(start, end),
-            "colour": colours,
-            "text": texts,
-        }
-    )
-    # the changes are small beside the totals: the axis begins where they can be seen
-    lows = np.minimum(start, end)[[place for place in range(len(values)) if place not in totals]]
-    floor = max(
-        0.0, float(lows.min(initial=level)) - 0.35 * (float(np.max(end)) - float(lows.min(initial=level)) + 1e-9)
-    )
-    if floor < 0.3 * float(np.max(end)):
-        floor = 0.0
-    top = float(np.maximum(start, end).max()) + 0.08 * (float(np.maximum(start, end).max()) - floor)
-    plot = plots.blank(height=height, x_range=list(names), y_range=(floor, top), y_label=f"Energy [{unit}]", tools="")
+    plot = plots.blank(height=height, x_range=list(names), y_range=(0.0, 1.0), y_label=f"Energy [{unit}]", tools="")
     plot.xgrid.visible = False
     plot.xaxis.major_label_orientation = 0.5 if len(names) > 6 else 0.0
+    source = ColumnDataSource({key: [] for key in ("name", "low", "high", "colour", "text")})
     drawn = plot.vbar("name", bottom="low", top="high", width=0.62, source=source, fill_color="colour", line_color=None)
     plot.add_layout(
         LabelSet(
@@ -123,7 +92,37 @@ def waterfall_figure(
         )
     )
     hover(plot, [drawn], [("", "@name"), ("", f"@text {unit}")])
+    set_waterfall(plot, names, np.asarray(values, float) * factor, totals, decimals=decimals)
     return plot
+
+
+def set_waterfall(
+    plot: figure, names: Sequence[str], values: Floats, totals: Sequence[int], *, decimals: int = 0
+) -> None:
+    """Give a waterfall other bars, in the unit of its axis."""
+    start, end, level = np.zeros(len(values)), np.zeros(len(values)), 0.0
+    for place, value in enumerate(values):
+        start[place], end[place] = (0.0, value) if place in totals else (level, level + value)
+        level = end[place]
+    changes = [place for place in range(len(values)) if place not in totals]
+    low, high = np.minimum(start, end), np.maximum(start, end)
+    texts = [number(float(value), decimals=decimals) for value in values]
+    # the changes are small beside the totals: the axis begins where they can be seen
+    top, least = float(high.max(initial=0.0)), float(low[changes].min(initial=level))
+    floor = max(0.0, least - 0.35 * (top - least))
+    floor = floor if floor > 0.3 * top else 0.0
+    plot.x_range.factors = list(names)
+    plot.y_range.start, plot.y_range.end = floor, top + 0.1 * (top - floor) if top > floor else floor + 1.0
+    plot.renderers[0].data_source.data = {
+        "name": list(names),
+        "low": np.where(np.isin(np.arange(len(values)), totals), np.minimum(floor, low), low),
+        "high": high,
+        "colour": [
+            theme.NORMAL if place in totals else theme.REDUCED if value < 0 else theme.MEASURED
+            for place, value in enumerate(values)
+        ],
+        "text": [f"+{text}" if place in changes and values[place] > 0 else text for place, text in enumerate(texts)],
+    }
 
 
 def category_figure(

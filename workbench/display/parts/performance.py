@@ -10,7 +10,7 @@ import numpy as np
 from workbench.display import format as fmt
 from workbench.display import markup as h
 from workbench.display.page import Part
-from workbench.display.performance import CurveAnswer, Performance, YieldAnswer, load
+from workbench.display.performance import CurveAnswer, LossAnswer, Performance, YieldAnswer, load
 from workbench.display.readings import Now
 
 if TYPE_CHECKING:
@@ -153,4 +153,40 @@ def _turbine_curves(performance: Performance, answer: CurveAnswer | None) -> str
         f'<div class="table"><table><thead>{head}</thead>\n<tbody>' + "\n".join(rows) + "</tbody></table></div>\n"
         f'<p class="quiet fineprint">{h.esc(words)} By nacelle wind speeds: compare turbines and settings, not with a guarantee. '
         f"Availability is by production. {seconds}</p>"
+    )
+
+
+def loss_table(site: str, answer: LossAnswer | None = None, *, span: int = 4) -> Part:
+    """Availability, stops, and the energy and money of each category."""
+    about = "" if answer is None else repr(answer.settings)
+    return Part("loss-table", lambda _: _loss_table(answer), title="Categories", span=span, about=(site, about))
+
+
+def _loss_table(answer: LossAnswer | None) -> str:
+    if answer is None:
+        return h.nothing("Working out the losses …")
+    head = "<tr><th></th><th class=num>Energy</th><th class=num>Of potential</th><th class=num>Money</th></tr>"
+    rows = []
+    potential = float(answer.waterfall["energy"].iloc[0])
+    for name, row in answer.waterfall.iterrows():
+        energy, value = float(row["energy"]), float(row["value"])
+        total = name in ("potential", "actual")
+        if not total and not energy:
+            continue
+        money = "" if total else f"{fmt.number(value / 1e3, decimals=1)} kEUR"
+        share = fmt.percent(energy / potential, decimals=2) if potential else "–"
+        words = f"<b>{fmt.words(str(name))}</b>" if total else fmt.words(str(name))
+        rows.append(
+            f"<tr><td>{words}</td><td class=num>{fmt.number(energy / 1e3, decimals=0)} MWh</td><td class=num>{share}</td>"
+            f"<td class=num>{money}</td></tr>"
+        )
+    count, between, repair = answer.failures
+    stops = f"{count} stops in wind" if answer.told_by == "production" else f"{count} forced outages"
+    if count and math.isfinite(between):
+        stops += f", one in {fmt.number(between, decimals=0)} h, {fmt.number(repair, decimals=1)} h each"
+    return (
+        f'<div class="table"><table><thead>{head}</thead>\n<tbody>' + "\n".join(rows) + "</tbody></table></div>\n"
+        f'<p class="quiet fineprint">Available {fmt.percent(answer.availability, decimals=2)} of the time, told by {answer.told_by}; '
+        f"{stops}. Potential by the turbine's own curve and its neighbours, known {fmt.percent(answer.known)} of the time. "
+        f"Worked out in {1000 * answer.seconds:.0f} ms.</p>"
     )
