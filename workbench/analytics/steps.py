@@ -3,5 +3,10 @@
 from __future__ import annotations
 
 import workbench.analytics.wind.air_density
+import workbench.analytics.wind.degradation
 import workbench.analytics.wind.effects
-import workbench.analytics.wind.power_curve_comparison  # noqa: F401
+import workbench.analytics.wind.power_curve_comparison
+import workbench.analytics.wind.upgrade
+import workbench.analytics.wind.yaw_dynamic
+import workbench.analytics.wind.yaw_effects
+import workbench.analytics.wind.yaw_misalignment  # noqa: F401

@@ -275,7 +275,7 @@ def _rate(
     solve = np.linalg.pinv(design)
     coefficient = solve @ y
     residual = y - design @ coefficient
-    keep = _correlation(residual, known, design)
+    keep = _correlation(residual, known, design, rng)
     free = len(y) - design.shape[1]
     draws = nothing
     if simulations:
@@ -311,27 +311,44 @@ def _pairs(ratio: Floats, years: Floats, apart: int) -> Floats:
     return found
 
 
-def _correlation(residual: Floats, known: Ints, design: Floats) -> float:
-    """Correlation of a block's residual with that before, freed of the bias that the fit gives it."""
-    next_ = np.diff(known) == 1
-    below = float((residual**2).sum())
-    if below == 0 or next_.sum() < 8:
+def _correlation(residual: Floats, known: Ints, design: Floats, rng: np.random.Generator) -> float:
+    """Correlation of a block's residual with that before, freed of the bias that the fit gives it.
+
+    For some correlations series are drawn and fitted; the one whose residuals have on average what these have is taken.
+    """
+    if float((residual**2).sum()) == 0 or (np.diff(known) == 1).sum() < 8:
         return 0.0
-    found = float((residual[1:] * residual[:-1])[next_].sum()) / below
-    # each regressor takes from it; by simulation of what is found from what is true, inverted by a straight line
-    n, p = design.shape
-    return float(np.clip((found * n + p / 2 + 1) / (n - p / 2 - 3), 0.0, 0.95)) if n > p / 2 + 4 else max(found, 0.0)
+    where = known - known[0]
+    trials = np.array([0.0, 0.2, 0.4, 0.6, 0.75, 0.85, 0.92, 0.97])
+    noise = rng.normal(0, 1, (300, int(where[-1]) + 1))
+    hat = np.linalg.pinv(design).T @ design.T
+    seen = np.array(
+        [_lag_one((x := _autoregression(noise, keep)[:, where]) - x @ hat, known).mean() for keep in trials]
+    )
+    return float(np.interp(_lag_one(residual[None], known)[0], np.maximum.accumulate(seen), trials))
+
+
+def _lag_one(series: Floats, known: Ints) -> Floats:
+    """Correlation of neighbouring blocks, dims (series, block)."""
+    next_ = np.diff(known) == 1
+    found: Floats = (series[:, 1:] * series[:, :-1])[:, next_].sum(axis=1) / (series**2).sum(axis=1)
+    return found
+
+
+def _autoregression(noise: Floats, keep: float) -> Floats:
+    """First-order series of unit deviation, dims (series, block)."""
+    from scipy.signal import lfilter
+
+    scaled = noise.copy()
+    scaled[:, 1:] *= np.sqrt(1 - keep**2)
+    return np.asarray(lfilter([1.0], [1.0, -keep], scaled, axis=1), dtype=np.float64)
 
 
 def _series(
     residual: Floats, keep: float, size: int, simulations: int, rng: np.random.Generator, design: Floats, where: Ints
 ) -> Floats:
     """Series of the autoregression, scaled so that what a fit leaves of them is what this fit left; dims (draw, block)."""
-    from scipy.signal import lfilter
-
-    noise = rng.normal(0, 1, (simulations, size))
-    noise[:, 1:] *= np.sqrt(1 - keep**2)
-    series = np.asarray(lfilter([1.0], [1.0, -keep], noise, axis=1))[:, where]
+    series = _autoregression(rng.normal(0, 1, (simulations, size)), keep)[:, where]
     left = series - series @ np.linalg.pinv(design).T @ design.T
     scale = np.sqrt((residual**2).sum() / (left**2).sum(axis=1).mean())
     found: Floats = series * scale

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from workbench.analytics.kpi import variable_of
-from workbench.analytics.wind.upgrade import Comparison, Uplift, UpliftSettings
+from workbench.analytics.wind.upgrade_cells import Comparison, Uplift, UpliftSettings
 from workbench.model.errors import InputError
 from workbench.model.time import parse_duration
 
@@ -78,7 +78,9 @@ def toggle_uplift(
     time = turbines["time"].values.astype("datetime64[ns]").astype(np.int64)
     changed = np.flatnonzero(np.concatenate([[False], values[1:] != values[:-1]]))
     last = np.searchsorted(changed, np.arange(len(time)), side="right") - 1
-    since = np.where(last >= 0, time - time[changed[np.maximum(last, 0)]] if len(changed) else 0, np.iinfo(np.int64).max)
+    since = np.where(
+        last >= 0, time - time[changed[np.maximum(last, 0)]] if len(changed) else 0, np.iinfo(np.int64).max
+    )
     settled = since >= parse_duration(settle).ns
     return one.uplift(
         known & settled & (values == 0), known & settled & (values == 1),

@@ -180,7 +180,7 @@ class CosineTurbine:
         used = count[..., :-1] > one.least
         with np.errstate(invalid="ignore", divide="ignore"):
             height = np.where(used, total[..., :-1] / count[..., :-1], 0.0)
-        angles = one.vane_width * np.arange(-reach, reach + 1)
+        angles = one.vane_width * np.arange(-reach, reach + 1, dtype=np.float64)
         peak, exponent = fit_cosines(angles, height.reshape(-1, size - 1), used.reshape(-1, size - 1))
         return CosineFits(peak.reshape(shape) - mean, mean, exponent.reshape(shape), slots, used.sum(axis=-1))
 

@@ -66,7 +66,7 @@ def yaw_loss(
     inner = f"{vane}_std"
     if inner in turbines:
         # mean of cos^n over what the vane did within the slot, to the second order
-        spread = np.deg2rad(variable_of(turbines, inner)).fillna(0.0)
+        spread = variable_of(turbines, inner).fillna(0.0) * (np.pi / 180.0)
         share = share * (1 - (exponent / 2 * spread**2).clip(max=0.5))
     lost = np.minimum(made / share - made, (limit - made).clip(min=0.0)).where(made > 0, 0.0)
     lost = lost.where(made.notnull() & shown.notnull())

@@ -149,7 +149,16 @@ def static_yaw_misalignment(
             found.append(_by_cosines(cosine, rngs[column], simulations))
         else:
             one = YawTurbine.of(
-                turbines["time"].values, p, v, w, blade, turned, gusts, column, rating[column], settings or YawSettings()
+                turbines["time"].values,
+                p,
+                v,
+                w,
+                blade,
+                turned,
+                gusts,
+                column,
+                rating[column],
+                settings or YawSettings(),
             )
             found.append(_by_regression(one, rngs[column], simulations))
         if progress is not None:
@@ -323,9 +332,7 @@ def _result(
         coords={"asset": names},
         attrs={"seed": seed},
     )
-    table = pd.DataFrame(
-        {name: values for name, (values, _) in per_asset.items()}, index=pd.Index(names, name="asset")
-    )
+    table = pd.DataFrame({name: values for name, (values, _) in per_asset.items()}, index=pd.Index(names, name="asset"))
     return StaticYawMisalignment(result, by_speed, draws, table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
 
@@ -238,7 +239,7 @@ def fit_yaw(turbine: YawTurbine, rng: np.random.Generator, simulations: int) -> 
     left = _sums(regressors, regressors, turbine.block, size)[used]
     right = _sums(regressors, y[:, None], turbine.block, size)[used]
     count = np.bincount(turbine.block, minlength=size)[used].astype(np.float64)
-    shown = np.bincount(turbine.block, x, minlength=size)[used]
+    shown = np.bincount(turbine.block, x, minlength=size)[used].astype(np.float64)
     variance = float(x.var())
     low, high = _reliability(turbine, x)
     middle = np.full(1, (low + high) / 2)

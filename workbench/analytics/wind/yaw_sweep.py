@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.wind.yaw_cosine import CosineBins
@@ -89,10 +90,10 @@ def sweep_yaw_settings(
     said = []
     for method in dict.fromkeys(method for method, _ in index):
         part = table.loc[method]
-        moved = (part - part.iloc[0]).abs().to_numpy()
+        moved: npt.NDArray[np.float64] = (part - part.iloc[0]).abs().to_numpy(dtype=np.float64)
         if np.isfinite(moved).any():
-            column = np.unravel_index(np.nanargmax(moved), moved.shape)
-            most, what, whose = moved[column], part.index[column[0]], part.columns[column[1]]
+            row, column = divmod(int(np.nanargmax(moved)), len(part.columns))
+            most, what, whose = moved[row, column], part.index[row], part.columns[column]
             said.append(
                 f"{method}: other settings move the angle by up to {most:.1f} degrees ({whose}, {what}), "
                 f"in the middle by {np.nanmedian(moved[1:]):.1f}"
