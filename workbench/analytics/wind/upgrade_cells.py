@@ -46,7 +46,8 @@ class UpliftSettings:
         References count from this share of their rating on [1]; all above ``top`` are one cell, in which an upgrade has
         little to win and which counts as well, for the uplift is one of all energy.
     block
-        Length of the blocks that are drawn [day].
+        Length of the blocks that are drawn [day]. If left out the longest of 28, 14 and 7 days of which each state has
+        eight or more, else 7: turbines drift for weeks, which short blocks take for chance that averages out.
     running
         Slots count in which the turbine and all its references make more than this share of their rating [1].
     """
@@ -57,12 +58,12 @@ class UpliftSettings:
     least: int = 5
     lowest: float = 0.03
     top: float = 0.96
-    block: int = 7
+    block: int | None = None
     running: float = 0.005
 
     def __post_init__(self) -> None:
         for name in ("power_width", "wind_width", "sector", "least", "block"):
-            if not getattr(self, name) > 0:
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise InputError("not positive", where=f"settings.{name}", found=getattr(self, name), expected="> 0")
 
 
@@ -179,13 +180,12 @@ class Comparison:
         drift, known = 0.0, len(told)
         if known > 1:
             # beside k - 1 others a turbine drifts with variance s (1 + 1 / (k - 1)), beside k with s (1 + 1 / k)
-            excess = float(np.mean([value**2 - std**2 for value, std in told]))
             k = len(columns)
-            drift = max(excess, 0.0) * (1 + 1 / k) / (1 + 1 / (k - 1))
+            drift = _excess(told) * (1 + 1 / k) / (1 + 1 / (k - 1))
         rows, cells = [], []
         for name in self.upgraded:
             one = self._one(names.index(name), columns, without, with_, shared, simulations, seed)
-            rows.append(one.row(drift, known, level, simulations, self._caution(known)))
+            rows.append(one.row(drift, known, level, self._caution(known)))
             cells.append(one.by_power)
         table = pd.DataFrame(rows, index=pd.Index(self.upgraded, name="asset"))
         texts = ("reason", "caution", "claimed", "slots_with", "slots_without")
@@ -258,14 +258,15 @@ class Comparison:
         cell = np.unique(level * sectors + self.sector[rows], return_inverse=True)[1]
         size = int(cell.max()) + 1
         day = self.turbines["time"].values[rows].astype("datetime64[D]").astype(np.int64)
-        block = (day - day.min()) // one.block
+        length = one.block or _block(day, state)
+        block = (day - day.min()) // length
         blocks = int(block.max()) + 1
         where = (block * 2 + state) * size + cell
         count = np.bincount(where, minlength=blocks * 2 * size).reshape(blocks, 2, size).astype(np.float64)
         total = np.bincount(where, made[rows], minlength=blocks * 2 * size).reshape(blocks, 2, size)
         filled = count.sum(axis=2) > 0
         if (filled.sum(axis=0) < _BLOCKS).any():
-            text = f"{filled.sum(axis=0).min()} blocks of {one.block} days in one of the states; {_BLOCKS} are needed"
+            text = f"{filled.sum(axis=0).min()} blocks of {length} days in one of the states; {_BLOCKS} are needed"
             return _One(slots=slots, reason=text)
         use = (count.sum(axis=0) >= one.least).all(axis=0)
         if not use.any():
@@ -294,7 +295,34 @@ class Comparison:
         lines = level_of[use]
         with np.errstate(invalid="ignore", divide="ignore"):
             by = 100 * np.bincount(lines, gain) / np.bincount(lines, base)
-        return _One(value, draws, slots, covered, {"uplift": by, "slots": np.bincount(lines, n[1]).astype(np.int64)})
+        free = int(filled.any(axis=1).sum() if shared else filled.sum(axis=0).min()) - 1
+        return _One(
+            value, draws, free, slots, covered, {"uplift": by, "slots": np.bincount(lines, n[1]).astype(np.int64)}
+        )
+
+
+def _excess(told: list[tuple[float, float]]) -> float:
+    """Variance of placebos beyond that of chance, from the uplift and chance of each.
+
+    The difference of the two is itself uncertain and may be below zero; the mean is taken of what it may be above zero
+    (any deviation is as likely beforehand), so that three placebos that happen to agree do not prove that turbines never
+    drift.
+    """
+    value, chance = np.array(told).T
+    seen, due = float((value**2).mean()), float((chance**2).mean())
+    error = max(seen, due) * np.sqrt(2 / (len(told) - 1))
+    deviation = np.linspace(0.0, np.sqrt(max(seen - due, 0.0) + 5 * error), 400)
+    weight = np.exp(-0.5 * ((deviation**2 - (seen - due)) / error) ** 2)
+    return float((weight * deviation**2).sum() / weight.sum())
+
+
+def _block(day: Ints, state: Ints) -> int:
+    """Length of the blocks [day]; see :class:`UpliftSettings`."""
+    for length in (28, 14):
+        block = (day - day.min()) // length
+        if min(len(np.unique(block[state == one])) for one in (0, 1)) >= 8:
+            return length
+    return 7
 
 
 def _direction(angle: Floats) -> Floats:
@@ -328,6 +356,7 @@ class _One:
 
     uplift: float = np.nan
     draws: Floats = field(default_factory=lambda: np.zeros(0))
+    free: int = 0  #: degrees of freedom: blocks of the scarcer state less one
     slots: tuple[int, int] = (0, 0)
     covered: float = np.nan
     by_power: dict[str, npt.NDArray[np.generic]] = field(
@@ -338,9 +367,9 @@ class _One:
     @property
     def std(self) -> float:
         """Of the weather [%]."""
-        return float(self.draws.std(ddof=1)) if len(self.draws) > 1 else np.nan
+        return float(self.draws.std(ddof=1)) * np.sqrt(1 + 1 / self.free) if len(self.draws) > 1 else np.nan
 
-    def row(self, drift: float, known: int, level: float, simulations: int, caution: str) -> dict[str, object]:
+    def row(self, drift: float, known: int, level: float, caution: str) -> dict[str, object]:
         """What the table says of it."""
         from scipy.stats import t
 
@@ -348,8 +377,8 @@ class _One:
         std = float(np.sqrt(chance**2 + drift))
         low = high = np.nan
         if np.isfinite(std):
-            # Welch and Satterthwaite: a drift told by few placebos, of which one less is free, is itself uncertain
-            free = np.inf if drift == 0 else std**4 / (drift**2 / (known - 1) + chance**4 / max(simulations, 1))
+            # Welch and Satterthwaite: few blocks, and few placebos, of which one less is free, are themselves uncertain
+            free = std**4 / (chance**4 / self.free + (drift**2 / (known - 1) if known > 1 else 0.0))
             half = float(t.ppf((1 + level) / 2, free)) * std
             low, high = self.uplift - half, self.uplift + half
         return {

@@ -28,7 +28,7 @@ def toggle_uplift(
     settings: UpliftSettings | None = None,
     simulations: int = 500,
     seed: int = 0,
-    level: float = 0.9,
+    level: float = 0.95,
     wind_speed: str = "wind_speed",
     power: str = "power_output",
     direction: str = "wind_direction",
