@@ -255,6 +255,13 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {}),
         ("telemetry", {"variable": "temperature", "reference": "wind_speed_2", "flag": False}),
     ],
+    "static_yaw_misalignment": [
+        ("telemetry", {"vane": "temperature", "simulations": 5}),
+        ("telemetry", {"vane": "temperature", "nacelle": "wind_speed_2", "compatibility": "openoa-3.2"}),
+    ],
+    "dynamic_yaw_error": [("telemetry", {"vane": "temperature", "optimum": 2.0, "output_field": "lost"})],
+    "upgrade_uplift": [("telemetry", {"upgraded": ["T1"], "when": "2025-01-02", "direction": "temperature"})],
+    "degradation_rate": [("telemetry", {}), ("telemetry", {"reference": "neighbours", "output_field": "rate"})],
     "power_curve_comparison": [
         ("telemetry", {}),
         ("telemetry", {"algorithm": "logistic", "air_density_correction": False, "output_fields": ["expected_power"]}),

@@ -25,6 +25,7 @@ from workbench.analytics.wind.clock_correction import clock_shift_correction, cl
 from workbench.analytics.wind.clock_shift import clock_shifts
 from workbench.analytics.wind.curtailment import curtailment_detection, curtailment_table
 from workbench.analytics.wind.curve_fits import logistic, method_of_bins, monotone_spline, polynomial_regression
+from workbench.analytics.wind.degradation import Degradation, degradation_rate
 from workbench.analytics.wind.electrical_losses import electrical_losses
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
 from workbench.analytics.wind.icing import icing_detection, icing_summary
@@ -39,14 +40,29 @@ from workbench.analytics.wind.reliability import reliability, stays, stays_of_in
 from workbench.analytics.wind.sensor_drift import sensor_drift, sensor_drift_detection
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.analytics.wind.turbine_energy import daily_energy, simulate_turbine_energy, turbine_energy
+from workbench.analytics.wind.upgrade import upgrade_uplift
+from workbench.analytics.wind.upgrade_cells import Uplift, UpliftSettings
+from workbench.analytics.wind.upgrade_toggle import toggle_uplift
 from workbench.analytics.wind.wind_rose import weibull, wind_rose
+from workbench.analytics.wind.yaw_cosine import CosineBins
+from workbench.analytics.wind.yaw_dynamic import dynamic_yaw_error, yaw_loss
+from workbench.analytics.wind.yaw_misalignment import StaticYawMisalignment, static_yaw_misalignment
+from workbench.analytics.wind.yaw_regression import YawSettings
+from workbench.analytics.wind.yaw_sweep import YawSweep, sweep_yaw_settings
 
 __all__ = [
     "OPERATIONAL",
     "TECHNICAL",
     "AvailabilityRules",
     "CategoryTable",
+    "CosineBins",
+    "Degradation",
     "Instruments",
+    "StaticYawMisalignment",
+    "Uplift",
+    "UpliftSettings",
+    "YawSettings",
+    "YawSweep",
     "air_density",
     "annual_energy",
     "availability",
@@ -60,7 +76,9 @@ __all__ = [
     "curtailment_detection",
     "curtailment_table",
     "daily_energy",
+    "degradation_rate",
     "dominant_category",
+    "dynamic_yaw_error",
     "electrical_loss",
     "electrical_losses",
     "energy_losses",
@@ -98,13 +116,18 @@ __all__ = [
     "sensor_drift_detection",
     "simulate_turbine_energy",
     "simulate_yield",
+    "static_yaw_misalignment",
     "stays",
     "stays_of_intervals",
     "stops",
+    "sweep_yaw_settings",
     "ten_minute",
     "time_availability",
+    "toggle_uplift",
     "turbine_energy",
+    "upgrade_uplift",
     "weibull",
     "wind_rose",
+    "yaw_loss",
     "yield_data",
 ]

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import xarray as xr
+
+from benchmarks._yaw_farms import yaw_farm
+from workbench.analytics.wind import CosineBins, YawSettings, static_yaw_misalignment, sweep_yaw_settings
+from workbench.model.errors import InputError
+from workbench.steps import get_step, remarks
+
+#: Settings of OpenOA's regression test, test/regression/yaw_misalignment.py in version 3.2.
+BINS = CosineBins(wind_speeds=(4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), least=50, power_coefficient=True)
+
+
+@pytest.fixture(scope="module")
+def la_haute_borne(archive: zipfile.ZipFile) -> xr.Dataset:
+    """Vane and pitch as well, prepared as the example of OpenOA does; see ``example_scada``."""
+    names = {
+        "P_avg": "power_output",
+        "Ws_avg": "wind_speed",
+        "Va_avg": "yaw_error",
+        "Ba_avg": "blade_pitch_angle",
+        "Ya_avg": "nacelle_position",
+    }
+    table = pl.read_csv(
+        archive.read("la-haute-borne-data-2014-2015.csv"),
+        columns=["Wind_turbine_name", "Date_time", "Ot_avg", *names],
+        schema_overrides=dict.fromkeys(names, pl.Float64),
+    ).with_columns(time=pl.col("Date_time").str.to_datetime("%Y-%m-%dT%H:%M:%S%:z", time_zone="UTC"))
+    table = table.unique(["Wind_turbine_name", "time"], keep="first", maintain_order=True)
+    table = table.filter(pl.col("Ot_avg").is_between(-15, 45)).sort("Wind_turbine_name", "time")
+    times = pd.date_range("2014-01-01", "2016-01-01", freq="10min", inclusive="left", unit="ns").to_numpy()
+    turbines = table["Wind_turbine_name"].unique().sort().to_list()
+    cube = {name: np.full((len(times), len(turbines)), np.nan) for name in names.values()}
+    for column, turbine in enumerate(turbines):
+        rows = table.filter(pl.col("Wind_turbine_name") == turbine)
+        vane = rows["Va_avg"].to_numpy()
+        third = np.concatenate([[False, False], (vane[2:] == vane[1:-1]) & (vane[1:-1] == vane[:-2])])
+        stuck = third | np.append(third[1:], False) | np.append(third[2:], [False, False])
+        where = np.searchsorted(times, rows["time"].dt.replace_time_zone(None).to_numpy().astype("datetime64[ns]"))
+        for source, name in names.items():
+            cube[name][where, column] = np.where(stuck, np.nan, rows[source].to_numpy())
+    return xr.Dataset(
+        {name: (("time", "asset"), values) for name, values in cube.items()},
+        coords={"time": times, "asset": turbines, "rated_capacity": ("asset", np.full(len(turbines), 2050.0))},
+    )
+
+
+@pytest.fixture(scope="module")
+def farm() -> tuple[xr.Dataset, np.ndarray]:
+    data, truth = yaw_farm(11, misalignment=np.array([0.0, 3.0, -5.0, 8.0]))
+    return data, truth.misalignment
+
+
+def test_la_haute_borne_as_openoa(la_haute_borne):
+    """OpenOA 3.2 without uncertainty: its regression test holds these to 5 decimals; to 1e-4 degrees here."""
+    found = static_yaw_misalignment(la_haute_borne, compatibility="openoa-3.2", bins=BINS, simulations=0)
+    assert found.misalignment["yaw_misalignment"].values == pytest.approx(
+        [1.2216161, 3.1924941, 1.25333209, 2.87197031], abs=1e-4
+    )
+    assert found.by_wind_speed["yaw_misalignment"].sel(asset="R80721").values == pytest.approx(
+        [0.41128732, 1.8577071, 0.79602936, 0.3530183, 4.45674696, 8.09740152, 6.37526813], abs=1e-4
+    )
+    assert found.by_wind_speed["wind_bin"].values.tolist() == list(BINS.wind_speeds)
+
+
+def test_la_haute_borne_as_openoa_with_uncertainty(la_haute_borne):
+    """OpenOA 3.2, 20 simulations of R80790: 2.83936 +- 0.20931.
+
+    Its own mean of 20 varies by 0.05; ours is of other random numbers.
+    """
+    found = static_yaw_misalignment(
+        la_haute_borne.sel(asset=["R80790"]), compatibility="openoa-3.2", bins=BINS, simulations=60, seed=42
+    )
+    draws = found.simulations["yaw_misalignment"].values
+    assert draws.mean() == pytest.approx(2.839, abs=0.2)
+    assert 0.12 < draws.std() < 0.45
+
+
+def test_la_haute_borne_by_the_parabola(la_haute_borne):
+    """No truth is known; what is found is well within the spread of the cosine curves, and doubts are said."""
+    found = static_yaw_misalignment(la_haute_borne, simulations=100).misalignment
+    assert (np.abs(found["yaw_misalignment"]) < 3).all()
+    assert (found["lower"] < found["yaw_misalignment"]).all()
+    assert (found["yaw_misalignment"] < found["upper"]).all()
+    # neighbours confirm most of what the vanes show
+    assert ((found["reliability_lower"] > 0.8) & (found["reliability_lower"] < 0.95)).all()
+    assert "anemometer" in found["caution"].sel(asset="R80790").item()
+
+
+def test_known_misalignments_are_found():
+    """Simulated farms of 0 to 8 degrees: mean absolute error 0.5 at most; 90 % intervals cover as often as they say.
+
+    All 200 farms are in benchmarks/wind_intervals_yaw.py. Of 24 intervals, 17 to 24 cover with a chance of 99 %.
+    """
+    off, covered = [], []
+    for seed in range(6):
+        data, truth = yaw_farm(100 + seed, misalignment=np.linspace(0, 8, 24)[seed::6], days=150)
+        found = static_yaw_misalignment(data, seed=seed).misalignment
+        off.append(found["yaw_misalignment"].values - truth.misalignment)
+        covered.append((found["lower"] <= truth.misalignment) & (truth.misalignment <= found["upper"]))
+    assert np.abs(np.concatenate(off)).mean() <= 0.5
+    assert np.concatenate(covered).sum() >= 17
+
+
+def test_noise_of_the_vane_is_what_neighbours_bound(farm):
+    """Of this vane about 6 % of the variance is noise: not to see it makes 8 degrees too many."""
+    data, truth = farm
+    bounded = static_yaw_misalignment(data, simulations=0).misalignment
+    blind = static_yaw_misalignment(data, simulations=0, settings=YawSettings(reliability=(1.0, 1.0))).misalignment
+    assert (bounded["reliability_lower"] > 0.75).all()
+    assert abs(blind["yaw_misalignment"][3]) > abs(bounded["yaw_misalignment"][3])
+    assert blind["yaw_misalignment"].values / bounded["yaw_misalignment"].values == pytest.approx(
+        2 / (1 + bounded["reliability_lower"].values), rel=0.01
+    )
+    found = bounded.sel(asset="T4")
+    assert found["energy_loss"].item() == pytest.approx(
+        1 - np.cos(np.deg2rad(truth[3])) ** found["cosine_exponent"].item(), abs=0.008
+    )
+
+
+def test_another_zero_of_the_vane_changes_nothing_and_a_mirror_the_sign(farm):
+    data, _ = farm
+    plain = static_yaw_misalignment(data, simulations=0).misalignment["yaw_misalignment"].values
+    moved = data.assign(yaw_error=data["yaw_error"] + 3.0)
+    assert static_yaw_misalignment(moved, simulations=0).misalignment["yaw_misalignment"].values == pytest.approx(
+        plain, abs=0.02
+    )
+    mirror = data.assign(yaw_error=-data["yaw_error"], nacelle_position=-data["nacelle_position"] % 360)
+    assert static_yaw_misalignment(mirror, simulations=0).misalignment["yaw_misalignment"].values == pytest.approx(
+        -plain, abs=1e-6
+    )
+
+
+def test_same_seed_same_result(farm):
+    data, _ = farm
+    for extra in ({}, {"compatibility": "openoa-3.2", "bins": CosineBins(least=20)}):
+        one, other, third = (
+            static_yaw_misalignment(data.sel(asset=["T1", "T2"]), simulations=10, seed=seed, **extra).simulations
+            for seed in (3, 3, 4)
+        )
+        xr.testing.assert_identical(one, other)
+        assert not np.allclose(one["yaw_misalignment"], third["yaw_misalignment"])
+
+
+def test_a_single_turbine(farm):
+    data, truth = farm
+    alone = data.sel(asset=["T3"]).drop_vars(["nacelle_position", "blade_pitch_angle", "wind_speed_std"])
+    found = static_yaw_misalignment(alone, simulations=100).misalignment
+    assert found["lower"] < truth[2] < found["upper"]
+    assert found["reliability_lower"].item() == 0.85
+    assert np.isnan(found["anemometer_slope"].item())
+
+
+def test_an_anemometer_that_depends_on_the_yaw_error_is_told():
+    """2 % per 10 degrees moves the angle by several degrees; the neighbours' anemometers betray it."""
+    data, _ = yaw_farm(5, misalignment=np.zeros(4))
+    with_yaw = xr.apply_ufunc(np.deg2rad, data["yaw_error"])
+    data["wind_speed"] = data["wind_speed"] * (1 + 0.12 * with_yaw * (data["asset"] == "T1"))
+    found = static_yaw_misalignment(data, simulations=0).misalignment.sel(asset="T1")
+    assert abs(found["yaw_misalignment"]) > 4
+    assert found["anemometer_slope"].item() == pytest.approx(0.12, abs=0.04)
+    assert "anemometer" in found["caution"].item()
+
+
+def test_a_turbine_without_data_has_a_reason(farm):
+    data, _ = farm
+    power = data["power_output"].copy()
+    power[:, 1] = np.nan
+    power[2_000:, 2] = -1.0
+    found = static_yaw_misalignment(data.assign(power_output=power), simulations=10).misalignment
+    assert np.isnan(found["yaw_misalignment"].values).tolist() == [False, True, False, False]
+    assert found["reason"].sel(asset="T2").item().startswith("0 slots in partial load")
+    short = static_yaw_misalignment(data.isel(time=slice(0, 700)), simulations=10).misalignment
+    assert all("needed" in reason for reason in short["reason"].values)
+    cosines = static_yaw_misalignment(data.isel(time=slice(0, 700)), compatibility="openoa-3.2", simulations=0)
+    assert "fewer than 3 vane bins" in cosines.misalignment["reason"].values[0]
+
+
+def test_power_that_does_not_depend_on_the_vane_has_no_peak(farm):
+    data, _ = farm
+    rng = np.random.default_rng(0)
+    turned = data["yaw_error"].copy(data=rng.normal(0, 6, data["yaw_error"].shape))
+    found = static_yaw_misalignment(data.assign(yaw_error=turned), simulations=100).misalignment
+    # a peak by chance has no bounds
+    assert ((found["reason"] != "") | np.isnan(found["lower"]) | (found["upper"] - found["lower"] > 5)).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"level": 1.0}, "no share"),
+        ({"simulations": -1}, "negative"),
+        ({"compatibility": "openoa-2"}, "compatibility"),
+        ({"vane": "vane"}, "no variable"),
+    ],
+)
+def test_wrong_input(farm, wrong, message):
+    with pytest.raises(InputError, match=message):
+        static_yaw_misalignment(farm[0], **wrong)
+
+
+def test_a_rating_that_is_none(farm):
+    data = farm[0].assign_coords(rated_capacity=("asset", [2000.0, 0.0, 2000.0, 2000.0]))
+    with pytest.raises(InputError, match="not positive"):
+        static_yaw_misalignment(data)
+    with pytest.raises(InputError, match="not known"):
+        static_yaw_misalignment(data.drop_vars("rated_capacity"))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lowest": 0.8}, {"largest_vane": 0.0}, {"reliability": (0.9, 0.8)}, {"reliability": (0.0, 1.0)}]
+)
+def test_wrong_settings(wrong):
+    with pytest.raises(InputError, match=r"no range|not positive"):
+        YawSettings(**wrong)
+
+
+def test_how_far_settings_move_the_answer(farm):
+    found = sweep_yaw_settings(farm[0].sel(asset=["T1", "T4"]))
+    plain = static_yaw_misalignment(farm[0].sel(asset=["T1", "T4"]), simulations=0).misalignment["yaw_misalignment"]
+    assert found.table.loc[("parabola", "as it is")].to_numpy() == pytest.approx(plain.values)
+    moved = (found.table.loc["parabola"] - plain.values).abs().max().max()
+    assert f"parabola: other settings move the angle by up to {moved:.1f} degrees" in found.text
+    assert 0 < moved < 2
+
+
+def test_the_step_says_why_there_is_no_figure(farm):
+    with remarks() as told:
+        found = get_step("static_yaw_misalignment")(farm[0].isel(time=slice(0, 300)))
+    assert np.isnan(found["yaw_misalignment"]).all()
+    assert found["yaw_misalignment"].dims == ("asset",)
+    assert any("T1" in one and "partial load" in one for one in told)
