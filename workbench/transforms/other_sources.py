@@ -1,4 +1,4 @@
-"""Records of another source, for steps that look something up or join: who runs a step says how a name is opened."""
+"""Another source, for steps that look something up, join or compare: who runs a step says how a name is opened."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 import polars as pl
+import xarray as xr
 
 from workbench.model.errors import InputError
 
 #: What a step takes as another source: records, or the name of a file or of a catalog's entry.
 Source = pl.LazyFrame | pl.DataFrame | str
 
+#: What a step takes as telemetry of another source: a Dataset, or the name of a file, an entry or a series.
+Telemetry = xr.Dataset | str
+
 Resolver = Callable[[str], pl.LazyFrame]
+TelemetryResolver = Callable[[str], xr.Dataset]
 
 _resolver: ContextVar[Resolver | None] = ContextVar("other_sources", default=None)
+_telemetry: ContextVar[TelemetryResolver | None] = ContextVar("other_telemetry", default=None)
 
 
 @contextlib.contextmanager
-def others(resolver: Resolver) -> Iterator[None]:
-    """Inside the block ``resolver`` opens what steps call other sources by name."""
-    token = _resolver.set(resolver)
+def others(resolver: Resolver, telemetry: TelemetryResolver | None = None) -> Iterator[None]:
+    """Inside the block ``resolver`` opens what steps call other sources by name, ``telemetry`` those that are telemetry."""
+    token, second = _resolver.set(resolver), _telemetry.set(telemetry)
     try:
         yield
     finally:
         _resolver.reset(token)
+        _telemetry.reset(second)
 
 
 def open_other(source: Source, where: str = "source") -> pl.LazyFrame:
@@ -48,6 +55,31 @@ def open_other(source: Source, where: str = "source") -> pl.LazyFrame:
             found=source,
             expected="a polars frame",
             hint="give the frame itself, or run the step in a pipeline",
+        )
+    try:
+        return resolver(source)
+    except InputError as error:
+        raise error.at(where=": ".join(part for part in (where, error.where) if part)) from error
+
+
+def open_other_telemetry(source: Telemetry, where: str = "source") -> xr.Dataset:
+    """Another source's telemetry.
+
+    Raises
+    ------
+    InputError
+        A name, and nobody said how names are opened; or what the resolver raises, with the parameter's name.
+    """
+    if isinstance(source, xr.Dataset):
+        return source
+    resolver = _telemetry.get()
+    if resolver is None:
+        raise InputError(
+            "another source is given by its name, and nothing here opens names",
+            where=where,
+            found=source,
+            expected="an xarray Dataset",
+            hint="give the Dataset itself, or run the step in a pipeline",
         )
     try:
         return resolver(source)

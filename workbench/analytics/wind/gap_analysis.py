@@ -178,7 +178,7 @@ def gap_analysis(
             reached = reached * factor
     changes["unexplained"] = operation.net_energy - reached
 
-    rows = [("expected", "total", assessment.net_energy, 0.0)]
+    rows: list[tuple[str, str, Number, float]] = [("expected", "total", assessment.net_energy, 0.0)]
     level = assessment.net_energy
     for name, change in changes.items():
         rows.append((name, "change", change, level))

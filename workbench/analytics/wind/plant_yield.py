@@ -30,7 +30,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.calendar import slot_length
-from workbench.analytics.wind.long_term import MONTH_DAYS, chosen, huber_weights, monthly_plant, monthly_wind, reject_zoned
+from workbench.analytics.wind.long_term import (
+    MONTH_DAYS,
+    chosen,
+    huber_weights,
+    monthly_plant,
+    monthly_wind,
+    reject_zoned,
+)
 from workbench.analytics.wind.yield_daily import Resolution, daily_data, simulate_daily_yield
 from workbench.analytics.wind.yield_draws import (
     Compatibility,
@@ -401,9 +408,7 @@ def _groups(data: YieldData, draws: Draws, missing_limit: float) -> tuple[Ints, 
     usual = plant["missing"].values <= missing_limit
     full = data.rated_capacity * 720.0  # kWh of 30 days at full power
     made = plant["energy"].values
-    distinct, inverse = np.unique(
-        np.stack([draws.product, draws.percent, draws.tenths]), axis=1, return_inverse=True
-    )
+    distinct, inverse = np.unique(np.stack([draws.product, draws.percent, draws.tenths]), axis=1, return_inverse=True)
     masks = np.zeros((distinct.shape[1], len(gross)), bool)
     for row, (which, limit, tenth) in enumerate(distinct.T):
         speed = wind[which]

@@ -130,7 +130,9 @@ def rating_of(plant: xr.Dataset, given: float | None) -> float:
     if rated is None:
         rated = float(np.sum(plant["rated_capacity"].values)) if "rated_capacity" in plant.coords else np.nan
     if not 0 < rated < np.inf:
-        raise InputError("the plant's rated capacity is not known", where="rated_capacity", found=rated, expected="kW, > 0")
+        raise InputError(
+            "the plant's rated capacity is not known", where="rated_capacity", found=rated, expected="kW, > 0"
+        )
     return rated
 
 
@@ -159,8 +161,10 @@ def plausible(speed: Floats, made: Floats, full: float) -> Bools:
     return ~odd
 
 
-def dataset(variables: Mapping[str, tuple[npt.NDArray[np.generic], str, str]], attrs: Mapping[str, object]) -> xr.Dataset:
-    """dims (simulation), of values, units and long name of each."""
+def dataset(
+    variables: Mapping[str, tuple[npt.NDArray[np.generic], str, str]], attrs: Mapping[str, object]
+) -> xr.Dataset:
+    """A data set, dims (simulation), of values, units and long name of each."""
     return xr.Dataset(
         {
             name: ("simulation", values, {"units": units, "long_name": long_name})

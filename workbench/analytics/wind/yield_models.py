@@ -175,7 +175,7 @@ class _Design:
         return cls(np.zeros(0), np.zeros(0), bases, penalty)
 
     def at(self, inputs: Floats) -> Floats:
-        """dims (row, column); splines go on level beyond what the record has seen, as the power of turbines does."""
+        """The columns, dims (row, column); splines go on level beyond what the record has seen, as the power of turbines does."""
         ones = np.ones((len(inputs), 1))
         if not self.bases:
             return np.concatenate([ones, (inputs - self.middle) / self.scale], axis=1)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
 PartOfMonth = Literal["day", "hour"]
@@ -36,6 +37,7 @@ PartOfMonth = Literal["day", "hour"]
 NAMES = ("net_energy", "availability_loss", "curtailment_loss")
 _HOUR = np.timedelta64(1, "h")
 _UNIT: Mapping[str, str] = {"day": "D", "hour": "h"}
+_LENGTH: Mapping[str, np.timedelta64] = {"day": np.timedelta64(24, "h"), "hour": _HOUR}
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class DailyData:
 
     def rows(self) -> Ints:
         """Places of the plant's times among those of the weather."""
-        return np.searchsorted(self.weather["time"].values, self.plant["time"].values)
+        places: Ints = np.searchsorted(self.weather["time"].values, self.plant["time"].values)
+        return places
 
     def inputs(self, product: int, *, temperature: bool, wind_direction: bool) -> Floats:
         """What is regressed on, dims (time of the weather, variable): speed, temperature, sine and cosine.
@@ -145,7 +148,14 @@ class DailyData:
         end = pd.Timestamp(time[-1]) + pd.Timedelta(hours=self.hours)
         edges = np.array([(end - pd.DateOffset(years=back)).to_datetime64() for back in range(most + 1)])
         if edges[-1] < time[0]:
-            there = int(np.searchsorted(-edges.astype("datetime64[ns]").astype(np.int64), -time[0].astype(np.int64), side="right")) - 1
+            there = (
+                int(
+                    np.searchsorted(
+                        -edges.astype("datetime64[ns]").astype(np.int64), -time[0].astype(np.int64), side="right"
+                    )
+                )
+                - 1
+            )
             raise InputError(
                 "the reanalyses are too short for the long term",
                 where="years",
@@ -165,7 +175,7 @@ class DailyData:
             A month without any weather.
         """
         time = self.weather["time"].values
-        known = np.isfinite(inputs).all(axis=1)
+        known: Bools = np.asarray(np.isfinite(inputs).all(axis=1))
         back = len(edges) - 1 - np.searchsorted(edges[::-1], time, side="right")  # whole years before the end
         cell = np.where((back >= 0) & (back < len(edges) - 1), back * 12 + _calendar_month(time), -1)
         cells = 12 * (len(edges) - 1)
@@ -186,7 +196,7 @@ class DailyData:
         extra[rows, 0] = self._record_weights(known[rows], by_day=by_day)
         return Wanted(np.nan_to_num(inputs), np.where(known, cell, -1), scale, cells, extra * known[:, None])
 
-    def _record_weights(self, known: npt.NDArray[np.bool_], *, by_day: bool) -> Floats:
+    def _record_weights(self, known: Bools, *, by_day: bool) -> Floats:
         """What each period of the record counts in a mean year of it, as far as its weather is ``known``."""
         time = self.plant["time"].values
         if by_day:
@@ -271,8 +281,8 @@ def daily_data(
     weather = _weather(reanalysis, names, resolution, end)
     made = _plant(plant, resolution, rated)
     tell_offset(plant, {name: reanalysis[name] for name in names})
-    there = np.isfinite(weather["wind_speed"]).all("product")
-    both = np.isin(made["time"].values, weather["time"].values[there.values])
+    there = np.isfinite(weather["wind_speed"].values).all(axis=0)
+    both = np.isin(made["time"].values, weather["time"].values[there])
     if not both.any():
         raise InputError(
             "plant and reanalyses have nothing in common",
@@ -298,7 +308,9 @@ def tell_offset(plant: xr.Dataset, reanalysis: Mapping[str, xr.Dataset]) -> None
     made = point_of(variable_of(plant, NAMES[0]))
     found = {name: clock_offset(made, plant["time"].values, data) for name, data in reanalysis.items()}
     if min(map(abs, found.values())) >= 1.0:
-        told = ", ".join(f"{abs(hours):g} h {'late' if hours > 0 else 'early'} to {name}" for name, hours in found.items())
+        told = ", ".join(
+            f"{abs(hours):g} h {'late' if hours > 0 else 'early'} to {name}" for name, hours in found.items()
+        )
         remark(f"the times of the plant's energy seem off ({told}): are they UTC? They are taken as they are")
 
 
@@ -314,7 +326,7 @@ def _weather(
             raise InputError("a reanalysis without times", where=f"reanalysis.{name}")
         slot = slot_length(data)
         label = time.astype(f"datetime64[{unit}]")
-        if slot > np.timedelta64(1, unit):
+        if slot > _LENGTH[resolution]:
             raise InputError(
                 f"a reanalysis that has no {resolution}s",
                 where=f"reanalysis.{name}",
@@ -380,7 +392,7 @@ def _by_period(data: xr.Dataset, label: Times, name: str) -> dict[str, Floats]:
 def _plant(plant: xr.Dataset, resolution: str, rated: float) -> xr.Dataset:
     unit = _UNIT[resolution]
     slot = slot_length(plant)
-    if slot > np.timedelta64(1, unit):
+    if slot > _LENGTH[resolution]:
         raise InputError(
             f"a plant whose energy is not known by {resolution}s",
             where="plant",
@@ -393,7 +405,7 @@ def _plant(plant: xr.Dataset, resolution: str, rated: float) -> xr.Dataset:
     label = plant["time"].values.astype(f"datetime64[{unit}]")
     index = (label - label[0]).astype(np.int64)
     size = int(index[-1]) + 1
-    slots = float(np.timedelta64(1, unit) / slot)
+    slots = float(_LENGTH[resolution] / slot)
     missing = np.zeros(size)
     variables: dict[str, tuple[str, Floats, dict[str, str]]] = {}
     for key, name in zip(("energy", *NAMES[1:]), NAMES, strict=True):
@@ -408,7 +420,8 @@ def _plant(plant: xr.Dataset, resolution: str, rated: float) -> xr.Dataset:
 
 def _calendar_month(time: Times) -> Ints:
     """0 to 11."""
-    return time.astype("datetime64[M]").astype(np.int64) % 12
+    month: Ints = time.astype("datetime64[M]").astype(np.int64) % 12
+    return month
 
 
 def _calendar_code(time: Times) -> Ints:
@@ -416,4 +429,5 @@ def _calendar_code(time: Times) -> Ints:
     days = time.astype("datetime64[D]")
     day = (days - time.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
     hour = (time.astype("datetime64[h]") - days.astype("datetime64[h]")).astype(np.int64)
-    return (_calendar_month(time) * 31 + day) * 24 + hour
+    code: Ints = (_calendar_month(time) * 31 + day) * 24 + hour
+    return code
