@@ -115,7 +115,7 @@ def operation_of(
         ideal = float(turbines.summary["plant"].mean())
     known: dict[str, Number] = {
         "availability": float(draws["availability_loss"].mean()),
-        "electrical": float(electrical.summary["mean"].iloc[0]),
+        "electrical": electrical.loss,
     }
     if draws.attrs.get("compatibility", "none") == "none":  # else it was not taken off the energy
         known["curtailment"] = float(draws["curtailment_loss"].mean())
