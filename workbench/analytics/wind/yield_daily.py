@@ -175,6 +175,7 @@ def simulate_daily_yield(
             losses={name: draws.loss * found_[name] for name in _LOSSES},
             variability=found_["variability"],
             record=found_["record"],
+            rng=rng,
             horizon_years=horizon_years,
             compatibility=compatibility,
         )

@@ -47,7 +47,7 @@ class PlantYield:
         ``long_term_energy``, the mean of all years [kWh]; ``availability_loss``, ``curtailment_loss`` [1] of gross
         energy; ``variability``, between years [1]; ``windiness``, gross energy of that year (or mean) over the
         measured one [1]; ``r2`` [1] of the regression; and what was drawn: ``product``, ``years``, ``loss_limit``
-        [1], ``meter_factor``, ``loss_factor`` [1]. Of months also ``slope`` [kWh s/m] and ``intercept`` [kWh] of the
+        [1], ``meter_factor``, ``loss_factor``, ``long_term_factor`` [1]. Of months also ``slope`` [kWh s/m] and ``intercept`` [kWh] of the
         energy of 30 days, and ``months`` used; of days and hours ``periods`` used and ``r2_unseen`` [1], the
         coefficient of determination on those that the bootstrap left out.
     summary
@@ -191,6 +191,7 @@ def outcome(
     losses: Mapping[str, Floats],
     variability: Floats,
     record: Floats,
+    rng: np.random.Generator,
     horizon_years: int,
     compatibility: str | None,
 ) -> dict[str, tuple[npt.NDArray[np.generic], str, str]]:
@@ -198,14 +199,25 @@ def outcome(
     taken = losses["availability_loss"]
     if compatibility is None:
         taken = taken + losses["curtailment_loss"]
+    spread = variability.mean() / np.sqrt(horizon_years)
+    mean = np.ones(len(gross))
+    if compatibility is None:
+        # What 10 to 20 years tell of the years there might be: their variability is not known better than a sample of as
+        # many is (so that Student's distribution takes the place of the normal), and their mean is one of many.
+        free = draws.years - 1.0
+        unknown = np.sqrt(free / rng.chisquare(free))
+        spread = spread * unknown
+        mean = mean + rng.normal(0.0, 1.0, len(gross)) * unknown * variability / np.sqrt(draws.years)
+    gross = gross * mean
     energy = gross * (1.0 - taken)
-    year = 1.0 + draws.one_year * variability.mean() / np.sqrt(horizon_years)
+    year = 1.0 + draws.one_year * spread
     return {
         "annual_energy": (energy * year, "kWh", "energy of a year"),
         "long_term_energy": (energy, "kWh", "mean annual energy of the long term"),
         "availability_loss": (losses["availability_loss"], "1", "availability loss of gross energy"),
         "curtailment_loss": (losses["curtailment_loss"], "1", "curtailment loss of gross energy"),
         "variability": (variability, "1", "variability between years"),
+        "long_term_factor": (mean, "1", "mean of the years there might be over that of the years there were"),
         "windiness": (gross / record * year, "1", "gross energy of a year over that measured"),
     }
 
