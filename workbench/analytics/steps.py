@@ -12,4 +12,6 @@ import workbench.analytics.wind.quality_effects
 import workbench.analytics.wind.upgrade
 import workbench.analytics.wind.yaw_dynamic
 import workbench.analytics.wind.yaw_effects
-import workbench.analytics.wind.yaw_misalignment  # noqa: F401
+import workbench.analytics.wind.yaw_misalignment
+import workbench.analytics.wind.yield_effects
+import workbench.analytics.wind.yield_steps  # noqa: F401

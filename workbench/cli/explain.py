@@ -124,6 +124,7 @@ def _tried(found: Plan, opened: Opened, console: Console) -> None:
     from rich.table import Table
 
     from workbench.cli._console import cells
+    from workbench.model.errors import InputError
     from workbench.pipelines.execute import other_sources
     from workbench.pipelines.run import run
     from workbench.steps import remarks
@@ -134,8 +135,16 @@ def _tried(found: Plan, opened: Opened, console: Console) -> None:
     part = data.head(_ROWS) if opened.records else data.isel(time=slice(0, _ROWS))
     from workbench.catalog import open_catalog
 
-    with remarks() as told, other_sources(open_catalog()):
-        made: Any = run(found.pipeline, part)
+    try:
+        with remarks() as told, other_sources(open_catalog()):
+            made: Any = run(found.pipeline, part)
+    except InputError as error:
+        if found.before is not None and found.after is not None:
+            raise
+        # a step that is about the whole period may well find the first rows too few
+        text = f"\nWith the first rows of {opened.name} alone it does not run: {str(error).splitlines()[0]}"
+        console.print(text, markup=False, highlight=False)
+        return
     console.print(f"\nWith the first rows of {opened.name}:", markup=False, highlight=False)
     table = Table("field", "unit", "of", box=None, pad_edge=False)
     if opened.records:

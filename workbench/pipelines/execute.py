@@ -192,9 +192,10 @@ def recorded(
 
 @contextlib.contextmanager
 def other_sources(catalog: Catalog, inputs: list[dict[str, Any]] | None = None) -> Iterator[None]:
-    """Let steps that bring in another source find it: an entry of the catalogs, or a file of records.
+    """Let steps that bring in another source find it: an entry of the catalogs, a file, or telemetry of the store.
 
-    A file is looked for from the working directory, then beside the catalogs. What was found is noted among ``inputs``.
+    A file of records is looked for from the working directory, then beside the catalogs. Telemetry is opened as the
+    input of a pipeline is, all of its time. What was found is noted among ``inputs``.
     """
     from workbench.sources.recordfiles import read_records
     from workbench.transforms.other_sources import others
@@ -224,8 +225,17 @@ def other_sources(catalog: Catalog, inputs: list[dict[str, Any]] | None = None) 
             note(name, path, ())
         return path
 
-    with others(find, find_file):
-        yield
+    with contextlib.ExitStack() as held:
+
+        def telemetry(name: str) -> Any:
+            opened = open_input(name, "telemetry", catalog=catalog)
+            held.callback(opened.close)
+            if inputs is not None and name not in [one["name"] for one in inputs]:
+                inputs.append(input_dataset(opened))
+            return opened.data
+
+        with others(find, telemetry, find_file):
+            yield
 
 
 def input_dataset(opened: Opened) -> dict[str, Any]:

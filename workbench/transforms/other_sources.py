@@ -1,4 +1,4 @@
-"""Records of another source, for steps that look something up or join: who runs a step says how a name is opened."""
+"""Another source, for steps that look something up, join or compare: who runs a step says how a name is opened."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ from contextvars import ContextVar
 from pathlib import Path
 
 import polars as pl
+import xarray as xr
 
 from workbench.model.errors import InputError
 
 #: What a step takes as another source: records, or the name of a file or of a catalog's entry.
 Source = pl.LazyFrame | pl.DataFrame | str
 
+#: What a step takes as telemetry of another source: a Dataset, or the name of a file, an entry or a series.
+Telemetry = xr.Dataset | str
+
 Resolver = Callable[[str], pl.LazyFrame]
+TelemetryResolver = Callable[[str], xr.Dataset]
 Locator = Callable[[str], Path]
 
 _resolver: ContextVar[Resolver | None] = ContextVar("other_sources", default=None)
+_telemetry: ContextVar[TelemetryResolver | None] = ContextVar("other_telemetry", default=None)
 _locator: ContextVar[Locator | None] = ContextVar("other_files", default=None)
 
 
 @contextlib.contextmanager
-def others(resolver: Resolver, locator: Locator | None = None) -> Iterator[None]:
-    """Inside the block ``resolver`` opens what steps call other sources by name, and ``locator`` finds their files."""
-    token, where = _resolver.set(resolver), _locator.set(locator)
+def others(
+    resolver: Resolver, telemetry: TelemetryResolver | None = None, locator: Locator | None = None
+) -> Iterator[None]:
+    """Inside the block steps find what they call by name.
+
+    ``resolver`` opens records, ``telemetry`` Datasets, ``locator`` says where a file is that is read beside the data.
+    """
+    token, second, third = _resolver.set(resolver), _telemetry.set(telemetry), _locator.set(locator)
     try:
         yield
     finally:
         _resolver.reset(token)
-        _locator.reset(where)
+        _telemetry.reset(second)
+        _locator.reset(third)
 
 
 def other_file(name: str) -> Path:
@@ -58,6 +70,31 @@ def open_other(source: Source, where: str = "source") -> pl.LazyFrame:
             found=source,
             expected="a polars frame",
             hint="give the frame itself, or run the step in a pipeline",
+        )
+    try:
+        return resolver(source)
+    except InputError as error:
+        raise error.at(where=": ".join(part for part in (where, error.where) if part)) from error
+
+
+def open_other_telemetry(source: Telemetry, where: str = "source") -> xr.Dataset:
+    """Another source's telemetry.
+
+    Raises
+    ------
+    InputError
+        A name, and nobody said how names are opened; or what the resolver raises, with the parameter's name.
+    """
+    if isinstance(source, xr.Dataset):
+        return source
+    resolver = _telemetry.get()
+    if resolver is None:
+        raise InputError(
+            "another source is given by its name, and nothing here opens names",
+            where=where,
+            found=source,
+            expected="an xarray Dataset",
+            hint="give the Dataset itself, or run the step in a pipeline",
         )
     try:
         return resolver(source)

@@ -28,6 +28,7 @@ from workbench.analytics.wind.curve_fits import logistic, method_of_bins, monoto
 from workbench.analytics.wind.degradation import Degradation, degradation_rate
 from workbench.analytics.wind.electrical_losses import electrical_losses
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
+from workbench.analytics.wind.gap_analysis import Assessment, Operation, gap_analysis, operation_of
 from workbench.analytics.wind.icing import icing_detection, icing_summary
 from workbench.analytics.wind.losses import energy_losses, loss_waterfall
 from workbench.analytics.wind.northing_jumps import northing_jump_correction, northing_jump_detection, northing_jumps
@@ -53,11 +54,13 @@ from workbench.analytics.wind.yaw_sweep import YawSweep, sweep_yaw_settings
 __all__ = [
     "OPERATIONAL",
     "TECHNICAL",
+    "Assessment",
     "AvailabilityRules",
     "CategoryTable",
     "CosineBins",
     "Degradation",
     "Instruments",
+    "Operation",
     "StaticYawMisalignment",
     "Uplift",
     "UpliftSettings",
@@ -75,6 +78,7 @@ __all__ = [
     "combine_categories",
     "curtailment_detection",
     "curtailment_table",
+    "daily_data",
     "daily_energy",
     "degradation_rate",
     "dominant_category",
@@ -88,6 +92,7 @@ __all__ = [
     "from_production",
     "from_status",
     "from_status_changes",
+    "gap_analysis",
     "icing_detection",
     "icing_summary",
     "iec_power_curve",
@@ -102,6 +107,7 @@ __all__ = [
     "northing_jump_correction",
     "northing_jump_detection",
     "northing_jumps",
+    "operation_of",
     "ordinary_slots",
     "plant_yield",
     "polynomial_regression",
@@ -114,6 +120,7 @@ __all__ = [
     "resolve_events",
     "sensor_drift",
     "sensor_drift_detection",
+    "simulate_daily_yield",
     "simulate_turbine_energy",
     "simulate_yield",
     "static_yaw_misalignment",

@@ -95,6 +95,56 @@ def _placed(error: InputError, where: str) -> InputError:
     return error.at(where=where if error.where is None else f"{where}: {error.where}")
 
 
+def reject_zoned(data: xr.Dataset, where: str) -> None:
+    """An error where the times of ``data`` are not of UTC without a zone, as all telemetry is."""
+    if data["time"].dtype.kind != "M":
+        raise InputError(
+            "times that are not UTC without a zone",
+            where=f"{where}.time",
+            found=str(data["time"].dtype),
+            expected="datetime64, UTC",
+            hint="the step `timestamp_normalization`, or index.tz_convert('UTC').tz_localize(None)",
+        )
+
+
+def clock_offset(energy: Floats, time: npt.NDArray[np.datetime64], reanalysis: xr.Dataset, *, most: int = 4) -> float:
+    """Hours by which the times of a plant's energy are late against the wind of a reanalysis, to a tenth.
+
+    The lag of the best correlation of hourly values, with a parabola through the best and its neighbours; 0 where the
+    reanalysis or the plant is not hourly or finer, or has nothing in common with it. Hours of local time taken for
+    UTC show as an offset of as many.
+    """
+    hour = np.timedelta64(1, "h")
+    wind_time = reanalysis["time"].values.astype("datetime64[h]")
+    if len(time) < 200 or np.median(np.diff(time)) > hour or np.median(np.diff(wind_time)) > hour:
+        return 0.0
+    label = time.astype("datetime64[h]")
+    first = label[0] - most * hour
+    size = int((label[-1] - first) / hour) + 1 + most
+
+    def hourly(values: Floats, at: npt.NDArray[np.datetime64]) -> Floats:
+        index = ((at - first) / hour).astype(np.int64)
+        there = np.isfinite(values) & (index >= 0) & (index < size)
+        count = np.bincount(index[there], minlength=size)
+        total = np.bincount(index[there], values[there], minlength=size)
+        mean: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        return mean
+
+    made, wind = hourly(energy, label), hourly(point_of(variable_of(reanalysis, "wind_speed")), wind_time)
+    found = np.full(2 * most + 1, -1.0)
+    for place, lag in enumerate(range(-most, most + 1)):
+        x, y = wind[max(0, -lag) : size - max(0, lag)], made[max(0, lag) : size - max(0, -lag)]
+        both = np.isfinite(x) & np.isfinite(y)
+        if both.sum() >= 200 and np.ptp(x[both]) > 0 and np.ptp(y[both]) > 0:
+            found[place] = np.corrcoef(x[both], y[both])[0, 1]
+    best = int(found.argmax())
+    if found[best] < 0.3 or best in (0, 2 * most):
+        return 0.0 if found[best] < 0.3 else float(best - most)
+    before, here, after = found[best - 1 : best + 2]
+    bend = before - 2 * here + after
+    return round(best - most + (0.5 * (before - after) / bend if bend < 0 else 0.0), 1)
+
+
 def monthly_wind(
     reanalysis: Mapping[str, xr.Dataset],
     *,
@@ -244,6 +294,22 @@ def huber_weights(x: Floats, y: Floats, constant: float, *, most: int = 50) -> F
             break
         before = loss
     return weights
+
+
+def bin_deviation(values: Floats, by: Floats, edges: Floats) -> Floats:
+    """Distance of ``values`` from the median of their bin of ``by``, in standard deviations of the bin, [n].
+
+    Bins are open on the left; outside of the ``edges``, and alone in a bin, it is 0.
+    """
+    where = np.searchsorted(edges, by, side="left")
+    far = np.zeros(len(where))
+    for one in range(1, len(edges)):
+        inside = np.flatnonzero(where == one)
+        if len(inside) > 1:
+            off = np.abs(values[inside] - np.median(values[inside]))
+            std = values[inside].std(ddof=1)
+            far[inside] = off / std if std > 0 else 0.0
+    return far
 
 
 def point_of(values: xr.DataArray) -> Floats:

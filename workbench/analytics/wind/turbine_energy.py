@@ -23,7 +23,7 @@ import xarray as xr
 
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
-from workbench.analytics.wind.long_term import chosen, point_density, point_of
+from workbench.analytics.wind.long_term import bin_deviation, chosen, point_density, point_of
 from workbench.analytics.wind.spline import fit_additive
 from workbench.model.errors import InputError
 
@@ -183,15 +183,7 @@ class _Turbine:
         """Distance of the wind speed from the median of its power bin, in standard deviations of the bin."""
         low, high = np.round(0.01 * self.rating), np.round(highest * self.rating)
         edges = np.unique(np.append(np.arange(low, high, 0.06 * self.rating), high))
-        where = np.searchsorted(edges, self.power, side="left")
-        far = np.zeros(len(where))
-        for one in range(1, len(edges)):
-            inside = np.flatnonzero(where == one)
-            if len(inside) > 1:
-                off = np.abs(self.speed[inside] - np.median(self.speed[inside]))
-                std = self.speed[inside].std(ddof=1)
-                far[inside] = off / std if std > 0 else 0.0
-        return far
+        return bin_deviation(self.speed, self.power, edges)
 
 
 @dataclass(frozen=True)

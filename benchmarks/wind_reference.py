@@ -1,0 +1,251 @@
+"""Wind performance at La Haute Borne beside the reference tool, OpenOA 3.2: the same figures, and what they cost.
+
+Each row is a figure of ours, and its time. A figure's target is how far it may be off the reference (the published value,
+or that of a run of the tool); of a time, the seconds asked for. The rival of a figure is what the reference is, that of a
+time the CPU time of OpenOA for as many simulations, measured in the same run where there is one to run:
+``WORKBENCH_OPENOA_PYTHON`` names a Python that has it (it does not install beside pandas 3), and
+``WORKBENCH_OPENOA_EXAMPLES`` the folder of its examples (``project_ENGIE.py``, ``data/la_haute_borne``). Without them no
+time of the tool is told, as it would be another machine's.
+
+A row is a function in ``ROWS``; one that is not there yet (an ImportError or AttributeError of what it imports) is left out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.figures import Cost, Figure
+
+os.environ.setdefault("WORKBENCH_TEST_DATA", str(Path(__file__).parents[2] / "shared" / "data"))
+RUNS = 3
+
+
+def function(module: str, name: str) -> Callable[..., Any]:
+    """A function of ``workbench.analytics.wind``, looked for when it is needed."""
+    found: Callable[..., Any] = getattr(importlib.import_module(f"workbench.analytics.wind.{module}"), name)
+    return found
+
+
+def figures() -> Iterator[Figure]:
+    farm = la_haute_borne()
+    rival = openoa()
+    for row in ROWS:
+        try:
+            found = list(row(farm, rival))
+        except (ImportError, AttributeError) as error:
+            print(f"left out: {row.__name__}: {error}")
+            continue
+        yield from found
+
+
+def la_haute_borne() -> SimpleNamespace:
+    """Turbines and plant as OpenOA's example prepares them, and the two reanalyses."""
+    import pytest
+
+    from tests.analytics.wind import conftest
+
+    data = Path(os.environ["WORKBENCH_TEST_DATA"])
+    archive = conftest.archive.__wrapped__(data, lambda there, why: there or pytest.skip(why))
+    return SimpleNamespace(
+        turbines=conftest.example_scada.__wrapped__(archive),
+        plant=conftest.example_plant.__wrapped__(archive),
+        reanalyses=conftest.reanalyses.__wrapped__(data, Path(__file__).parents[1], archive),
+    )
+
+
+def best(work: Callable[[], Any], runs: int = RUNS) -> tuple[Any, float]:
+    """What ``work`` gives, and the least CPU time of a few runs [s]."""
+    times = []
+    for _ in range(runs):
+        with Cost() as cost:
+            found = work()
+        times.append(cost.cpu)
+    return found, min(times)
+
+
+def value(name: str, ours: float, reference: float, unit: str, target: float, *, relative: bool, source: str) -> Figure:
+    """A figure of ours, by how far it is off its reference."""
+    off = abs(ours - reference) / (abs(reference) if relative else 1.0)
+    note = f"ours {ours:.9g} {unit}, reference {reference:.9g} ({source}), ratio {ours / reference:.6f}"
+    return Figure(f"{name}: off the reference", off, "relative" if relative else unit, target=target, note=note)
+
+
+def seconds(name: str, ours: float, target: float | None, rival: dict[str, float], key: str, note: str = "") -> Figure:
+    """A time of ours; ``key`` is what the rival calls it."""
+    theirs = rival.get(key)
+    return Figure(
+        name,
+        ours,
+        "CPU-s",
+        target=target,
+        rival="OpenOA 3.2" if theirs else None,
+        rival_value=theirs,
+        note=note if theirs else f"{note}; OpenOA not run".lstrip("; "),
+    )
+
+
+# --- rows -------------------------------------------------------------------------------------------------------
+
+
+def electrical(farm: SimpleNamespace, rival: dict[str, float]) -> Iterator[Figure]:
+    losses = function("electrical_losses", "electrical_losses")
+    meter = farm.plant["net_energy"].isel(asset=0)
+    found, cpu = best(lambda: losses(farm.turbines, meter, simulations=3000, seed=1))
+    source = "its tests, threshold 0.95"
+    yield value("electrical losses", found.loss, 0.019994645742960393, "", 1e-4, relative=True, source=source)
+    mean, std = found.summary.iloc[0][["mean", "std"]]
+    yield value(
+        "electrical losses, 3,000",
+        mean,
+        0.0200,
+        "",
+        5e-4,
+        relative=False,
+        source=f"published +- 0.70 %; ours {std:.2%}",
+    )
+    yield seconds("electrical losses, 3,000 simulations", cpu, None, rival, "electrical")
+
+
+def plant_energy(farm: SimpleNamespace, rival: dict[str, float]) -> Iterator[Figure]:
+    make, simulate = (function("plant_yield", name) for name in ("yield_data", "simulate_yield"))
+    data = make(farm.plant, farm.reanalyses)
+    _, cpu = best(lambda: simulate(data, simulations=10_000))
+    yield seconds("AEP by months, 10,000 simulations", cpu, 0.1, rival, "aep")
+    found, cpu = best(lambda: simulate(data, simulations=100_000, compatibility="openoa-3.2"), 1)
+    mean = found.summary["mean"]
+    source = "published with 20,000: 12.29"
+    yield value(
+        "AEP by months, 100,000", mean["annual_energy"] / 1e6, 12.30, "GWh", 0.05, relative=False, source=source
+    )
+    loss = 100 * mean["availability_loss"]
+    yield value("availability loss, 100,000", loss, 1.17, "%", 0.01, relative=False, source="published with 20,000")
+    yield seconds("AEP by months, 100,000 simulations", cpu, None, {}, "")
+
+
+def daily_energy(farm: SimpleNamespace, rival: dict[str, float]) -> Iterator[Figure]:
+    make, simulate = (function("yield_daily", name) for name in ("daily_data", "simulate_daily_yield"))
+    for key, regression, number, published, std, products, inputs in (
+        ("gam", "spline", 1000, 12.781636, 0.55, ["merra2", "era5"], {"temperature": True, "wind_direction": True}),
+        ("gbm", "gradient_boosting", 20, 12.955753, 0.55, ["era5"], {"temperature": True}),
+        ("etr", "extra_trees", 20, 12.938535, 0.55, ["merra2"], {}),
+    ):
+        data = make(farm.plant, farm.reanalyses, products=products)
+
+        def run(data: Any = data, regression: str = regression, number: int = number, inputs: Any = inputs) -> Any:
+            return simulate(data, regression=regression, simulations=number, compatibility="openoa-3.2", **inputs)
+
+        found, cpu = best(run, 1)
+        # five draws of a year have a standard error of 9.5 % / sqrt(5)
+        source = f"its tests, 5 simulations, +- {std:.2f}"
+        energy = found.summary.loc["long_term_energy", "mean"] / 1e6
+        yield value(f"AEP by days, {regression}", energy, published, "GWh", 2 * std, relative=False, source=source)
+        each = {key: rival[key] / rival["daily"] * number} if key in rival else {}
+        note = "of OpenOA 5 simulations, scaled" if each else ""
+        yield seconds(f"AEP by days, {regression}, {number:,} simulations", cpu, None, each, key, note)
+
+
+def turbines(farm: SimpleNamespace, rival: dict[str, float]) -> Iterator[Figure]:
+    fixed, simulate = (function("turbine_energy", name) for name in ("turbine_energy", "simulate_turbine_energy"))
+    found = fixed(farm.turbines, farm.reanalyses, correlation=0.9, compatibility="openoa-3.2").summary["plant"]
+    for name, reference in (("era5", 13513583.67), ("merra2", 13569887.73)):
+        yield value(
+            f"turbine energy, {name}", found[name], reference, "kWh", 1e-4, relative=True, source="a run of the tool"
+        )
+    _, cpu = best(lambda: simulate(farm.turbines, farm.reanalyses, simulations=75), 1)
+    yield seconds("turbine energy, 75 simulations", cpu, 5.0, rival, "turbines")
+
+
+def curve(farm: SimpleNamespace, rival: dict[str, float]) -> Iterator[Figure]:
+    import numpy as np
+
+    fit = function("curve_fits", "logistic")
+    rng = np.random.default_rng(0)
+    speed = rng.weibull(2.0, 100_000) * 8
+    power = 2050 / (1 + np.exp(-(speed - 8.5) * 0.9)) + rng.normal(0, 60, len(speed))
+    fit(speed[:1000], power[:1000])  # compiled, and imported
+    _, cpu = best(lambda: fit(speed, power), 10)
+    yield seconds("curve fit, 100,000 rows", cpu, 0.010, rival, "curve")
+
+
+def wakes(farm: SimpleNamespace, rival: dict[str, float]) -> Iterator[Figure]:
+    function("wakes", "wake_losses")
+    raise AttributeError("no figures of wake losses yet")
+
+
+def yaw(farm: SimpleNamespace, rival: dict[str, float]) -> Iterator[Figure]:
+    function("yaw", "static_yaw_misalignment")
+    raise AttributeError("no figures of yaw misalignment yet")
+
+
+ROWS: list[Callable[[SimpleNamespace, dict[str, float]], Iterator[Figure]]] = [
+    electrical,
+    plant_energy,
+    daily_energy,
+    turbines,
+    curve,
+    wakes,
+    yaw,
+]
+
+# --- the rival --------------------------------------------------------------------------------------------------
+
+#: Run by a Python that has OpenOA: prints a JSON object of CPU seconds, scaled to as many simulations as ours where it ran fewer.
+SCRIPT = """
+import json, random, sys, time, warnings
+warnings.filterwarnings("ignore")
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import project_ENGIE
+from openoa.analysis import ElectricalLosses, MonteCarloAEP, TurbineLongTermGrossEnergy
+from openoa.utils.power_curve import functions
+
+both = ["merra2", "era5"]
+plant = project_ENGIE.prepare(sys.argv[1] + "/data/la_haute_borne", use_cleansed=False)
+found = {"daily": 5}
+
+def measured(key, work, scale=1.0):
+    np.random.seed(42)
+    random.seed(42)
+    start = time.process_time()
+    work()
+    found[key] = (time.process_time() - start) * scale
+
+losses = ElectricalLosses(plant, UQ=True)
+measured("electrical", lambda: losses.run(num_sim=300, uncertainty_correction_threshold=(0.9, 0.995)), 10.0)
+aep = MonteCarloAEP(plant, reanalysis_products=both)
+measured("aep", lambda: aep.run(num_sim=1000), 10.0)
+for key, products, t, d in (("gam", both, True, True), ("gbm", ["era5"], True, False), ("etr", ["merra2"], False, False)):
+    daily = MonteCarloAEP(
+        plant, reanalysis_products=products, time_resolution="D", reg_model=key, reg_temperature=t, reg_wind_direction=d
+    )
+    measured(key, lambda: daily.run(num_sim=5))
+energy = TurbineLongTermGrossEnergy(plant, UQ=True, num_sim=5)
+measured("turbines", lambda: energy.run(reanalysis_products=both, uncertainty_scada=0.005), 15.0)
+rng = np.random.default_rng(0)
+speed = rng.weibull(2.0, 100_000) * 8
+power = 2050 / (1 + np.exp(-(speed - 8.5) * 0.9)) + rng.normal(0, 60, len(speed))
+measured("curve", lambda: functions.logistic_5_parametric(speed, power))
+print(json.dumps(found))
+"""
+
+
+def openoa() -> dict[str, float]:
+    """CPU seconds of OpenOA; nothing where there is none to run."""
+    python, examples = (os.environ.get(f"WORKBENCH_OPENOA_{name}") for name in ("PYTHON", "EXAMPLES"))
+    if not python or not examples:
+        return {}
+    done = subprocess.run([python, "-c", SCRIPT, examples], stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+if __name__ == "__main__":
+    for figure in figures():
+        print(figure)
