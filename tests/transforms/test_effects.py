@@ -358,6 +358,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
                 "slot": "PT10M",
             },
         ),
+    ],
     "plant_yield": [
         ("telemetry", {"reanalysis": {"one": reanalysis()}, "years": (2, 3), "simulations": 50}),
         (
