@@ -112,7 +112,7 @@ def free_turbines(places: Floats, directions: Floats, *, sector: float = 90.0) -
         raise InputError("no width of a sector", where="sector", found=sector, expected="degrees, 0 to 180")
     off = np.abs(wrapped(directions[:, None, None] - bearings(places)[None, :, :]))
     waked = off <= 0.5 * sector  # never of itself: NaN
-    free: Bools = ~waked.any(axis=2)
+    free: Bools = np.asarray(~waked.any(axis=2))
     return free
 
 

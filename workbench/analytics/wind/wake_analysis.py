@@ -49,12 +49,12 @@ class Grid:
     @property
     def directions(self) -> Floats:
         """Centers of the sectors [deg], from north."""
-        return np.arange(round(360 / self.direction_bin)) * self.direction_bin
+        return np.arange(round(360 / self.direction_bin), dtype=np.float64) * self.direction_bin
 
     @property
     def speeds(self) -> Floats:
         """Centers of the bins of wind speed [m/s], from 0."""
-        return np.arange(int(np.ceil(_MOST_WIND / self.speed_bin)) + 1) * self.speed_bin
+        return np.arange(int(np.ceil(_MOST_WIND / self.speed_bin)) + 1, dtype=np.float64) * self.speed_bin
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -172,6 +172,16 @@ class Analysis:
                 found=f"{len(farm.time)} times with wind direction",
             )
         return Period(made, could, self._free_speed, self._potential, weight, used)
+
+    def expected(self, below: Bools, odd: Bools, counts: Ints) -> Floats | None:
+        """Power [kW] by the speed-ups, dims (slot, asset), NaN without free wind; None where none are given."""
+        if not self.factor.size:
+            return None
+        free = self.period(below, odd, counts).free_speed
+        curve = self._curve(odd, np.ones(len(free)))
+        at = (free[:, None] * self.factor / _CURVE_STEP) - 0.5
+        made: Floats = np.interp(at, np.arange(len(curve)), curve)
+        return np.where(np.isfinite(at), made, 0.0)
 
     def _curve(self, odd: Bools, weight: Floats) -> Floats:
         """Mean power by wind speed of all turbines in normal operation, in bins of half a metre per second."""

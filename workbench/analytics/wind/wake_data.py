@@ -24,8 +24,9 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 _HOUR = np.timedelta64(1, "h")
-#: Power bins of the filter, from the first to the second share of the rating; and its limits of wind [m/s].
-_POWER_BINS, _LOWEST, _STRONGEST, _OVER = 25, 0.01, 40.0, 1.2
+#: Power bins of the filter by share of what it covers, where it begins by share of the rating; the strongest wind [m/s]
+#: and the most power by share of the rating that are possible.
+_POWER_BIN, _LOWEST, _STRONGEST, _OVER = 0.04, 0.01, 40.0, 1.2
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Farm:
         for column, rating in enumerate(self.rating):
             power, speed = self.power[:, column], self.speed[:, column]
             low, high = _LOWEST * rating, highest * rating
-            edges = np.arange(low, high, (highest - _LOWEST) / _POWER_BINS * rating)
+            edges = np.arange(low, high, _POWER_BIN * (highest - _LOWEST) * rating)
             edges = np.unique(np.append(edges, high).clip(low, high))
             where = np.searchsorted(edges, power, side="left")
             where[~np.isfinite(power)] = 0
@@ -230,7 +231,7 @@ def wind_from(
         middle = float(np.nanmedian(away)) if np.isfinite(away).any() else np.nan
         if abs(middle) > 10.0:
             notes.append(f"{name}: its wind direction is {middle:+.0f} degrees from the mean; see direction_assets")
-    return mean, np.isfinite(table).all(axis=1), tuple(notes)
+    return mean, np.asarray(np.isfinite(table).all(axis=1)), tuple(notes)
 
 
 def _climate(data: xr.Dataset, name: str, time: npt.NDArray[np.datetime64]) -> Climate:
@@ -265,7 +266,12 @@ def speed_up_factors(table: xr.DataArray | pd.DataFrame, assets: Sequence[str], 
     """
     import pandas as pd
 
-    frame = table if isinstance(table, pd.DataFrame) else table.transpose("wind_direction", "asset").to_pandas()
+    frame: pd.DataFrame
+    if isinstance(table, pd.DataFrame):
+        frame = table
+    else:
+        names, values = table["asset"].values, table.transpose("wind_direction", "asset").values
+        frame = pd.DataFrame(values, index=table["wind_direction"].values, columns=names)
     frame = frame.rename(columns=str)
     missing = [asset for asset in assets if asset not in frame.columns]
     if missing:

@@ -5,6 +5,8 @@ Compiled by numba: a simulation passes over all slots once, and makes no copy of
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +29,7 @@ def potentials(
     step: Floats,
     change: Floats,
     own: bool,
-    highest: Floats,
+    highest: Any,
     potential: Floats,
     free_speed: Floats,
 ) -> None:
@@ -115,9 +117,8 @@ def potentials(
             elif speedy:
                 all_expected += expected[t]
                 if mean > 0 and expected[t] > 0 and mean_expected > 1.0:
-                    made = min(mean * expected[t] / mean_expected, highest[t])
-                else:
-                    made = min(mean, highest[t])
+                    made = mean * expected[t] / mean_expected
+                made = min(highest[t], made)
             if not (own and free[t] > 0):
                 made *= change[sector[row], t]
             potential[row, t] = made
@@ -127,7 +128,7 @@ def potentials(
             whole = mean * normal
             if mean > 0 and all_expected > 0 and mean_expected > 1.0:
                 whole = mean * all_expected / mean_expected
-            whole = min(whole, highest[turbines] * normal)
+            whole = min(highest[turbines] * normal, whole)
         potential[row, turbines] = whole + stopped
 
 
