@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from workbench.analytics.wind.wake_kernel import together
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -68,7 +70,9 @@ def heterogeneity(
     even and from odd days, and multiplied with each other: chance, which is not the same in both, then has no part.
     """
     sectors, turbines = free.shape
-    halves = [_contrasts(sector, power, normal & (day % 2 == one)[:, None], free, expected) for one in (0, 1)]
+    made, count_of = together(sector, day % 2, power, normal, free)
+    hoped = None if expected is None else together(sector, day % 2, expected, normal & np.isfinite(power), free)[0]
+    halves = [_contrasts(made[one], count_of[one], free, None if hoped is None else hoped[one]) for one in (0, 1)]
     known = np.isfinite(halves[0][0]) & np.isfinite(halves[1][0])
     if not known.any():
         return Heterogeneity(np.zeros(sectors), 1.0)
@@ -96,27 +100,17 @@ def heterogeneity(
     return Heterogeneity(covariance, max(1.0, (int(known.any(axis=0).sum()) - 1) * independent))
 
 
-def _contrasts(
-    sector: Ints, power: Floats, normal: Bools, free: Bools, expected: Floats | None
-) -> tuple[Floats, Floats]:
+def _contrasts(made: Floats, slots: Ints, free: Bools, expected: Floats | None) -> tuple[Floats, Floats]:
     """Differences of the free turbines' power in each sector, dims (sector, asset), and the energy they rest on."""
     sectors, turbines = free.shape
     contrast, weight = np.full((sectors, turbines), np.nan), np.zeros(sectors)
-    order = np.argsort(sector, kind="stable")
-    begin = np.searchsorted(sector[order], np.arange(sectors + 1))
     for one in range(sectors):
         who = np.flatnonzero(free[one])
-        rows = order[begin[one] : begin[one + 1]]
-        if len(who) < 2 or not len(rows):
+        if len(who) < 2 or slots[one] < _LEAST_SLOTS or not (made[one, who] > 0).all():
             continue
-        good = normal[np.ix_(rows, who)] & np.isfinite(power[np.ix_(rows, who)])
-        cells = np.ix_(rows[good.all(axis=1)], who)
-        made = power[cells].sum(axis=0)
-        if len(cells[0]) < _LEAST_SLOTS or not (made > 0).all():
-            continue
-        logs = np.log(made)
+        logs = np.log(made[one, who])
         if expected is not None:
-            logs = logs - np.log(np.maximum(expected[cells].sum(axis=0), 1e-9))
+            logs = logs - np.log(np.maximum(expected[one, who], 1e-9))
         contrast[one, who] = (logs - logs.mean()) * np.sqrt(len(who) / (len(who) - 1.0))
-        weight[one] = made.sum()
+        weight[one] = made[one, who].sum()
     return contrast, weight

@@ -234,3 +234,39 @@ def binned(place: Ints, places: int, weight: Floats, first: Floats, second: Floa
             other[p, c] += w * second[row, c]
             count[p, c] += w
     return one, other, count
+
+
+@numba.njit(cache=True, nogil=True)
+def together(sector: Ints, half: Ints, power: Floats, normal: Bools, free: Bools) -> tuple[Floats, Ints]:
+    """Power summed over the slots in which all turbines with free wind ran normally.
+
+    Parameters
+    ----------
+    sector, half
+        dims (slot); ``half`` is 0 or 1.
+    power, normal
+        dims (slot, asset).
+    free
+        dims (sector, asset).
+
+    Returns
+    -------
+    power
+        dims (half, sector, asset).
+    slots
+        dims (half, sector).
+    """
+    sums, slots = np.zeros((2, *free.shape)), np.zeros((2, free.shape[0]), np.int64)
+    for row in range(len(sector)):
+        s, h = sector[row], half[row]
+        good = True
+        for t in range(free.shape[1]):
+            if free[s, t] and (not normal[row, t] or np.isnan(power[row, t])):
+                good = False
+                break
+        if good:
+            slots[h, s] += 1
+            for t in range(free.shape[1]):
+                if free[s, t]:
+                    sums[h, s, t] += power[row, t]
+    return sums, slots

@@ -146,7 +146,7 @@ def simulate_wake_losses(
     # what depends on few settings is worked out once for each
     medians = {level: farm.deviations(level) for level in np.unique(draws["highest"])}
     tables: dict[tuple[int, int], Floats] = {}
-    terrain: dict[float, Heterogeneity] = {}
+    terrain: dict[bytes, Heterogeneity] = {}
     period = np.zeros((simulations, len(farm.assets) + 1))
     long_term = np.zeros_like(period)
     shape = (simulations, len(grid.directions), len(farm.assets) + 1)
@@ -163,10 +163,11 @@ def simulate_wake_losses(
         else:
             weight = np.bincount(rng.integers(0, days, days), minlength=days)[day].astype(np.float64)
             counts = free.astype(np.int64)
-            if width not in terrain:
+            layout = free.tobytes()
+            if layout not in terrain:
                 expected = analysis.expected(below, odd, counts)
-                terrain[width] = heterogeneity(analysis.sector, day, farm.power, ~below, free, expected)
-            change = _change(terrain[width].draw(rng, len(farm.assets)), free)
+                terrain[layout] = heterogeneity(analysis.sector, day, farm.power, ~below, free, expected)
+            change = _change(terrain[layout].draw(rng, len(farm.assets)), free)
             if direction_uncertainty > 0:
                 turn = round(rng.normal(0.0, direction_uncertainty) / 0.01) * 0.01
                 counts = free_turbines(farm.places, grid.directions + turn, sector=width).astype(np.int64)
@@ -229,7 +230,7 @@ def _change(drawn: Floats, free: Bools) -> Floats:
 
 
 def _notes(
-    assets: Sequence[str], known: tuple[str, ...], terrain: Mapping[float, Heterogeneity], as_theirs: bool
+    assets: Sequence[str], known: tuple[str, ...], terrain: Mapping[bytes, Heterogeneity], as_theirs: bool
 ) -> tuple[str, ...]:
     notes = list(known)
     if len(assets) == 1:
@@ -248,7 +249,7 @@ def _result(
     long_term: Floats,
     directions: Mapping[str, Floats],
     speeds: Mapping[str, Floats],
-    terrain: Mapping[float, Heterogeneity],
+    terrain: Mapping[bytes, Heterogeneity],
     seed: int,
     compatibility: Compatibility | None,
     notes: tuple[str, ...],
