@@ -62,6 +62,9 @@ class WakeLosses:
         One row per reanalysis: ``measured``, the share of its hours with a wind that was measured, ``filled``, of
         those taken for free of wakes, ``left_out`` [1]; ``years`` it has of those asked for; ``slope`` [1] and
         ``offset`` [m/s] from the farm's wind speed to its own.
+    wind
+        dims (wind_direction, wind_speed): share of the long-term hours [1], mean over the reanalyses; coordinate
+        ``free_wind_speed`` (wind_speed) [m/s], the same at the farm. None without a reanalysis.
     slots, left_out
         Times used, and those that lack what they need or have no turbine with free wind in normal operation.
     notes
@@ -72,6 +75,7 @@ class WakeLosses:
     by_direction: xr.Dataset
     by_speed: xr.Dataset
     coverage: pd.DataFrame
+    wind: xr.DataArray | None
     slots: int
     left_out: int
     notes: tuple[str, ...]
@@ -177,7 +181,10 @@ def wake_losses(
     below, odd = farm.flags(farm.deviations(highest), spread, derated_from)
     period = analysis.period(below, odd, free.astype(np.int64))
     end = last_hour(farm.climates)
-    found = [analysis.long_term(period, one, grid.hours(one, end, years), no_wakes_from) for one in farm.climates]
+    hours = [grid.hours(one, end, years) for one in farm.climates]
+    found = [
+        analysis.long_term(period, one, count, no_wakes_from) for one, count in zip(farm.climates, hours, strict=True)
+    ]
     columns = {"period": period.losses}
     if found:
         columns["long_term"] = np.mean([one.losses for one in found], axis=0)
@@ -192,6 +199,7 @@ def wake_losses(
         _by_direction(farm.assets, grid, period, found, free),
         _by_speed(farm.assets, grid, found),
         coverage,
+        _wind(grid, hours, found),
         period.slots,
         farm.left_out + len(farm.time) - period.slots,
         notes,
@@ -236,6 +244,23 @@ def _by_speed(assets: Sequence[str], grid: Grid, found: Sequence[LongTerm]) -> x
     _losses(content, every, "wind_speed")
     coords = {"wind_speed": ("wind_speed", grid.speeds, {"units": "m/s"}), "asset": [*assets, "plant"]}
     return xr.Dataset(content, coords=coords).isel(wind_speed=grid.speeds <= 30.0)
+
+
+def _wind(grid: Grid, hours: Sequence[Floats], found: Sequence[LongTerm]) -> xr.DataArray | None:
+    """How often each wind is there in the long term."""
+    if not found:
+        return None
+    free = [(grid.speeds - one.coverage["offset"]) / one.coverage["slope"] for one in found]
+    return xr.DataArray(
+        np.mean([count / count.sum() for count in hours], axis=0),
+        dims=("wind_direction", "wind_speed"),
+        coords={
+            "wind_direction": ("wind_direction", grid.directions, {"units": "deg"}),
+            "wind_speed": ("wind_speed", grid.speeds, {"units": "m/s"}),
+            "free_wind_speed": ("wind_speed", np.maximum(np.mean(free, axis=0), 0.0), {"units": "m/s"}),
+        },
+        attrs={"units": "1", "long_name": "share of the long-term hours"},
+    )
 
 
 def _losses(
