@@ -42,6 +42,7 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "power_output": some(np.clip(wind, 0, 12) * 150, "kW"),
             "curtailment_limit": some(rng.uniform(1500, 2500, shape), "kW"),
             "temperature": some(rng.normal(15, 3, shape), "degC"),
+            "wind_direction": (dims, np.cumsum(np.full(shape, 1.2), axis=0) + 6 * wind, {"units": "degree"}),
             "sample_count": (dims, rng.integers(0, 3, shape).astype("float64")),
             "wind_speed_quality": (dims, flags),
             "temperature_quality": (dims, flags[::-1].copy()),
@@ -52,6 +53,8 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "rated_capacity": ("asset", [2000.0, 1500.0], {"units": "kW"}),
             "hub_height": ("asset", [80.0, 90.0], {"units": "m"}),
             "elevation": ("asset", [400.0, 420.0], {"units": "m"}),
+            "latitude": ("asset", [48.45, 48.455], {"units": "deg"}),
+            "longitude": ("asset", [5.58, 5.581], {"units": "deg"}),
             "manufacturer_power_curve": ("asset", np.array([CURVE, CURVE], dtype=object)),
         },
         attrs={"asset_type": "wind_turbine", "timezone": "Europe/Paris"},
@@ -249,6 +252,11 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             )
             for algorithm, control in (("polynomial_regression", "pitch"), ("method_of_bins", "stall"))
         ),
+    ],
+    "wake_losses": [("telemetry", {}), ("telemetry", {"direction_offset": 15.0, "direction_assets": ["T1"]})],
+    "energy_ratio": [
+        ("telemetry", {"replicates": 20, "block": "PT6H"}),
+        ("telemetry", {"replicates": 20, "block": "PT6H", "reference": ["T1"], "directions": (300, 90)}),
     ],
     "conditional_alert": [
         ("telemetry", {"condition": "temperature > 17 FOR PT20M", "alert_type": "hot", "severity": "high"}),

@@ -64,6 +64,7 @@ def energy_ratio(
     speed_step: float = 1.0,
     speeds: tuple[float, float] = (0.0, 50.0),
     overlap: float = 0.0,
+    sector: tuple[float, float] = (0.0, 360.0),
     replicates: int = 200,
     block: str | None = "P1D",
     confidence: float = 0.9,
@@ -89,6 +90,8 @@ def energy_ratio(
     overlap
         How far a direction bin reaches into its neighbours [deg], up to half of its width: smoother, with the same data in
         two bins.
+    sector
+        Wind directions to use, from the first to the second, clockwise [deg].
     replicates, block, confidence
         Of the bootstrap: how many, the length of its blocks (None: single slots), the share of the interval.
     seed
@@ -108,8 +111,8 @@ def energy_ratio(
     bins = _Bins.of(direction_step, speed_step, speeds, overlap)
     _check(replicates, confidence)
     table = _table(
-        data, test, reference, bins, block, direction_offset, direction_assets, speed_assets, wind_speed, wind_direction,
-        power,
+        data, test, reference, bins, sector, block, direction_offset, direction_assets, speed_assets, wind_speed,
+        wind_direction, power,
     )  # fmt: skip
     rng = np.random.default_rng(seed)
     found = _ratios([table], bins, [None], "sum")[0]
@@ -132,6 +135,7 @@ def energy_uplift(
     speed_step: float = 1.0,
     speeds: tuple[float, float] = (0.0, 50.0),
     overlap: float = 0.0,
+    sector: tuple[float, float] = (0.0, 360.0),
     replicates: int = 200,
     block: str | None = "P1D",
     confidence: float = 0.9,
@@ -157,7 +161,7 @@ def energy_uplift(
     _check(replicates, confidence)
     tables = [
         _table(
-            data, test, reference, bins, block, direction_offset, direction_assets, speed_assets, wind_speed,
+            data, test, reference, bins, sector, block, direction_offset, direction_assets, speed_assets, wind_speed,
             wind_direction, power,
         )
         for data in (before, after)
@@ -239,6 +243,7 @@ def _table(
     test: Sequence[str],
     reference: Sequence[str],
     bins: _Bins,
+    sector: tuple[float, float],
     block: str | None,
     direction_offset: float | Mapping[str, float],
     direction_assets: Sequence[str] | None,
@@ -268,6 +273,8 @@ def _table(
     inside = np.isfinite(top) & np.isfinite(bottom) & np.isfinite(wind) & np.isfinite(direction)
     with np.errstate(invalid="ignore"):
         inside &= (wind >= bins.speeds[0]) & (wind < bins.speeds[1])
+        if abs(sector[1] - sector[0]) < 360:
+            inside &= (direction - sector[0]) % 360.0 <= (sector[1] - sector[0]) % 360.0
     if not inside.any():
         raise InputError("no slot has power of both groups, wind speed and direction", where="data")
     time = data["time"].values[inside]
@@ -333,7 +340,7 @@ def _result(bins: _Bins, found: Mapping[str, Floats], drawn: Floats, counts: Int
     content = {name: ("wind_direction", values[:-1], {"units": "1"}) for name, values in every.items()}
     by_direction = xr.Dataset(
         content | {"count": ("wind_direction", counts, {"units": "1", "long_name": "slots"})},
-        coords={"wind_direction": ("wind_direction", bins.centers, {"units": "deg"})},
+        coords={"wind_direction": ("wind_direction", bins.centers, {"units": "degree"})},
     )
     total = {name: float(values[-1]) for name, values in every.items()} | {"count": float(counts.sum())}
     return EnergyRatio(by_direction, total, confidence)

@@ -173,7 +173,7 @@ def direction_offset(
         interval,
         xr.Dataset(
             {"residual": ("offset", residual, {"units": "1", "long_name": "variance left"})},
-            coords={"offset": ("offset", _OFFSETS, {"units": "deg"})},
+            coords={"offset": ("offset", _OFFSETS, {"units": "degree"})},
         ),
         table,
         sensors,

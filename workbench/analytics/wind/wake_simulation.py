@@ -258,7 +258,7 @@ def _result(
 
     everyone = [*assets, "plant"]
     found = {"period": period} | ({"long_term": long_term} if names else {})
-    units = {"sector": "deg", "derated_from": "m/s"}
+    units = {"sector": "degree", "derated_from": "m/s"}
     content: dict[str, tuple[object, npt.NDArray[np.generic], dict[str, str]]] = {
         name: (("simulation", "asset"), values, {"units": "1", "long_name": f"wake loss, {name.replace('_', ' ')}"})
         for name, values in found.items()
@@ -278,7 +278,7 @@ def _result(
         tables[name] = pd.DataFrame(columns, index=pd.Index(everyone, name="asset"))
     bands = []
     for dim, centers, unit, every in (
-        ("wind_direction", grid.directions, "deg", directions),
+        ("wind_direction", grid.directions, "degree", directions),
         ("wind_speed", grid.speeds, "m/s", speeds if names else {}),
     ):
         kept = {name: every[name] for name in found if name in every}

@@ -229,7 +229,7 @@ def _by_direction(
     return xr.Dataset(
         content,
         coords={
-            "wind_direction": ("wind_direction", grid.directions, {"units": "deg"}),
+            "wind_direction": ("wind_direction", grid.directions, {"units": "degree"}),
             "asset": [*assets, "plant"],
         },
     )
@@ -255,7 +255,7 @@ def _wind(grid: Grid, hours: Sequence[Floats], found: Sequence[LongTerm]) -> xr.
         np.mean([count / count.sum() for count in hours], axis=0),
         dims=("wind_direction", "wind_speed"),
         coords={
-            "wind_direction": ("wind_direction", grid.directions, {"units": "deg"}),
+            "wind_direction": ("wind_direction", grid.directions, {"units": "degree"}),
             "wind_speed": ("wind_speed", grid.speeds, {"units": "m/s"}),
             "free_wind_speed": ("wind_speed", np.maximum(np.mean(free, axis=0), 0.0), {"units": "m/s"}),
         },
