@@ -48,6 +48,7 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "ready_time": some(rng.uniform(200, 600, shape), "s"),
             "stop_time": some(np.clip(rng.uniform(-300, 450, shape), 0, None), "s"),
             "status": some(rng.choice([0, 4, 9, 12], shape).astype("float64"), "1"),
+            "wind_direction": (dims, np.cumsum(np.full(shape, 1.2), axis=0) + 6 * wind, {"units": "degree"}),
             "sample_count": (dims, rng.integers(0, 3, shape).astype("float64")),
             "wind_speed_quality": (dims, flags),
             "temperature_quality": (dims, flags[::-1].copy()),
@@ -58,6 +59,8 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "rated_capacity": ("asset", [2000.0, 1500.0], {"units": "kW"}),
             "hub_height": ("asset", [80.0, 90.0], {"units": "m"}),
             "elevation": ("asset", [400.0, 420.0], {"units": "m"}),
+            "latitude": ("asset", [48.45, 48.455], {"units": "deg"}),
+            "longitude": ("asset", [5.58, 5.581], {"units": "deg"}),
             "manufacturer_power_curve": ("asset", np.array([CURVE, CURVE], dtype=object)),
         },
         attrs={"asset_type": "wind_turbine", "timezone": "Europe/Paris"},
@@ -376,6 +379,11 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "turbine_energy": [("telemetry", {"reanalysis": {"one": reanalysis()}, "simulations": 2})],
     "electrical_losses": [
         ("telemetry", {"meter": year()[["net_energy"]].sum("asset", keepdims=True), "simulations": 20})
+    ],
+    "wake_losses": [("telemetry", {}), ("telemetry", {"direction_offset": 15.0, "direction_assets": ["T1"]})],
+    "energy_ratio": [
+        ("telemetry", {"replicates": 20, "block": "PT6H"}),
+        ("telemetry", {"replicates": 20, "block": "PT6H", "reference": ["T1"], "directions": (300, 90)}),
     ],
     "conditional_alert": [
         ("telemetry", {"condition": "temperature > 17 FOR PT20M", "alert_type": "hot", "severity": "high"}),

@@ -10,6 +10,8 @@ import workbench.analytics.wind.losses_effects
 import workbench.analytics.wind.power_curve_comparison
 import workbench.analytics.wind.quality_effects
 import workbench.analytics.wind.upgrade
+import workbench.analytics.wind.wake_effects
+import workbench.analytics.wind.wake_steps
 import workbench.analytics.wind.yaw_dynamic
 import workbench.analytics.wind.yaw_effects
 import workbench.analytics.wind.yaw_misalignment

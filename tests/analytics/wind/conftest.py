@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import xarray as xr
 
-COLUMNS = {"P_avg": "power_output", "Ws_avg": "wind_speed"}
+COLUMNS = {"P_avg": "power_output", "Ws_avg": "wind_speed", "Wa_avg": "wind_direction"}
 
 
 def _unchanged(values: np.ndarray) -> np.ndarray:

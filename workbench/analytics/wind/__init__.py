@@ -28,9 +28,11 @@ from workbench.analytics.wind.curve_fits import logistic, method_of_bins, monoto
 from workbench.analytics.wind.degradation import Degradation, degradation_rate
 from workbench.analytics.wind.electrical_losses import electrical_losses
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
+from workbench.analytics.wind.energy_ratio import energy_ratio, energy_uplift
 from workbench.analytics.wind.gap_analysis import Assessment, Operation, gap_analysis, operation_of
 from workbench.analytics.wind.icing import icing_detection, icing_summary
 from workbench.analytics.wind.losses import energy_losses, loss_waterfall
+from workbench.analytics.wind.northing import direction_offset
 from workbench.analytics.wind.northing_jumps import northing_jump_correction, northing_jump_detection, northing_jumps
 from workbench.analytics.wind.plant_yield import plant_yield, simulate_yield, yield_data
 from workbench.analytics.wind.potential_energy import neighbour_power, ordinary_slots, potential_power
@@ -44,6 +46,10 @@ from workbench.analytics.wind.turbine_energy import daily_energy, simulate_turbi
 from workbench.analytics.wind.upgrade import upgrade_uplift
 from workbench.analytics.wind.upgrade_cells import Uplift, UpliftSettings
 from workbench.analytics.wind.upgrade_toggle import toggle_uplift
+from workbench.analytics.wind.wake_comparison import modelled_wakes
+from workbench.analytics.wind.wake_model import thrust_from_power, wind_at_turbines
+from workbench.analytics.wind.wake_simulation import simulate_wake_losses
+from workbench.analytics.wind.wakes import wake_losses
 from workbench.analytics.wind.wind_rose import weibull, wind_rose
 from workbench.analytics.wind.yaw_cosine import CosineBins
 from workbench.analytics.wind.yaw_dynamic import dynamic_yaw_error, yaw_loss
@@ -81,11 +87,14 @@ __all__ = [
     "daily_data",
     "daily_energy",
     "degradation_rate",
+    "direction_offset",
     "dominant_category",
     "dynamic_yaw_error",
     "electrical_loss",
     "electrical_losses",
     "energy_losses",
+    "energy_ratio",
+    "energy_uplift",
     "expected_energy",
     "from_counters",
     "from_events",
@@ -99,6 +108,7 @@ __all__ = [
     "logistic",
     "loss_waterfall",
     "method_of_bins",
+    "modelled_wakes",
     "monotone_spline",
     "neighbour_power",
     "normal_operation",
@@ -122,6 +132,7 @@ __all__ = [
     "sensor_drift_detection",
     "simulate_daily_yield",
     "simulate_turbine_energy",
+    "simulate_wake_losses",
     "simulate_yield",
     "static_yaw_misalignment",
     "stays",
@@ -129,11 +140,14 @@ __all__ = [
     "stops",
     "sweep_yaw_settings",
     "ten_minute",
+    "thrust_from_power",
     "time_availability",
     "toggle_uplift",
     "turbine_energy",
     "upgrade_uplift",
+    "wake_losses",
     "weibull",
+    "wind_at_turbines",
     "wind_rose",
     "yaw_loss",
     "yield_data",
