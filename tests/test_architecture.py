@@ -110,3 +110,14 @@ def test_a_module_has_one_idea():
         if (lines := path.read_text(encoding="utf-8").count("\n")) > MOST_LINES
     }
     assert long == {}
+
+
+def test_every_exported_name_is_there():
+    """A name in ``__all__`` that nothing gives fails only where somebody asks for it."""
+    import importlib
+
+    lacking = []
+    for path in PACKAGE.rglob("__init__.py"):
+        module = importlib.import_module(".".join(path.relative_to(PACKAGE.parent).parent.parts))
+        lacking += [f"{module.__name__}.{name}" for name in getattr(module, "__all__", ()) if not hasattr(module, name)]
+    assert lacking == []

@@ -56,6 +56,7 @@ from workbench.analytics.wind.yaw_dynamic import dynamic_yaw_error, yaw_loss
 from workbench.analytics.wind.yaw_misalignment import StaticYawMisalignment, static_yaw_misalignment
 from workbench.analytics.wind.yaw_regression import YawSettings
 from workbench.analytics.wind.yaw_sweep import YawSweep, sweep_yaw_settings
+from workbench.analytics.wind.yield_daily import daily_data, simulate_daily_yield
 
 __all__ = [
     "OPERATIONAL",
