@@ -27,6 +27,7 @@ Floats = npt.NDArray[np.float64]
 #: Colours of the categories of IEC 61400-26-1: producing is calm, what failed is not.
 CATEGORY = {
     "available": theme.BAND,
+    "unavailable": theme.REDUCED,
     "partially_available": "#8aa4bd",
     "technical_standby": "#a9b08b",
     "environmental_standby": "#c7cba8",
@@ -229,6 +230,7 @@ def direction_figure(
     """
     plot = plots.blank(height=height, x_label="Wind direction [°]", y_label=label, tools="", x_range=(0, 360))
     plot.xaxis.ticker = list(range(0, 361, 45))
+    plot.min_border_right = 16  # half of the last label
     known = np.concatenate([values[np.isfinite(values)] for values in lines.values()] or [np.zeros(0)])
     if band is not None:
         known = np.concatenate([known, *(edge[np.isfinite(edge)] for edge in band)])
@@ -293,6 +295,7 @@ def course_figure(
 ) -> figure:
     """Values over time, a line per turbine with a dot for each value."""
     plot = plots.blank(height=height, time=True, y_label=label, tools="")
+    plot.min_border_right = 24
     given: dict[str, Floats]
     if isinstance(lines, xr.DataArray):
         given = {str(name): lines.sel(asset=name).values for name in lines["asset"].values}
@@ -311,11 +314,12 @@ def course_figure(
 
 
 def loss_bars(waterfall: pd.DataFrame) -> tuple[list[str], Floats, list[int]]:
-    """Names, energies [kWh] and places of the totals of a loss waterfall; what is nothing is left out."""
+    """Names, energies [kWh] and places of the totals of a loss waterfall; what nobody would see is left out."""
+    least = 1e-5 * abs(float(waterfall["energy"].iloc[0]))
     shown = [
         step
         for step in waterfall.index
-        if step in ("potential", "actual") or abs(float(waterfall.loc[step, "energy"])) > 0
+        if step in ("potential", "actual") or abs(float(waterfall.loc[step, "energy"])) > least
     ]
     names = [words(str(step)) for step in shown]
     values = np.array([float(waterfall.loc[step, "energy"]) for step in shown])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from workbench.catalog import Catalog, SiteView
     from workbench.catalog.site_inputs import Input
+    from workbench.catalog.wind_plant import WindPlant
     from workbench.model.assets import Portfolio, Site
 
 FIGURES_MIME = "application/vnd.workbench.figures+json"
@@ -125,6 +126,23 @@ class Report:
         data, about = found
         self._note(about)
         return data
+
+    def wind_plant(self, site: str | None = None) -> WindPlant:
+        """Everything of a wind farm up to the end of the period: turbines, meter, reanalyses.
+
+        What looks back further than the period (a long-term yield, yaw, degradation) is told from the whole record.
+
+        Raises
+        ------
+        InputError
+            There is no ten-minute data of turbines before the end of the period.
+        """
+        from workbench.catalog.wind_plant import wind_plant
+
+        found = wind_plant(self.view(site), self.catalog, None, self.window(site)[1])
+        for about in found.inputs:
+            self._note(about)
+        return found
 
     def cadence(self, asset_type: str, site: str | None = None) -> str | None:
         """Cadence of the samples behind the ten-minute data, such as ``1s``; None where only those exist."""

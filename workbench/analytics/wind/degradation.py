@@ -267,7 +267,7 @@ def _rate(
             f"{_LEAST_BLOCKS} over a year are needed to see a season"
         )
         return row, nothing
-    if span < 2.0:
+    if span < 2.0 - 0.5 * block / 365.25:  # the edges of the blocks take some days of two years
         row["caution"] = f"{span:.1f} years: with less than 2 a season and a rate are not told apart"
     y, t = 100.0 * np.log(ratio[known]), years[known]
     angle = 2 * np.pi * t
