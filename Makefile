@@ -33,7 +33,7 @@ demo: setup
 	@$(BIN)/workbench demo $(ARGS)
 
 test: setup system
-	@$(BIN)/python -m pytest $(ARGS)
+	@sh .ci/test $(BIN)/python $(ARGS)
 
 lab: setup
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
