@@ -36,6 +36,14 @@ def wind_farm(test_data: Path, checkout: Path, tmp_path_factory, require, patch)
 
 
 @pytest.fixture(scope="module")
+def performance(test_data: Path, checkout: Path, tmp_path_factory, patch) -> ReportRun:
+    patch.setenv("WORKBENCH_TEST_DATA", str(test_data))
+    patch.setenv("WORKBENCH_PROJECT", str(checkout))
+    patch.setenv("WORKBENCH_STORE", str(tmp_path_factory.mktemp("none") / "store"))
+    return run_report("wind_performance", period="2015-06", site="la_haute_borne", out=tmp_path_factory.mktemp("wind"))
+
+
+@pytest.fixture(scope="module")
 def daily(checkout: Path, sample: Path, tmp_path_factory, patch) -> ReportRun:
     patch.setenv("WORKBENCH_PROJECT", str(checkout))
     patch.setenv("WORKBENCH_STORE", str(sample))
@@ -114,7 +122,7 @@ def browse(html: Path, script: str, *, width: int = 1100) -> tuple[Any, list[str
 _FRAMES = """() => Bokeh.index.roots.filter((v) => v.frame).map((v) => [v.frame.bbox.width, v.frame.bbox.height])"""
 
 
-@pytest.mark.parametrize("which", ["wind_farm", "daily"])
+@pytest.mark.parametrize("which", ["wind_farm", "performance", "daily"])
 def test_the_page_opens_offline_with_every_plot_drawn(which: str, request: pytest.FixtureRequest, require):
     require(find_browser(), "no Chromium on this machine")
     run: ReportRun = request.getfixturevalue(which)
@@ -125,7 +133,7 @@ def test_the_page_opens_offline_with_every_plot_drawn(which: str, request: pytes
     assert all(width > 100 and height > 60 for width, height in frames)
 
 
-@pytest.mark.parametrize("which", ["wind_farm", "daily"])
+@pytest.mark.parametrize("which", ["wind_farm", "performance", "daily"])
 def test_nothing_is_wider_than_the_page(which: str, request: pytest.FixtureRequest, require):
     require(find_browser(), "no Chromium on this machine")
     run: ReportRun = request.getfixturevalue(which)
@@ -149,6 +157,44 @@ def test_the_pdf_has_its_words_and_page_numbers(wind_farm: ReportRun, require):
     assert "La Haute Borne" in pages[0]
     assert "Electrical loss" in text
     assert "How each figure was computed" in text
+
+
+def test_the_performance_report_tells_what_was_lost_and_what_is_to_come(performance: ReportRun, haute_borne_june):
+    turbines, window = haute_borne_june
+    made = float(kpi.energy(turbines, window=window)["energy"].sum()) / 1e3
+    # slots whose potential nobody tells are in neither sum
+    assert figure(performance, "actual_energy", "la_haute_borne") == pytest.approx(made, rel=0.01)
+    assert -0.05 < figure(performance, "lost_share", "la_haute_borne") < 0.1
+    assert 0.95 < figure(performance, "availability", "la_haute_borne") < 1
+    assert 11 < figure(performance, "p90", "la_haute_borne") + 1 < figure(performance, "p50", "la_haute_borne") < 14
+    names = {one["name"] for one in performance.manifest["inputs"]}
+    assert names == {f"la_haute_borne.{name}" for name in ("scada", "plant", "era5", "merra2")}
+    text = re.sub(r"<details.*?</details>", "", performance.files["html"].read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert "Not told:" not in text
+    for section in (
+        "Losses",
+        "Long-term yield",
+        "Power curves",
+        "Wakes",
+        "Yaw",
+        "Degradation",
+        "Data quality",
+        "Settings",
+    ):
+        assert f">{section}</h2>" in text
+
+
+def test_the_performance_report_of_a_farm_without_meter_and_reanalysis_says_why(
+    checkout: Path, sample: Path, tmp_path: Path, patch
+):
+    patch.setenv("WORKBENCH_PROJECT", str(checkout))
+    patch.setenv("WORKBENCH_STORE", str(sample))
+    run = run_report("wind_performance", period="2026-06-15", site="coastal_flats", out=tmp_path, pdf=False)
+    text = run.files["html"].read_text(encoding="utf-8")
+    assert figure(run, "actual_energy", "coastal_flats") > 0
+    assert "no entry of the driver reanalysis in the catalog of the site" in text
+    assert all(one["name"] not in ("p50", "p90") for one in run.manifest["figures"])
+    assert "nan" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL).lower().split("<body")[1].split()
 
 
 def test_the_daily_report_has_the_figures_of_the_store(daily: ReportRun, sample: Path):
