@@ -221,17 +221,17 @@ losses = ElectricalLosses(plant, UQ=True)
 measured("electrical", lambda: losses.run(num_sim=300, uncertainty_correction_threshold=(0.9, 0.995)), 10.0)
 aep = MonteCarloAEP(plant, reanalysis_products=both)
 measured("aep", lambda: aep.run(num_sim=1000), 10.0)
-for key, products, t, d in (("gam", both, True, True), ("gbm", ["era5"], True, False), ("etr", ["merra2"], False, False)):
-    daily = MonteCarloAEP(
-        plant, reanalysis_products=products, time_resolution="D", reg_model=key, reg_temperature=t, reg_wind_direction=d
-    )
-    measured(key, lambda: daily.run(num_sim=5))
 energy = TurbineLongTermGrossEnergy(plant, UQ=True, num_sim=5)
 measured("turbines", lambda: energy.run(reanalysis_products=both, uncertainty_scada=0.005), 15.0)
 rng = np.random.default_rng(0)
 speed = rng.weibull(2.0, 100_000) * 8
 power = 2050 / (1 + np.exp(-(speed - 8.5) * 0.9)) + rng.normal(0, 60, len(speed))
 measured("curve", lambda: functions.logistic_5_parametric(speed, power))
+for key, products, t, d in (("gam", both, True, True), ("gbm", ["era5"], True, False), ("etr", ["merra2"], False, False)):
+    daily = MonteCarloAEP(
+        plant, reanalysis_products=products, time_resolution="D", reg_model=key, reg_temperature=t, reg_wind_direction=d
+    )
+    measured(key, lambda: daily.run(num_sim=5))
 print(json.dumps(found))
 """
 
