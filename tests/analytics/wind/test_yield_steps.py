@@ -102,9 +102,9 @@ def test_a_pipeline_with_the_catalogs_reanalyses(test_data, checkout, archive, t
         assert found["annual_energy_p50"].item() == pytest.approx(12.28e6, rel=0.01)
     records = records_of(catalog)
     try:
-        run = records.run(report.run)
+        run = records.runs(limit=1).to_dicts()[0]
     finally:
         records.close()
-    assert {"la_haute_borne.plant", "la_haute_borne.era5", "la_haute_borne.merra2"} <= set(
-        str(run).replace("'", " ").split()
-    )
+    assert run["id"] == report.run
+    for name in ("plant", "era5", "merra2"):
+        assert f"la_haute_borne.{name}" in str(run["detail"])

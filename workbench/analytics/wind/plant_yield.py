@@ -336,6 +336,7 @@ def simulate_yield(
         variability=variability,
         record=record,
         rng=rng,
+        years=years,
         horizon_years=horizon_years,
         compatibility=compatibility,
     )

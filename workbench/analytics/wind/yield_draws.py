@@ -192,6 +192,7 @@ def outcome(
     variability: Floats,
     record: Floats,
     rng: np.random.Generator,
+    years: tuple[int, int],
     horizon_years: int,
     compatibility: str | None,
 ) -> dict[str, tuple[npt.NDArray[np.generic], str, str]]:
@@ -203,11 +204,12 @@ def outcome(
     mean = np.ones(len(gross))
     if compatibility is None:
         # What 10 to 20 years tell of the years there might be: their variability is not known better than a sample of as
-        # many is (so that Student's distribution takes the place of the normal), and their mean is one of many.
+        # many is (so that Student's distribution takes the place of the normal), and the mean of the most years is one
+        # of many. (How far that of fewer years is off it is in the draws already.)
         free = draws.years - 1.0
         unknown = np.sqrt(free / rng.chisquare(free))
         spread = spread * unknown
-        mean = mean + rng.normal(0.0, 1.0, len(gross)) * unknown * variability / np.sqrt(draws.years)
+        mean = mean + rng.normal(0.0, 1.0, len(gross)) * unknown * variability / np.sqrt(years[1])
     gross = gross * mean
     energy = gross * (1.0 - taken)
     year = 1.0 + draws.one_year * spread

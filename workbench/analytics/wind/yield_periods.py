@@ -76,8 +76,8 @@ class DailyData:
 
     def gross(self) -> Floats:
         """Gross energy of the periods [kWh]."""
-        plant = self.plant
-        gross: Floats = (plant["energy"] + plant["availability_loss"] + plant["curtailment_loss"]).values
+        made, *lost = (self.plant[name].values for name in ("energy", *NAMES[1:]))
+        gross: Floats = made + lost[0] + lost[1]
         return gross
 
     def lost_share(self) -> Floats:
@@ -131,7 +131,7 @@ class DailyData:
 
     def record(self, inputs: Floats) -> Record:
         """What a regression on ``inputs`` sees; what is missing of the inputs is 0, and to be left out."""
-        lost = (self.plant["availability_loss"] + self.plant["curtailment_loss"]).values
+        lost = self.plant["availability_loss"].values + self.plant["curtailment_loss"].values
         return Record(np.nan_to_num(inputs[self.rows()]), self.plant["energy"].values, lost)
 
     def year_edges(self, most: int) -> Times:
