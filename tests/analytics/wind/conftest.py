@@ -83,3 +83,26 @@ def reanalyses(test_data: Path, checkout: Path, archive: zipfile.ZipFile) -> dic
         catalog = open_catalog(checkout / "catalogs")
         names = ["wind_speed", "wind_u", "wind_v", "temperature", "barometric_pressure"]
         return {name: catalog[f"la_haute_borne.{name}"].read(variables=names).load() for name in ("merra2", "era5")}
+
+
+@pytest.fixture(scope="session")
+def example_turbines(example_scada: xr.Dataset) -> xr.Dataset:
+    """Those turbines where they stand, until the sensor of R80711 was turned; coordinates of the asset table."""
+    facts = {"latitude": [48.4569, 48.4497, 48.4461, 48.4536], "longitude": [5.5847, 5.5869, 5.5925, 5.5875]}
+    facts |= {"rotor_diameter": [82.0] * 4, "hub_height": [80.0] * 4}
+    placed = example_scada.assign_coords({name: ("asset", values) for name, values in facts.items()})
+    return placed.sel(time=slice(None, "2015-11-25T00:00"))
+
+
+@pytest.fixture(scope="session")
+def speed_ups(test_data: Path) -> pd.DataFrame:
+    """Example of OpenOA: wind speed at each turbine of La Haute Borne in proportion to the mean."""
+    return pd.read_csv(test_data / "wind" / "la_haute_borne_ws_speedup_factors.csv", index_col="wd")
+
+
+@pytest.fixture(scope="session")
+def made_farm():
+    """A farm of four turbines and 300 days in next to flat terrain, whose wake losses are known."""
+    from benchmarks._wake_farm import made_farm
+
+    return made_farm(3, turbines=4, days=300, years=2, terrain=0.003)

@@ -189,7 +189,7 @@ def simulate_wake_losses(
                 key = (which, int(draws["years"][one]))
                 if key not in tables:
                     tables[key] = grid.hours(farm.climates[which], end, key[1])
-                found = analysis.long_term(made, farm.climates[which], tables[key], no_wakes_from, blocks=not as_theirs)
+                found = analysis.long_term(made, farm.climates[which], tables[key], no_wakes_from, matched=as_theirs)
                 long_term[one] = found.losses
                 directions["long_term"][one] = lost(found.actual.sum(axis=1), found.potential.sum(axis=1))
                 speeds["long_term"][one] = lost(found.actual.sum(axis=0), found.potential.sum(axis=0))

@@ -135,8 +135,9 @@ class Terrain:
             turned = vectors.T @ value
             total = _STD[:, None] ** 2 * np.maximum(eigen, 0.0)[None, :] + 1.0
             logs[shape] = -0.5 * (np.log(total) + turned**2 / total).sum(axis=1)
-        weights: Floats = np.exp(logs - logs.max())
-        return weights / weights.sum()
+        likely = np.exp(logs - logs.max())
+        weights: Floats = likely / likely.sum()
+        return weights
 
 
 def change(drawn: Floats, free: Bools) -> Floats:
