@@ -59,6 +59,7 @@ def made_farm(
     terrain: float | None = None,
     offset: float = 0.0,
     offset_error: float = 1.5,
+    sensor_error: float = 3.0,
     growth: float | None = None,
 ) -> MadeFarm:
     """One farm. ``terrain`` is the standard deviation of the wind speed between turbines, share of the mean."""
@@ -117,7 +118,7 @@ def made_farm(
     period = _losses(made, could)
     seen = (local + jumpy) * rng.normal(1.0, 0.02, n) + 0.15 * rng.normal(size=(slots, n))
     error = rng.normal(0.0, offset_error)
-    vane = (d10[:, None] - offset + error + rng.normal(0, 3, n) + 3 * rng.normal(size=(slots, n))) % 360
+    vane = (d10[:, None] - offset + error + rng.normal(0, sensor_error, n) + 3 * rng.normal(size=(slots, n))) % 360
     gone = rng.random((slots, n)) < 0.01
     dims = ("time", "asset")
     ten = pd.date_range(time[start], periods=slots, freq="10min", unit="ns").to_numpy()

