@@ -94,3 +94,26 @@ def two_years(test_data: Path, checkout: Path, archive: zipfile.ZipFile) -> xr.D
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_TEST_DATA", str(test_data))
         return open_catalog(checkout / "catalogs")["la_haute_borne.scada"].read().load()
+
+
+@pytest.fixture(scope="session")
+def example_turbines(example_scada: xr.Dataset) -> xr.Dataset:
+    """Those turbines where they stand, until the sensor of R80711 was turned; coordinates of the asset table."""
+    facts = {"latitude": [48.4569, 48.4497, 48.4461, 48.4536], "longitude": [5.5847, 5.5869, 5.5925, 5.5875]}
+    facts |= {"rotor_diameter": [82.0] * 4, "hub_height": [80.0] * 4}
+    placed = example_scada.assign_coords({name: ("asset", values) for name, values in facts.items()})
+    return placed.sel(time=slice(None, "2015-11-25T00:00"))
+
+
+@pytest.fixture(scope="session")
+def speed_ups(test_data: Path) -> pd.DataFrame:
+    """Example of OpenOA: wind speed at each turbine of La Haute Borne in proportion to the mean."""
+    return pd.read_csv(test_data / "wind" / "la_haute_borne_ws_speedup_factors.csv", index_col="wd")
+
+
+@pytest.fixture(scope="session")
+def made_farm():
+    """A farm of four turbines and 300 days in next to flat terrain, whose wake losses are known."""
+    from benchmarks._wake_farm import made_farm
+
+    return made_farm(3, turbines=4, days=300, years=2, terrain=0.003)

@@ -174,7 +174,8 @@ def energy_uplift(
         drawn[one] = high / low - 1.0
         if progress is not None:
             progress(one + 1, replicates)
-    counts = np.minimum(*(table.counts(bins) for table in tables))
+    both = np.logical_and(*(np.isin(np.arange(bins.directions * bins.winds), table.place) for table in tables))
+    counts = np.minimum(*(table.counts(bins, both) for table in tables))
     return _result(bins, {"before": first, "after": second, "ratio": second / first - 1.0}, drawn, counts, confidence)
 
 
@@ -226,9 +227,10 @@ class _Table:
         drawn = np.bincount(rng.integers(0, self.blocks, self.blocks), minlength=self.blocks)
         return drawn[self.block].astype(np.float64)
 
-    def counts(self, bins: _Bins) -> Ints:
-        """Slots by direction."""
-        return np.bincount(self.place // bins.winds, minlength=bins.directions)
+    def counts(self, bins: _Bins, some: npt.NDArray[np.bool_] | None = None) -> Ints:
+        """Slots by direction, of ``some`` bins."""
+        place = self.place if some is None else self.place[some[self.place]]
+        return np.bincount(place // bins.winds, minlength=bins.directions)
 
 
 def _check(replicates: int, confidence: float) -> None:

@@ -1,13 +1,14 @@
 """How far a farm's wind direction is off north, from where wakes are seen and where they must be.
 
 Turbines' direction sensors are aligned by hand, if at all, and are off by tens of degrees. Where one turbine stands
-behind another its power drops, and the bearing between the two is known from the map. The offset is that with which
-the drops of all close pairs fit best: for each pair the ratio of the two powers by wind direction is a constant, two
-harmonics for terrain, and a Gaussian dip in either bearing, fitted by least squares; the offset is common to all.
+behind another its power drops, and where that is the map says. The offset is that with which the drops of all close
+pairs fit best: for each pair the logarithm of the ratio of the two powers by wind direction is a constant, two harmonics
+for terrain, and what a wake model of the whole layout [1]_ makes of it times a depth, fitted by least squares; the offset
+is common to all.
 
-The width of the dip is that of the Gaussian wake [1]_, growing by 0.04 per distance, with four degrees of wind direction
-in ten minutes. The uncertainty is the larger of two: that of a bootstrap of whole days, and that by which the pairs
-disagree, as terrain moves the dip of each in its own way.
+The wakes are those of a wind of 8 m/s and a thrust coefficient of 0.8, blurred by four degrees of wind direction in ten
+minutes. The uncertainty is the larger of two: that of a bootstrap of whole days, and that by which the pairs disagree, as
+terrain moves the dip of each in its own way.
 
 References
 ----------
@@ -28,6 +29,7 @@ import xarray as xr
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.layout import North, bearings, circular_mean, distances, positions, wrapped
 from workbench.analytics.wind.wake_data import ratings, wind_from
+from workbench.analytics.wind.wake_model import wind_at_places
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _BINS = 180  #: of wind direction, 2 degrees each
-_GROWTH, _START, _TURNING = 0.04, 0.25, 4.0  #: of the wake by distance, at the rotor [diameters]; of the wind [deg]
+_WIND, _THRUST, _TURNING = 8.0, 0.8, 4.0  #: wind speed [m/s], thrust coefficient [1], spread of the direction [deg]
 _PART_LOAD = (0.05, 0.85)  #: of the rating; above, wakes do not show
 
 
@@ -56,7 +58,8 @@ class DirectionOffset:
         sign, several are not.
     pairs
         One row per pair: ``bearing`` [deg] from the first to the second, ``distance`` [m], ``deficit`` [1], the drop of
-        power found in the middle of the wake, ``offset`` [deg], what the pair alone says within 30 degrees.
+        power found in the middle of the wake, ``offset`` [deg], what the pair alone says within 30 degrees, where the deficit is
+        above 10 %.
     sensors
         One row per turbine: ``from_mean`` [deg], the median of its direction less that of the farm; ``spread`` [deg],
         half the distance of its quartiles; ``drift`` [deg], how far its monthly medians are apart: a large one says that
@@ -140,7 +143,8 @@ def direction_offset(
         offsets[one] = best + float(wrapped(np.array(design.search(sums)[0] - best)))
         if progress is not None:
             progress(one + 1, replicates)
-    seen = np.where(deficit > 0.02, np.array(alone), np.nan)
+    # a shallow dip of a pair is easily another turbine's
+    seen = np.where(deficit > 0.1, np.array(alone), np.nan)
     std, interval = _uncertainty(best, offsets, seen[np.isfinite(seen)])
     names = list(map(str, turbines["asset"].values))
     table = pd.DataFrame(
@@ -186,7 +190,9 @@ def _uncertainty(best: float, replicates: Floats, pairs: Floats) -> tuple[float,
     from scipy import stats
 
     by_days = float(replicates.std(ddof=1)) if len(replicates) > 1 else np.nan
-    by_pairs = float(pairs.std(ddof=1)) / np.sqrt(len(pairs)) if len(pairs) > 1 else np.nan
+    # a pair that sees another turbine's wake is far off: the median does not mind
+    away = float(np.median(np.abs(wrapped(pairs - best)))) / 0.6745 if len(pairs) > 1 else np.nan
+    by_pairs = away / np.sqrt(max(len(pairs), 1))
     if not by_pairs > by_days:
         low, high = np.percentile(replicates, [5, 95]) if len(replicates) > 1 else (np.nan, np.nan)
         return by_days, (float(low), float(high))
@@ -200,7 +206,7 @@ class _Pairs:
     second: Ints
     bearing: Floats  #: from the first to the second [deg]
     distance: Floats  #: [m]
-    width: Floats  #: of the wake as seen from the other, one standard deviation [deg]
+    wakes: Floats  #: log of the ratio of the second's power to the first's by a model, dims (pair, degree)
 
 
 def _pairs(turbines: xr.Dataset, furthest: float, most: int, north: North) -> _Pairs:
@@ -226,9 +232,26 @@ def _pairs(turbines: xr.Dataset, furthest: float, most: int, north: North) -> _P
             found=f"{by_rotor.min():.1f} rotor diameters at the least",
             expected=f"up to {furthest:g}",
         )
-    first, second, apart, far = first[order], second[order], apart[order], by_rotor[order]
-    width = np.hypot(np.degrees(np.arctan((_GROWTH * far + _START) / far)), _TURNING)
-    return _Pairs(first, second, bearings(places)[first, second], apart, width)
+    first, second, apart = first[order], second[order], apart[order]
+    wakes = _modelled(turbines, places, first, second)
+    return _Pairs(first, second, bearings(places)[first, second], apart, wakes)
+
+
+def _modelled(turbines: xr.Dataset, places: Floats, first: Ints, second: Ints) -> Floats:
+    """Log of the ratio of the powers of pairs by wind direction, every degree."""
+    behind = wind_at_places(
+        places,
+        np.broadcast_to(np.asarray(turbines["rotor_diameter"].values, dtype=np.float64), (len(places),)),
+        np.arange(360.0),
+        np.array([_WIND]),
+        ([0.0, 30.0], [_THRUST, _THRUST]),
+    )[:, 0]
+    away = np.minimum(np.arange(360.0), 360.0 - np.arange(360.0))
+    window = np.exp(-0.5 * (away / _TURNING) ** 2)
+    blur = np.fft.rfft(window / window.sum())[:, None]
+    power = np.fft.irfft(np.fft.rfft((behind / _WIND) ** 3, axis=0) * blur, n=360, axis=0)
+    ratio: Floats = np.log(power[:, second] / power[:, first]).T
+    return ratio
 
 
 def _rows(made: Floats, known: npt.NDArray[np.bool_], first: int, second: int) -> Ints:
@@ -267,12 +290,11 @@ class _Design:
         self.shapes = [self._wakes(pair, _OFFSETS) for pair in range(len(pairs.first))]
 
     def _wakes(self, pair: int, offsets: Floats) -> Floats:
-        """+1 where the first stands in the wake of the second, -1 the other way round, dims (offset, bin)."""
-        bearing, width = self.pairs.bearing[pair], self.pairs.width[pair]
-        seen = self.directions[None, :] + offsets[:, None] - bearing
-        ahead, behind = (wrapped(seen - turn) / width for turn in (0.0, 180.0))
-        shape: Floats = np.exp(-0.5 * ahead**2) - np.exp(-0.5 * behind**2)
-        return shape
+        """What the model makes of the ratio, dims (offset, bin)."""
+        seen = (self.directions[None, :] + offsets[:, None]).ravel()
+        ratio: Floats = np.interp(seen, np.arange(360.0), self.pairs.wakes[pair], period=360.0)
+        shaped: Floats = ratio.reshape(len(offsets), _BINS)
+        return shaped
 
     def search(
         self, sums: Floats, some: Sequence[int] | Ints | None = None, near: float | None = None
@@ -296,7 +318,8 @@ class _Design:
         best = float(_OFFSETS[at] + (0.5 * (a - c) / bend if bend > 0 else 0.0))
         there = np.array([best])
         depth = [self._gain(values[pair], self._wakes(pair, there))[1][0] for pair in chosen]
-        return best, left, 1.0 - np.exp(-np.array(depth))
+        deepest = np.abs(self.pairs.wakes[[int(pair) for pair in chosen]]).max(axis=1)
+        return best, left, 1.0 - np.exp(-np.array(depth) * deepest)
 
     def _pair(self, sums: Floats) -> tuple[Floats, Floats, Floats]:
         """Ratio of the powers without terrain, weighted; the roots of the weights; what terrain can explain."""

@@ -101,10 +101,11 @@ class Period:
 class LongTerm:
     """The same weighted by the long-term wind, and what was measured by its wind speed."""
 
-    actual: Floats  #: mean power in the long-term wind, dims (direction, speed, asset)
+    actual: Floats  #: sums over the long-term hours, dims (direction, speed, asset)
     potential: Floats
     period_actual: Floats  #: sums of the hours measured, dims (speed, asset)
     period_potential: Floats
+    wind: Floats  #: share of the long-term hours, dims (direction, speed)
     coverage: dict[str, float]
 
     @property
@@ -135,7 +136,8 @@ class Analysis:
         self, farm: Farm, grid: Grid, speed_ups: xr.DataArray | pd.DataFrame | None, *, own: bool, flat: bool
     ) -> None:
         self.farm, self.grid, self.own, self.flat = farm, grid, own, flat
-        self.hour, self.hours = farm.hour
+        self.hour, self.first = farm.hour
+        self.hours = len(self.first)
         self.sector, self.bin = grid.sector(farm.direction), grid.nearest(farm.direction)
         angle = np.radians(farm.direction)
         self.east, self.north = np.sin(angle), np.cos(angle)
@@ -199,11 +201,14 @@ class Analysis:
         return curve
 
     def long_term(
-        self, period: Period, climate: Climate, hours: Floats, no_wakes_from: float | None, *, blocks: bool = True
+        self, period: Period, climate: Climate, hours: Floats, no_wakes_from: float | None, *, matched: bool = False
     ) -> LongTerm:
         """What ``period`` says of the wind in ``hours`` (direction, speed) of a reanalysis.
 
-        With ``blocks`` an hour counts as often as its slots do, otherwise once.
+        Each hour that was measured counts as often as the reanalysis has such hours in the long term, for each that it has
+        in the hours measured: if both are the same, the losses are those of the period. With ``matched`` the means of the
+        farm's own bins stand for the bins of the reanalysis, the farm's wind speed being brought to that of the
+        reanalysis by a line.
         """
         farm, grid = self.farm, self.grid
         made, could, free, direction, plain, reference = by_hour(
@@ -212,40 +217,60 @@ class Analysis:
         )  # fmt: skip
         usable = np.isfinite(free) & np.isfinite(reference)
         weight = np.ones(self.hours)
-        if blocks:
+        if not matched:
             weight = np.zeros(self.hours)
             np.maximum.at(weight, self.hour, period.weight)
         weight[~usable] = 0.0
         slope, offset = self._line(free, reference, weight, climate.name)
-        known = np.where(usable, offset + slope * free, 0.0)
-        speed = grid.speed(known)
-        turned = np.where(usable, plain if self.flat else direction, 0.0)
-        place = grid.nearest(turned) * grid.shape[1] + speed
-        place[~usable | (speed < 0)] = -1
-        one, other, count = binned(place, grid.shape[0] * grid.shape[1], weight, made, could)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            actual, potential = ((sums / count).reshape(*grid.shape, -1) for sums in (one, other))
-        measured = (count[:, -1] > 0).reshape(grid.shape)
-        share = hours / hours.sum()
-        filled = np.zeros(grid.shape, bool)
+        strong = np.zeros(len(grid.speeds), bool)
         if no_wakes_from is not None:
-            strong = grid.speeds >= np.round(offset + slope * no_wakes_from)
-            rated = np.append(farm.rating, farm.rating.sum())
-            actual, potential = actual.copy(), potential.copy()
-            missing = ~np.isfinite(actual) & strong[None, :, None]
-            np.copyto(actual, np.broadcast_to(rated, actual.shape), where=missing)
-            np.copyto(potential, np.broadcast_to(rated, potential.shape), where=missing)
-            filled = ~measured & strong[None, :]
+            strong = grid.speeds >= np.round((offset + slope * no_wakes_from) / grid.speed_bin) * grid.speed_bin
+        size = grid.shape[0] * grid.shape[1]
+        speed = grid.speed(np.where(usable, offset + slope * free if matched else free, 0.0))
+        place = grid.nearest(np.where(usable, plain if self.flat else direction, 0.0)) * grid.shape[1] + speed
+        place[~usable | (speed < 0)] = -1
+        if matched:
+            one, other, count = binned(place, size, weight, made, could)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                actual, potential = ((sums / count).reshape(*grid.shape, -1) for sums in (one, other))
+            measured = (count[:, -1] > 0).reshape(grid.shape)
+            per_speed = [sums.reshape(*grid.shape, -1).sum(axis=0) for sums in (one, other)]
+            rated = strong[None, :, None] & ~np.isfinite(actual)
+            actual, potential = (np.nan_to_num(mean) * hours[..., None] for mean in (actual, potential))
+            wind = hours
+        else:
+            per_speed = [
+                sums.reshape(*grid.shape, -1).sum(axis=0) for sums in binned(place, size, weight, made, could)[:2]
+            ]
+            turned = climate.beside_direction[self.first]
+            there = grid.nearest(np.where(usable, turned, 0.0)) * grid.shape[1]
+            there += grid.speed(np.where(usable, reference, 0.0))
+            together = np.bincount(there, weight, minlength=size)
+            measured = (together > 0).reshape(grid.shape)
+            often = weight * (hours.ravel() / np.maximum(together, 1e-300))[there]
+            actual, potential, count = (
+                part.reshape(*grid.shape, -1) for part in binned(place, size, often, made, could)
+            )
+            wind = count[..., -1]
+            rated = np.broadcast_to((strong[None, :] & ~measured)[..., None], actual.shape)
+            # those winds stand where the farm would see them
+            own = grid.speed((grid.speeds - offset) / slope).clip(0)
+            filled = np.where(strong[None, :] & ~measured, hours, 0.0)
+            wind = wind.copy()
+            for number, column in enumerate(own):
+                wind[:, column] += filled[:, number]
+        full = np.append(farm.rating, farm.rating.sum())
+        more = np.where(rated, hours[..., None] * full, 0.0)
+        share = hours / hours.sum()
+        no_wakes = strong[None, :] & ~measured
         coverage = {
             "measured": float(share[measured].sum()),
-            "filled": float(share[filled].sum()),
-            "left_out": float(share[~measured & ~filled].sum()),
+            "filled": float(share[no_wakes].sum()),
+            "left_out": float(share[~measured & ~no_wakes].sum()),
             "slope": slope,
             "offset": offset,
         }
-        per_speed = [sums.reshape(*grid.shape, -1).sum(axis=0) for sums in (one, other)]
-        weighted = [np.nan_to_num(mean) * share[..., None] for mean in (actual, potential)]
-        return LongTerm(weighted[0], weighted[1], per_speed[0], per_speed[1], coverage)
+        return LongTerm(actual + more, potential + more, per_speed[0], per_speed[1], wind / wind.sum(), coverage)
 
     def _line(self, free: Floats, reference: Floats, weight: Floats, name: str) -> tuple[float, float]:
         """Slope [1] and offset [m/s] from the farm's free wind speed to the reanalysis', through means of whole m/s."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,7 @@ class Climate:
     speed: Floats
     direction: Floats
     beside: Floats  #: wind speed in the hour of each slot of the farm; NaN where there is none
+    beside_direction: Floats
 
     def span(self, end: np.datetime64, years: int) -> tuple[Floats, Floats]:
         """Wind speed and wind direction of the ``years`` up to the hour ``end``."""
@@ -50,6 +51,10 @@ class Climate:
                 "the reanalysis has none of those years", where=f"reanalysis.{self.name}", found=f"to {end}"
             )
         return self.speed[use], self.direction[use]
+
+    def kept(self, slots: Bools) -> Climate:
+        """Beside some of the slots."""
+        return replace(self, beside=self.beside[slots], beside_direction=self.beside_direction[slots])
 
     def reach(self, end: np.datetime64, years: int) -> float:
         """How many of the ``years`` up to ``end`` it has."""
@@ -74,10 +79,10 @@ class Farm:
     notes: tuple[str, ...]
 
     @property
-    def hour(self) -> tuple[Ints, int]:
-        """Index of the hour of each slot, and how many hours there are."""
-        _, index = np.unique(self.time.astype("datetime64[h]"), return_inverse=True)
-        return index.astype(np.int64), int(index[-1]) + 1
+    def hour(self) -> tuple[Ints, Ints]:
+        """Index of the hour of each slot, and the first slot of each hour."""
+        _, first, index = np.unique(self.time.astype("datetime64[h]"), return_index=True, return_inverse=True)
+        return index.astype(np.int64), first.astype(np.int64)
 
     def deviations(self, highest: float) -> tuple[Floats, Floats]:
         """Median wind speed of the power bin of each value, and its median absolute deviation; (slot, asset).
@@ -172,7 +177,7 @@ def farm_of(
         direction[keep],
         rating,
         positions(turbines, north=north),
-        [Climate(one.name, one.time, one.speed, one.direction, one.beside[keep]) for one in climates],
+        [one.kept(keep) for one in climates],
         slot_length(turbines),
         int((~keep).sum()),
         notes,
@@ -246,8 +251,8 @@ def _climate(data: xr.Dataset, name: str, time: npt.NDArray[np.datetime64]) -> C
     direction = (180.0 + np.degrees(np.arctan2(u[there], v[there]))) % 360.0
     wanted = time.astype("datetime64[h]")
     place = np.minimum(np.searchsorted(hours, wanted), len(hours) - 1)
-    beside = np.where(hours[place] == wanted, speed[there][place], np.nan)
-    return Climate(name, hours, speed[there], direction, beside)
+    beside, turned = (np.where(hours[place] == wanted, one[place], np.nan) for one in (speed[there], direction))
+    return Climate(name, hours, speed[there], direction, beside, turned)
 
 
 def speed_up_factors(table: xr.DataArray | pd.DataFrame, assets: Sequence[str], direction: Floats) -> Floats:

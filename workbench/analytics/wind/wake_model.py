@@ -151,7 +151,7 @@ def wind_at_turbines(
     if engine == "pywake":
         found = _by_pywake(turbines, places, rotor, wd, ws, thrust, model, growth)
     elif engine == "workbench":
-        found = _by_us(places, rotor, wd, ws, thrust, model, growth)
+        found = wind_at_places(places, rotor, wd, ws, thrust, model=model, growth=growth)
     else:
         raise InputError("unknown engine", where="engine", found=engine, expected="workbench or pywake")
     return xr.DataArray(
@@ -162,7 +162,18 @@ def wind_at_turbines(
     )
 
 
-def _by_us(places: Floats, rotor: Floats, wd: Floats, ws: Floats, thrust: Curve, model: Model, growth: float) -> Floats:
+def wind_at_places(
+    places: Floats,
+    rotor: Floats,
+    wd: Floats,
+    ws: Floats,
+    thrust: Curve,
+    *,
+    model: Model = "gaussian",
+    growth: float | None = None,
+) -> Floats:
+    """:func:`wind_at_turbines` by ``places`` [m] east and north, dims (asset, 2), and ``rotor`` diameters [m]."""
+    growth = GROWTH[model] if growth is None else growth
     found = np.empty((len(wd), len(ws), len(places)))
     for number, angle in enumerate(np.radians(wd)):
         # downstream is where the wind blows to
