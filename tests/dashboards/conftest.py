@@ -168,7 +168,7 @@ def plant(tmp_path_factory):
 
 # As long as the tests of this folder: nothing is served while other rooms are tested.
 @pytest.fixture(scope="package")
-def pages(plant, checkout) -> PageServer:
+def pages(plant, checkout, test_data) -> PageServer:
     with create_server(Project(checkout), store=plant.root, idle=3.0) as server:
         assert server.live.wait(60)
         yield server

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 SECONDS = 900.0  #: after which a farm is read anew where somebody still looks
+SOON = 10.0  #: the same, where there was nothing to read
 SIMULATIONS = (300, 1_000, 3_000, 10_000, 30_000, 100_000)
 
 
@@ -265,7 +266,11 @@ def _year(time: np.datetime64) -> int:
 
 def load(live: Live, site: str) -> Performance | None:
     """The farm's performance, read in another thread and shared by all viewers; None until it is there."""
-    found: Performance | None = live.remember(("wind performance", site), lambda: prepare(live, site), seconds=SECONDS)
+    key = ("wind performance", site)
+    found: Performance | None = live.remember(key, lambda: prepare(live, site), seconds=SECONDS)
+    if found is not None and found.plant is None:
+        # what was missing may be there now
+        found = live.remember(key, lambda: prepare(live, site), seconds=SOON)
     return found
 
 

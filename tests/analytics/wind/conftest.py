@@ -117,3 +117,37 @@ def made_farm():
     from benchmarks._wake_farm import made_farm
 
     return made_farm(3, turbines=4, days=300, years=2, terrain=0.003)
+
+
+@pytest.fixture(scope="session")
+def example_vanes(archive: zipfile.ZipFile) -> xr.Dataset:
+    """Vane and pitch as well, prepared as the example of OpenOA does; see ``example_scada``."""
+    names = {
+        "P_avg": "power_output",
+        "Ws_avg": "wind_speed",
+        "Va_avg": "yaw_error",
+        "Ba_avg": "blade_pitch_angle",
+        "Ya_avg": "nacelle_position",
+    }
+    table = pl.read_csv(
+        archive.read("la-haute-borne-data-2014-2015.csv"),
+        columns=["Wind_turbine_name", "Date_time", "Ot_avg", *names],
+        schema_overrides=dict.fromkeys(names, pl.Float64),
+    ).with_columns(time=pl.col("Date_time").str.to_datetime("%Y-%m-%dT%H:%M:%S%:z", time_zone="UTC"))
+    table = table.unique(["Wind_turbine_name", "time"], keep="first", maintain_order=True)
+    table = table.filter(pl.col("Ot_avg").is_between(-15, 45)).sort("Wind_turbine_name", "time")
+    times = pd.date_range("2014-01-01", "2016-01-01", freq="10min", inclusive="left", unit="ns").to_numpy()
+    turbines = table["Wind_turbine_name"].unique().sort().to_list()
+    cube = {name: np.full((len(times), len(turbines)), np.nan) for name in names.values()}
+    for column, turbine in enumerate(turbines):
+        rows = table.filter(pl.col("Wind_turbine_name") == turbine)
+        vane = rows["Va_avg"].to_numpy()
+        third = np.concatenate([[False, False], (vane[2:] == vane[1:-1]) & (vane[1:-1] == vane[:-2])])
+        stuck = third | np.append(third[1:], False) | np.append(third[2:], [False, False])
+        where = np.searchsorted(times, rows["time"].dt.replace_time_zone(None).to_numpy().astype("datetime64[ns]"))
+        for source, name in names.items():
+            cube[name][where, column] = np.where(stuck, np.nan, rows[source].to_numpy())
+    return xr.Dataset(
+        {name: (("time", "asset"), values) for name, values in cube.items()},
+        coords={"time": times, "asset": turbines, "rated_capacity": ("asset", np.full(len(turbines), 2050.0))},
+    )

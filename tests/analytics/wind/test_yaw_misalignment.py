@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import zipfile
-
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 import xarray as xr
 
@@ -18,48 +14,14 @@ BINS = CosineBins(wind_speeds=(4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), least=50, po
 
 
 @pytest.fixture(scope="module")
-def la_haute_borne(archive: zipfile.ZipFile) -> xr.Dataset:
-    """Vane and pitch as well, prepared as the example of OpenOA does; see ``example_scada``."""
-    names = {
-        "P_avg": "power_output",
-        "Ws_avg": "wind_speed",
-        "Va_avg": "yaw_error",
-        "Ba_avg": "blade_pitch_angle",
-        "Ya_avg": "nacelle_position",
-    }
-    table = pl.read_csv(
-        archive.read("la-haute-borne-data-2014-2015.csv"),
-        columns=["Wind_turbine_name", "Date_time", "Ot_avg", *names],
-        schema_overrides=dict.fromkeys(names, pl.Float64),
-    ).with_columns(time=pl.col("Date_time").str.to_datetime("%Y-%m-%dT%H:%M:%S%:z", time_zone="UTC"))
-    table = table.unique(["Wind_turbine_name", "time"], keep="first", maintain_order=True)
-    table = table.filter(pl.col("Ot_avg").is_between(-15, 45)).sort("Wind_turbine_name", "time")
-    times = pd.date_range("2014-01-01", "2016-01-01", freq="10min", inclusive="left", unit="ns").to_numpy()
-    turbines = table["Wind_turbine_name"].unique().sort().to_list()
-    cube = {name: np.full((len(times), len(turbines)), np.nan) for name in names.values()}
-    for column, turbine in enumerate(turbines):
-        rows = table.filter(pl.col("Wind_turbine_name") == turbine)
-        vane = rows["Va_avg"].to_numpy()
-        third = np.concatenate([[False, False], (vane[2:] == vane[1:-1]) & (vane[1:-1] == vane[:-2])])
-        stuck = third | np.append(third[1:], False) | np.append(third[2:], [False, False])
-        where = np.searchsorted(times, rows["time"].dt.replace_time_zone(None).to_numpy().astype("datetime64[ns]"))
-        for source, name in names.items():
-            cube[name][where, column] = np.where(stuck, np.nan, rows[source].to_numpy())
-    return xr.Dataset(
-        {name: (("time", "asset"), values) for name, values in cube.items()},
-        coords={"time": times, "asset": turbines, "rated_capacity": ("asset", np.full(len(turbines), 2050.0))},
-    )
-
-
-@pytest.fixture(scope="module")
 def farm() -> tuple[xr.Dataset, np.ndarray]:
     data, truth = yaw_farm(11, misalignment=np.array([0.0, 3.0, -5.0, 8.0]))
     return data, truth.misalignment
 
 
-def test_la_haute_borne_as_openoa(la_haute_borne):
+def test_la_haute_borne_as_openoa(example_vanes):
     """OpenOA 3.2 without uncertainty: its regression test holds these to 5 decimals; to 1e-4 degrees here."""
-    found = static_yaw_misalignment(la_haute_borne, compatibility="openoa-3.2", bins=BINS, simulations=0)
+    found = static_yaw_misalignment(example_vanes, compatibility="openoa-3.2", bins=BINS, simulations=0)
     assert found.misalignment["yaw_misalignment"].values == pytest.approx(
         [1.2216161, 3.1924941, 1.25333209, 2.87197031], abs=1e-4
     )
@@ -69,22 +31,22 @@ def test_la_haute_borne_as_openoa(la_haute_borne):
     assert found.by_wind_speed["wind_bin"].values.tolist() == list(BINS.wind_speeds)
 
 
-def test_la_haute_borne_as_openoa_with_uncertainty(la_haute_borne):
+def test_la_haute_borne_as_openoa_with_uncertainty(example_vanes):
     """OpenOA 3.2, 20 simulations of R80790: 2.83936 +- 0.20931.
 
     Its own mean of 20 varies by 0.05; ours is of other random numbers.
     """
     found = static_yaw_misalignment(
-        la_haute_borne.sel(asset=["R80790"]), compatibility="openoa-3.2", bins=BINS, simulations=60, seed=42
+        example_vanes.sel(asset=["R80790"]), compatibility="openoa-3.2", bins=BINS, simulations=60, seed=42
     )
     draws = found.simulations["yaw_misalignment"].values
     assert draws.mean() == pytest.approx(2.839, abs=0.2)
     assert 0.12 < draws.std() < 0.45
 
 
-def test_la_haute_borne_by_the_parabola(la_haute_borne):
+def test_la_haute_borne_by_the_parabola(example_vanes):
     """No truth is known; what is found is well within the spread of the cosine curves, and doubts are said."""
-    found = static_yaw_misalignment(la_haute_borne, simulations=100).misalignment
+    found = static_yaw_misalignment(example_vanes, simulations=100).misalignment
     assert (np.abs(found["yaw_misalignment"]) < 3).all()
     assert (found["lower"] < found["yaw_misalignment"]).all()
     assert (found["yaw_misalignment"] < found["upper"]).all()
