@@ -10,12 +10,15 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
+TURBINES = "[aria-label=Turbines] tbody"
+
+
 @pytest.fixture
 def farm(visit, test_data):
     page = visit("performance?site=la_haute_borne")
     page.wait_for_selector(".tiles.six", timeout=60_000)
     page.wait_for_function("document.querySelector('.tiles.six')?.innerText.includes('GWh')", timeout=60_000)
-    page.wait_for_function("document.querySelectorAll('table tbody tr').length >= 4", timeout=60_000)
+    page.wait_for_selector(f"{TURBINES} >> text=R80790", timeout=60_000)
     return page
 
 
@@ -27,6 +30,7 @@ HANDLES = (
     "last year",
     "loss from",
     "loss to",
+    "price",
     "bin",
     "spread",
     "margin",
@@ -48,7 +52,7 @@ def test_a_slider_is_answered_within_half_a_second(farm):
     began = time.monotonic()
     move(farm, "simulations", "ArrowLeft")
     farm.wait_for_function(
-        "document.querySelector('.tiles.six').innerText.includes('3,000 simulations')", timeout=10_000
+        "document.querySelector('.tiles.six').innerText.includes('3,000 simulations')", timeout=20_000
     )
     taken = time.monotonic() - began
     said = farm.inner_text(".tiles.six")
@@ -63,13 +67,13 @@ def test_the_years_of_the_long_term_move_the_yield(farm):
     said = farm.inner_text(".tiles.six")
     assert "12." in said.split("GWh")[0]
     move(farm, "fewest years", "ArrowLeft", times=6)
-    farm.wait_for_function(f"document.querySelector('.tiles.six').innerText !== {said!r}", timeout=10_000)
+    farm.wait_for_function(f"document.querySelector('.tiles.six').innerText !== {said!r}", timeout=20_000)
     assert farm.problems == []
 
 
 def test_where_there_is_less_wind_the_page_says_so(farm):
     move(farm, "last year", "Home")
-    farm.wait_for_function("document.querySelector('.tiles.six').innerText.includes('all there are')", timeout=10_000)
+    farm.wait_for_function("document.querySelector('.tiles.six').innerText.includes('all there are')", timeout=20_000)
     for box in farm.locator("input[type=checkbox]").all()[1:3]:
         box.uncheck()
     # none chosen is all of them
@@ -78,11 +82,12 @@ def test_where_there_is_less_wind_the_page_says_so(farm):
 
 
 def test_filters_change_the_curves(farm):
-    before = farm.inner_text("table tbody")
+    before = farm.inner_text(TURBINES)
     move(farm, "spread", "Home")
-    farm.wait_for_function(f"document.querySelector('table tbody').innerText !== {before!r}", timeout=10_000)
+    look = f"document.querySelector({TURBINES!r}).innerText !== {before!r}"
+    farm.wait_for_function(look, timeout=20_000)
     # a narrower band leaves out more
-    assert all(few < many for few, many in zip(left_out(before), left_out(farm.inner_text("table tbody")), strict=True))
+    assert all(few < many for few, many in zip(left_out(before), left_out(farm.inner_text(TURBINES)), strict=True))
 
 
 def left_out(table: str) -> list[float]:
@@ -100,3 +105,15 @@ def test_a_site_without_history_says_what_is_missing(visit):
     page = visit("performance?site=coastal_flats")
     page.wait_for_selector("text=There is nothing to work out yet", timeout=60_000)
     assert "no ten-minute data of any wind_turbine" in page.inner_text("main")
+
+
+def test_the_price_moves_the_money_and_nothing_else(farm):
+    losses = "[aria-label=Categories] tbody"
+    farm.wait_for_selector(f"{losses} >> text=kEUR", timeout=60_000)
+    before = farm.inner_text(losses)
+    move(farm, "price", "Home")
+    farm.wait_for_function(f"document.querySelector({losses!r}).innerText !== {before!r}", timeout=20_000)
+    after = farm.inner_text(losses)
+    energy, money = (re.findall(rf"(\S+)\s{unit}", after) for unit in ("MWh", "kEUR"))
+    assert energy == re.findall(r"(\S+)\sMWh", before)
+    assert {one.lstrip("\N{MINUS SIGN}") for one in money} == {"0.0"}

@@ -65,3 +65,15 @@ def test_of_many_changes_the_newest_is_answered():
     page.do()
     assert shown == [10, 40]
     assert page.waiting == []
+
+
+def test_a_setting_that_cannot_be_answered_does_not_end_it():
+    page, wanted, shown = Later(), [0], []
+    answers = Answers(page, lambda: wanted[0], lambda given: 10 // given, shown.append)
+    answers.ask()
+    page.do()
+    assert shown == []
+    wanted[0] = 2
+    answers.ask()
+    page.do()
+    assert shown == [5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -11,6 +12,8 @@ from workbench.display import theme
 
 if TYPE_CHECKING:
     from workbench.display.page import Page
+
+log = logging.getLogger(__name__)
 
 Settings = TypeVar("Settings")
 Answer = TypeVar("Answer")
@@ -95,14 +98,23 @@ class Answers(Generic[Settings, Answer]):
         self._busy = True
         wanted = self._settings()
 
-        def done(found: Answer) -> None:
+        def work() -> Answer | None:
+            try:
+                return self._work(wanted)
+            except Exception:
+                # the next setting has to be answered all the same
+                log.exception("no answer to %s", wanted)
+                return None
+
+        def done(found: Answer | None) -> None:
             self._busy = False
-            self._show(found)
+            if found is not None:
+                self._show(found)
             if self._again:
                 self._again = False
                 self.ask()
 
-        self._page.later(lambda: self._work(wanted), done)
+        self._page.later(work, done)
 
 
 def _made(kind: str, label: str, **given: Any) -> Any:
