@@ -44,11 +44,12 @@ def side_by_side(
     cells: list[Any] = []
     for place, plot in enumerate(plots):
         if place < len(titles):
-            plot.title = titles[place]  # type: ignore[assignment]  # Bokeh makes a title of it
+            plot.title = titles[place]  # Bokeh makes a Title of it
             plot.title.update(**theme._BOKEH["Title"])
-        parts: list[Any] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width")]
+        parts: list[Any] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width")]  # type: ignore[no-untyped-call]
         if place < len(legends) and legends[place]:
-            parts.append(pn.pane.HTML(legend(legends[place]), sizing_mode="stretch_width"))
+            text = legend(legends[place])
+            parts.append(pn.pane.HTML(text, sizing_mode="stretch_width"))  # type: ignore[no-untyped-call]
         cells.append(pn.Column(*parts, sizing_mode="stretch_width"))
     if len(cells) == 1:
         return cells[0]  # type: ignore[no-any-return]
