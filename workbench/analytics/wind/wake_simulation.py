@@ -74,7 +74,7 @@ def simulate_wake_losses(
     direction_offset: float | Mapping[str, float] = 0.0,
     direction_uncertainty: float = 0.0,
     direction_assets: Sequence[str] | None = None,
-    sector: tuple[float, float] = (50.0, 110.0),
+    sector: tuple[float, float] | None = None,
     direction_bin: float = 5.0,
     speed_bin: float = 1.0,
     spread: tuple[float, float] = (4.0, 13.0),
@@ -95,11 +95,15 @@ def simulate_wake_losses(
     ----------
     seed
         Of the random numbers; the same seed gives the same result.
+    sector
+        The narrowest and the widest sector of free wind drawn [deg], whole numbers, each as likely; 65 to 95 if left out,
+        in compatibility 50 to 110. As the terrain is drawn by itself here, a wide range counts part of it twice: the
+        intervals of made-up farms then hold the truth in 94 of 100 cases in the place of 90.
     direction_uncertainty
         Standard uncertainty of ``direction_offset`` [deg].
-    sector, spread, highest, derated_from, years
-        The lowest and the highest value drawn, each as likely; ``sector``, ``spread`` and ``years`` are whole numbers,
-        ``highest`` has two decimals and ``derated_from`` one.
+    spread, highest, derated_from, years
+        The lowest and the highest value drawn, each as likely; ``spread`` and ``years`` are whole numbers, ``highest`` has
+        two decimals and ``derated_from`` one.
     compatibility
         ``"openoa-3.2"`` draws as that tool does: single slots instead of days, whose intervals are too narrow, and the
         free turbines of each sector with replacement instead of the terrain. The mean of k turbines drawn from k varies
@@ -120,6 +124,7 @@ def simulate_wake_losses(
         raise InputError("unknown compatibility", where="compatibility", found=compatibility, expected="openoa-3.2")
     if simulations < 2:
         raise InputError("at least two simulations", where="simulations", found=simulations, expected="100 or so")
+    sector = ((65.0, 95.0) if compatibility is None else (50.0, 110.0)) if sector is None else sector
     ranges = {"sector": sector, "spread": spread, "highest": highest, "derated_from": derated_from, "years": years}
     for where, (low, high) in ranges.items():
         if not 0 < low <= high or (where == "highest" and high > 1) or (where == "sector" and high >= 180):
