@@ -83,3 +83,7 @@ def test_energy_is_shown_in_the_unit_that_reads_best():
     assert wind_figures.energy_scale(5e6) == (1e-6, "GWh")
     assert wind_figures.energy_scale(-5e4) == (1e-3, "MWh")
     assert wind_figures.energy_scale(12.0) == (1.0, "kWh")
+
+
+def test_a_small_change_is_not_shown_as_none():
+    assert [wind_figures.decimals_of(one) for one in (-283.0, 8.4, 0.03, 0.0)] == [0, 1, 2, 0]

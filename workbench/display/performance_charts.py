@@ -12,7 +12,7 @@ from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, NoOverlap, 
 from workbench.display import theme
 from workbench.display.canvas import blank
 from workbench.display.performance import CurveAnswer, LossAnswer, Performance, YieldAnswer
-from workbench.display.wind_figures import loss_bars, set_waterfall, waterfall_figure
+from workbench.display.wind_figures import decimals_of, loss_bars, set_waterfall, waterfall_figure
 
 if TYPE_CHECKING:
     from workbench.display.page import Page
@@ -292,7 +292,10 @@ class LossWaterfall(_Chart):
     def show(self, answer: LossAnswer) -> None:
         """Draw an answer."""
         names, values, totals = loss_bars(answer.waterfall)
-        set_waterfall(self.figure, names, values / 1e3, totals)
+        changes = np.delete(np.abs(values), totals)
+        set_waterfall(
+            self.figure, names, values / 1e3, totals, decimals=decimals_of(float(changes.max(initial=0.0)) / 1e3)
+        )
 
 
 def _some(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -53,6 +53,12 @@ def energy_scale(kilowatt_hours: float) -> tuple[float, str]:
     return (1e-6, "GWh") if size >= 3e6 else (1e-3, "MWh") if size >= 3e3 else (1.0, "kWh")
 
 
+def decimals_of(change: float) -> int:
+    """Decimals with which a change shows two digits or more."""
+    size = abs(change)
+    return 0 if size >= 10 or not size else 1 if size >= 1 else 2
+
+
 def waterfall_figure(
     names: Sequence[str],
     values: Floats,

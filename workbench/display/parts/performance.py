@@ -12,6 +12,7 @@ from workbench.display import markup as h
 from workbench.display.page import Part
 from workbench.display.performance import CurveAnswer, LossAnswer, Performance, YieldAnswer, load
 from workbench.display.readings import Now
+from workbench.display.wind_figures import decimals_of
 
 if TYPE_CHECKING:
     from workbench.display.live import Live
@@ -168,16 +169,17 @@ def _loss_table(answer: LossAnswer | None) -> str:
     head = "<tr><th></th><th class=num>Energy</th><th class=num>Of potential</th><th class=num>Money</th></tr>"
     rows = []
     potential = float(answer.waterfall["energy"].iloc[0])
+    digits = decimals_of(float(answer.waterfall["energy"].iloc[1:-1].abs().max()) / 1e3)
     for name, row in answer.waterfall.iterrows():
         energy, value = float(row["energy"]), float(row["value"])
         total = name in ("potential", "actual")
-        if not total and not energy:
+        if not total and abs(energy) <= 1e-5 * potential:
             continue
         money = "" if total else f"{fmt.number(value / 1e3, decimals=1)} kEUR"
         share = fmt.percent(energy / potential, decimals=2) if potential else "–"
         words = f"<b>{fmt.words(str(name))}</b>" if total else fmt.words(str(name))
         rows.append(
-            f"<tr><td>{words}</td><td class=num>{fmt.number(energy / 1e3, decimals=0)} MWh</td><td class=num>{share}</td>"
+            f"<tr><td>{words}</td><td class=num>{fmt.number(energy / 1e3, decimals=digits)} MWh</td><td class=num>{share}</td>"
             f"<td class=num>{money}</td></tr>"
         )
     count, between, repair = answer.failures
