@@ -35,3 +35,24 @@ def _patched(document: Any) -> Iterator[None]:
             if _PATCHED_CURDOCS[at] is entry:
                 del _PATCHED_CURDOCS[at]
                 break
+
+
+def forget_the_dead() -> None:
+    """Have no closed document for the current one.
+
+    Panel sets the current document of the whole process for the time of a callback and then the one before it again,
+    which another callback may have been working on, and which may have been closed since. Called when a server ends:
+    whoever plots afterwards in the same process gets a document that lives.
+    """
+    from bokeh.document import Document
+    from bokeh.io.doc import _PATCHED_CURDOCS
+    from bokeh.io.state import curstate
+
+    _PATCHED_CURDOCS[:] = [entry for entry in _PATCHED_CURDOCS if not _dead(entry())]
+    if _dead(curstate().document):
+        curstate().document = Document()
+
+
+def _dead(document: Any) -> bool:
+    # a closed document has given its parts away
+    return document is None or not hasattr(document, "_theme")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.display import theme
 from workbench.display.access import load_access, loopback
+from workbench.display.documents import forget_the_dead
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class PageServer:
         if self._thread is not None:
             self._thread.join(5)
         self.live.stop()
+        forget_the_dead()
 
     def _claim_loop(self) -> None:
         # The server starts its housekeeping (the end of pages nobody looks at) on the loop of this thread.
