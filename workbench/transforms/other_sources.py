@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 import xarray as xr
@@ -18,6 +19,7 @@ Source = pl.LazyFrame | pl.DataFrame | str
 #: What a step takes as telemetry of another source: a Dataset, or the name of a file, an entry or a series.
 Telemetry = xr.Dataset | str
 
+T = TypeVar("T")
 Resolver = Callable[[str], pl.LazyFrame]
 TelemetryResolver = Callable[[str], xr.Dataset]
 Locator = Callable[[str], Path]
@@ -62,19 +64,7 @@ def open_other(source: Source, where: str = "source") -> pl.LazyFrame:
         return source
     if isinstance(source, pl.DataFrame):
         return source.lazy()
-    resolver = _resolver.get()
-    if resolver is None:
-        raise InputError(
-            "another source is given by its name, and nothing here opens names",
-            where=where,
-            found=source,
-            expected="a polars frame",
-            hint="give the frame itself, or run the step in a pipeline",
-        )
-    try:
-        return resolver(source)
-    except InputError as error:
-        raise error.at(where=": ".join(part for part in (where, error.where) if part)) from error
+    return _opened(_resolver.get(), source, where, "a polars frame", "the frame")
 
 
 def open_other_telemetry(source: Telemetry, where: str = "source") -> xr.Dataset:
@@ -87,17 +77,21 @@ def open_other_telemetry(source: Telemetry, where: str = "source") -> xr.Dataset
     """
     if isinstance(source, xr.Dataset):
         return source
-    resolver = _telemetry.get()
+    return _opened(_telemetry.get(), source, where, "an xarray Dataset", "the Dataset")
+
+
+def _opened(resolver: Callable[[str], T] | None, name: str, where: str, expected: str, itself: str) -> T:
+    """What is called ``name``; the errors of both kinds of sources."""
     if resolver is None:
         raise InputError(
             "another source is given by its name, and nothing here opens names",
             where=where,
-            found=source,
-            expected="an xarray Dataset",
-            hint="give the Dataset itself, or run the step in a pipeline",
+            found=name,
+            expected=expected,
+            hint=f"give {itself} itself, or run the step in a pipeline",
         )
     try:
-        return resolver(source)
+        return resolver(name)
     except InputError as error:
         raise error.at(where=": ".join(part for part in (where, error.where) if part)) from error
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.wind.clock_shift import MINUTE, clock_shifts
+from workbench.analytics.wind.neighbours import on_slots
 from workbench.analytics.wind.ten_minute import COUNT, ten_minute
 from workbench.model.errors import InputError
 from workbench.model.keys import DurationText
@@ -67,13 +68,7 @@ def clock_shift_detection(
 
 def shifts_of(table: pl.DataFrame, data: xr.Dataset) -> xr.DataArray:
     """The shifts of a table of :func:`clock_shifts` at the times of ``data``, (time, asset) [min]."""
-    times = data["time"].values.astype("datetime64[ns]")
-    names = list(map(str, data["asset"].values))
-    found = np.full((len(times), len(names)), np.nan, dtype=np.float32)
-    for asset, start, end, shift in table.select("asset", "start", "end", "shift").iter_rows():
-        if shift is not None and asset in names:
-            first, stop = np.searchsorted(times, np.array([start, end], dtype="datetime64[ns]"))
-            found[first:stop, names.index(asset)] = shift
+    found = on_slots(table, "shift", data)
     coords = {name: data[name] for name in ("time", "asset")}
     attrs = {"units": "min", "long_name": "time stamps late by"}
     return xr.DataArray(found, dims=("time", "asset"), coords=coords, attrs=attrs)

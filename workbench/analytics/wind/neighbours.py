@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -11,6 +11,9 @@ import xarray as xr
 
 from workbench.analytics.kpi import variable_of
 from workbench.model.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Floats = npt.NDArray[np.float64]
 
@@ -164,3 +167,15 @@ def autocorrelation(residual: Floats) -> float:
         return 0.0
     off = off - off.mean()
     return float(np.clip((off[1:] * off[:-1]).sum() / (off * off).sum(), 0.0, 0.95))
+
+
+def on_slots(table: pl.DataFrame, column: str, data: xr.Dataset) -> npt.NDArray[np.float32]:
+    """What a table of spans (``asset``, ``start``, ``end``, ``column``) says at the times of ``data``, [time, asset]; else NaN."""
+    times = data["time"].values.astype("datetime64[ns]")
+    names = list(map(str, data["asset"].values))
+    found = np.full((len(times), len(names)), np.nan, dtype=np.float32)
+    for asset, start, end, value in table.select("asset", "start", "end", column).iter_rows():
+        if value is not None and asset in names:
+            first, stop = np.searchsorted(times, np.array([start, end], dtype="datetime64[ns]"))
+            found[first:stop, names.index(asset)] = value
+    return found

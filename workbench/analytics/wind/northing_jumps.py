@@ -21,7 +21,15 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from workbench.analytics.wind.neighbours import Floats, autocorrelation, blocks_of, by_turbine, reference_of, wrapped
+from workbench.analytics.wind.neighbours import (
+    Floats,
+    autocorrelation,
+    blocks_of,
+    by_turbine,
+    on_slots,
+    reference_of,
+    wrapped,
+)
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality, add_flags, clear_flags
@@ -279,13 +287,7 @@ def northing_jump_detection(
 
 def offsets_of(table: pl.DataFrame, data: xr.Dataset) -> xr.DataArray:
     """The offsets of a table of :func:`northing_jumps` at the times of ``data``, (time, asset) [degree]."""
-    times = data["time"].values.astype("datetime64[ns]")
-    names = list(map(str, data["asset"].values))
-    found = np.full((len(times), len(names)), np.nan, dtype=np.float32)
-    for asset, start, end, offset in table.select("asset", "start", "end", "offset").iter_rows():
-        if offset is not None and asset in names:
-            first, stop = np.searchsorted(times, np.array([start, end], dtype="datetime64[ns]"))
-            found[first:stop, names.index(asset)] = offset
+    found = on_slots(table, "offset", data)
     attrs = {"units": "degree", "long_name": "offset of the northing"}
     return xr.DataArray(found, dims=("time", "asset"), coords={n: data[n] for n in ("time", "asset")}, attrs=attrs)
 
