@@ -121,6 +121,8 @@ def degradation_rate(
         raise InputError("no share", where="level", found=level, expected="in (0, 1)")
     if not baseline > 0 or block < 1:
         raise InputError("not positive", where="baseline or block", found=f"{baseline}, {block}", expected="> 0")
+    if not turbines.sizes["time"]:
+        raise InputError("there is no data", where="turbines", found="0 times")
     made, rating = values_of(turbines, power), ratings(turbines)
     expected = _expected(turbines, reference, neighbours, baseline, made, rating, wind_speed)
     time = turbines["time"].values

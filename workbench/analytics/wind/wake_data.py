@@ -167,6 +167,8 @@ def farm_of(
             found=f"{int(both.any(axis=1).sum())} times with wind speed and power, "
             f"{int(np.isfinite(direction).sum())} with a direction",
         )
+    if not np.where(both[keep], made[keep], 0.0).sum() > 0:
+        raise InputError("the farm makes no energy", where=power, found="a sum of 0 or less", expected="power > 0")
     blank = ~both[keep]
     power_kept, speed_kept = np.where(blank, np.nan, made[keep]), np.where(blank, np.nan, speed[keep])
     return Farm(
