@@ -119,6 +119,8 @@ def degradation_rate(
         raise InputError("unknown reference", where="reference", found=reference, expected="own or neighbours")
     if not 0 < level < 1:
         raise InputError("no share", where="level", found=level, expected="in (0, 1)")
+    if simulations < 0:
+        raise InputError("a negative number", where="simulations", found=simulations, expected="0 or more")
     if not baseline > 0 or block < 1:
         raise InputError("not positive", where="baseline or block", found=f"{baseline}, {block}", expected="> 0")
     if not turbines.sizes["time"]:

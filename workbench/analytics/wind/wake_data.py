@@ -254,6 +254,14 @@ def _climate(data: xr.Dataset, name: str, time: npt.NDArray[np.datetime64]) -> C
     wanted = time.astype("datetime64[h]")
     place = np.minimum(np.searchsorted(hours, wanted), len(hours) - 1)
     beside, turned = (np.where(hours[place] == wanted, one[place], np.nan) for one in (speed[there], direction))
+    together = len(np.unique(wanted[np.isfinite(beside)]))
+    if len(wanted) and not together:
+        raise InputError(
+            "the reanalysis has no hour of the farm's",
+            where=f"reanalysis.{name}",
+            found=f"{hours[0]} to {hours[-1]}",
+            expected=f"hours of {wanted[0]} to {wanted[-1]}",
+        )
     return Climate(name, hours, speed[there], direction, beside, turned)
 
 
