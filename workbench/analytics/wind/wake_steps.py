@@ -13,6 +13,7 @@ from workbench.analytics.wind.wake_analysis import Analysis, Grid
 from workbench.analytics.wind.wake_data import farm_of
 from workbench.analytics.wind.wakes import ALONE
 from workbench.model.errors import InputError
+from workbench.model.units import convert
 from workbench.steps import remark, step
 
 
@@ -63,7 +64,8 @@ def wake_loss_fields(
     period = analysis.period(below, odd, free_turbines(farm.places, grid.directions, sector=sector).astype(np.int64))
     free = np.full((data.sizes["time"], len(farm.assets)), np.nan)
     free[np.searchsorted(data["time"].values, farm.time)] = period.could[:, :-1]
-    units = {"units": data[power].attrs.get("units", "kW")}
+    units = {"units": str(data[power].attrs.get("units") or "kW")}
+    free = convert(free, "kW", units["units"])
     loss = {"units": "1", "long_name": "wake loss of the period", "farm": float(period.losses[-1])}
     return data.assign(
         wake_loss=("asset", period.losses[:-1], loss),
