@@ -284,8 +284,8 @@ class Comparison:
                 weights.append(rng.multinomial(there.sum(), there / there.sum(), simulations).astype(np.float64))
             if shared:
                 weights[1] = weights[0]
-            n = np.stack([weights[s] @ count[:, s] for s in range(2)], axis=1)
-            p = np.stack([weights[s] @ total[:, s] for s in range(2)], axis=1)
+            n = np.stack([_product(weights[s], count[:, s]) for s in range(2)], axis=1)
+            p = np.stack([_product(weights[s], total[:, s]) for s in range(2)], axis=1)
             draws = _uplifts(n, p)
         covered = float(count[:, 1].sum() / slots[0])
         # by level alone, the sectors weighted as the cells are
@@ -389,3 +389,9 @@ class _One:
             "covered": self.covered, "claimed": bool(low > 0 or high < 0), "reason": self.reason,
             "caution": "" if self.reason else caution,
         }  # fmt: skip
+
+
+def _product(weights: Floats, values: Floats) -> Floats:
+    """``weights @ values``, summed in one order whatever the number of threads is."""
+    found: Floats = np.einsum("sb,bc->sc", weights, values, optimize=False)
+    return found
