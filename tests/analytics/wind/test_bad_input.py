@@ -20,7 +20,7 @@ from workbench.model.errors import InputError
 from workbench.model.quality import Quality
 from workbench.steps import get_step, remarks
 
-DAYS, N = 30, 3
+DAYS, N = 25, 3
 DIMS = ("time", "asset")
 
 
@@ -141,10 +141,8 @@ FAULTS = {
     "negative": lambda d: d.map(lambda each: (-abs(each) - 1).assign_attrs(each.attrs)),
     "zeros": lambda d: d.map(lambda each: (each * 0).assign_attrs(each.attrs)),
     "codes": lambda d: changed(d, -9999.0),
-    "huge": lambda d: changed(d, 1e9),
     "infinite": lambda d: changed(d, np.inf),
     "rating of 0": lambda d: rated(d, 0.0),
-    "rating missing": lambda d: rated(d, np.nan),
     "no rating": lambda d: d.drop_vars("rated_capacity"),
     "flagged": flagged,
     "gap of weeks": lambda d: d.isel(time=np.r_[0:1000, 3300 : d.sizes["time"]]),

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import xarray as xr
 
+from workbench.analytics.calendar import check_axes
 from workbench.analytics.wind.upgrade_cells import Comparison, Uplift, UpliftSettings
 from workbench.analytics.wind.upgrade_toggle import toggle_uplift
 from workbench.analytics.wind.yaw_misalignment import tell_reasons
@@ -70,6 +71,7 @@ def upgrade_uplift(
         No such turbine; a turbine that is its own reference; a wrong setting. Too little data is no error: it is NaN
         with the reason.
     """
+    check_axes(turbines)
     time = turbines["time"].values
     start = _moment(when, "when")
     end = start if until is None else _moment(until, "until")
