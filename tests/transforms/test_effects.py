@@ -43,6 +43,7 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "curtailment_limit": some(rng.uniform(1500, 2500, shape), "kW"),
             "temperature": some(rng.normal(15, 3, shape), "degC"),
             "nacelle_position": (dims, np.cumsum(wind, axis=0) % 360, {"units": "degree"}),
+            "wind_speed_drift": (dims, np.where(wind > 8, 4.0, 0.0), {"units": "%", "flagged_from": 3.0}),
             "nacelle_position_northing_offset": (dims, np.where(wind > 8, 15.0, 0.0), {"units": "degree"}),
             "clock_shift": (dims, np.where(np.arange(ROWS)[:, None] > 200, [60.0, 0.0], 0.0), {"units": "min"}),
             "ready_time": some(rng.uniform(200, 600, shape), "s"),
@@ -301,6 +302,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {}),
         ("telemetry", {"variable": "temperature", "reference": "wind_speed_2", "flag": False}),
     ],
+    "sensor_drift_correction": [("telemetry", {})],
     "static_yaw_misalignment": [
         ("telemetry", {"vane": "temperature", "simulations": 5}),
         ("telemetry", {"vane": "temperature", "nacelle": "wind_speed_2", "compatibility": "openoa-3.2"}),
