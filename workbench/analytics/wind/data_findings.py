@@ -95,9 +95,12 @@ def find_spikes(data: xr.Dataset, variable: str, *, least: float = 0.0, far: flo
         known = np.abs(alone[np.isfinite(alone[:, column]), column])
         typical = 1.4826 * float(np.median(known)) if len(known) else 0.0
         if typical > 0:
-            # out and back again: away from both neighbours on one side, or it is a step
-            sides = (values[1:-1, column] - values[:-2, column]) * (values[1:-1, column] - values[2:, column]) > 0
-            found[1:-1, column] = (np.abs(alone[1:-1, column]) > max(far * typical, least)) & sides
+            limit = max(far * typical, least)
+            # out and back again, by as much on both sides: a slot beside a spike, and a step, differ on one
+            before, after = values[1:-1, column] - values[:-2, column], values[1:-1, column] - values[2:, column]
+            with np.errstate(invalid="ignore"):
+                out = (before * after > 0) & (np.minimum(np.abs(before), np.abs(after)) > limit)
+                found[1:-1, column] = out & (np.abs(alone[1:-1, column]) > limit)
     return xr.DataArray(found, dims=("time", "asset"), coords={name: data[name] for name in ("time", "asset")})
 
 
@@ -301,7 +304,7 @@ def _northing(found: DataFindings, record: xr.Dataset, direction: str) -> None:
         found.readings["northing"] = "No zero of a nacelle's position was moved against the other turbines'."
         return
     spans = [
-        f"that of {row['asset']} is off by {row['offset']:.0f}° from {row['start']:%d %b %Y} to {row['end']:%d %b %Y}"
+        f"that of {row['asset']} is off by {_signed(row['offset'], 0)}° from {row['start']:%d %b %Y} to {row['end']:%d %b %Y}"
         for row in moved.iter_rows(named=True)
     ]
     more = f"; and {len(spans) - 8} more" if len(spans) > 8 else ""
@@ -381,9 +384,15 @@ def _curtailment(found: DataFindings, record: xr.Dataset, inside: npt.NDArray[np
         text = f"No turbine's power was held down, {how}."
     else:
         worst = assets[int(np.argmax(lost))]
+        long = float(derated.sum() * hours)
+        spells = (
+            f" ({long:,.1f} of them in spells of a week or more: derating)"
+            if long
+            else ", in no spell of a week or more"
+        )
         text = (
-            f"Power was held down for {total:,.1f} turbine-hours ({float(derated.sum() * hours):,.1f} of them in spells of a week or more: "
-            f"derating), {float(lost.sum()) / 1e3:,.1f} MWh, most at {worst}; {how}."
+            f"Power was held down for {total:,.1f} turbine-hours{spells}; it cost {float(lost.sum()) / 1e3:,.1f} MWh, most at "
+            f"{worst}; {how}."
         )
     if not told:
         text += " A turbine held at nothing, or held all the time, is not seen without one."
@@ -410,15 +419,19 @@ def _drift(found: DataFindings, record: xr.Dataset) -> None:
             texts.append(f"No {_words(variable)} sensor drifts against the others.")
         for row in off.iter_rows(named=True):
             unit = "K" if row["unit"] == "degC" else row["unit"]
-            pace = f" by {row['rate']:+.1f} {unit} a month" if row["kind"] == "drift" else ""
+            pace = f" by {_signed(row['rate'], 1)} {unit} a month" if row["kind"] == "drift" else ""
             texts.append(
                 f"The {_words(variable)} of {row['asset']} {'drifts' if row['kind'] == 'drift' else 'made a step'}{pace} since "
-                f"{row['onset']:%d %b %Y}, and is off by {row['deviation']:+.1f} ± {row['deviation_uncertainty']:.1f} {unit} at the end of the record."
+                f"{row['onset']:%d %b %Y}, and is off by {_signed(row['deviation'], 1)} ± {row['deviation_uncertainty']:.1f} {unit} at the end of the record."
             )
     if reasons:
         found.reasons["drift"] = "; ".join(reasons)
     if texts:
         found.readings["drift"] = " ".join(texts)
+
+
+def _signed(value: float, decimals: int) -> str:
+    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _words(name: str) -> str:
