@@ -21,14 +21,13 @@ import xarray as xr
 from pydantic import Field
 
 from workbench.analytics.wind.neighbours import (
-    FEWEST,
     Floats,
     autocorrelation,
     block_medians,
     blocks_of,
     by_turbine,
+    farm_direction,
     reference_of,
-    wrapped,
 )
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.model.errors import InputError
@@ -184,16 +183,7 @@ def _groups(data: xr.Dataset, direction: str) -> npt.NDArray[np.int64]:
     quarter = seconds // 21_600
     if direction not in data:
         return np.asarray(quarter, dtype=np.int64)
-    angles = by_turbine(data, direction)
-    turned = np.deg2rad(angles)
-    known = np.isfinite(turned).any(axis=1)
-    centre = np.rad2deg(np.arctan2(np.nansum(np.sin(turned), axis=1), np.nansum(np.cos(turned), axis=1)))
-    if angles.shape[1] > FEWEST:
-        # the farm's wind, of which one vane that is off is no part
-        middle = np.full(len(centre), np.nan)
-        middle[known] = np.nanmedian(wrapped(angles[known] - centre[known, None]), axis=1)
-        centre = centre + middle
-    centre = np.where(known, centre, np.nan)
+    centre = farm_direction(by_turbine(data, direction))
     sector = np.floor((np.where(np.isfinite(centre), centre, 0.0) + _SECTOR / 2) / _SECTOR) % round(360 / _SECTOR)
     return np.where(np.isfinite(centre), sector * 4 + quarter, -1).astype(np.int64)
 
