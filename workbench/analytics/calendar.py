@@ -19,16 +19,63 @@ Window = tuple["pd.Timestamp", "pd.Timestamp"]  #: half-open [start, end), UTC w
 _OFFSET = {"hour": "h", "day": "D", "month": "MS", "year": "YS"}
 
 
+def check_axes(data: xr.Dataset | xr.DataArray, where: str = "") -> None:
+    """That times and assets are what every analysis takes them for; data without a dim ``time`` or ``asset`` pass.
+
+    ``where`` is what the data are called in errors.
+
+    Raises
+    ------
+    InputError
+        Times are not UTC without a zone, one is missing, they do not ascend or one is there twice; so is an asset, or there is none.
+    """
+    place = f"{where}." if where else ""
+    if "asset" in data.dims and "asset" in data.coords:
+        names = list(map(str, data["asset"].values))
+        if not names:
+            raise InputError("the data have no asset", where=f"{place}asset", found=0, expected="one or more")
+        if len(set(names)) < len(names):
+            twice = next(name for index, name in enumerate(names) if name in names[:index])
+            raise InputError("an asset is there twice", where=f"{place}asset", found=twice, expected="each name once")
+    if "time" not in data.dims or "time" not in data.coords:
+        return
+    if data.indexes["time"].dtype.kind != "M" or getattr(data.indexes["time"], "tz", None) is not None:
+        raise InputError(
+            "times that are not UTC without a zone",
+            where=f"{place}time",
+            found=str(data.indexes["time"].dtype),
+            expected="datetime64, UTC",
+            hint="the step `timestamp_normalization`, or index.tz_convert('UTC').tz_localize(None)",
+        )
+    times = data["time"].values
+    rises = times[1:] > times[:-1]  # a missing time is not later than any
+    if rises.all() and not np.isnat(times[:1]).any():
+        return
+    if np.isnat(times).any():
+        raise InputError("a time is missing", where=f"{place}time", found=f"{int(np.isnat(times).sum())} NaT")
+    at = int(np.argmin(rises)) + 1
+    stamp = str(times[at].astype("datetime64[s]"))
+    if times[at] == times[at - 1]:
+        raise InputError(
+            "a time is there twice", where=f"{place}time", found=stamp, hint="data.drop_duplicates('time')"
+        )
+    hint = "sort them: data.sortby('time')"
+    if times[at - 1] - times[at] <= np.timedelta64(2, "h") and (~rises).mean() < 0.01:
+        hint = "local times are set back in autumn: bring them to UTC (step timestamp_normalization); else " + hint
+    raise InputError("times are not in order", where=f"{place}time", found=stamp, expected="ascending times", hint=hint)
+
+
 def slot_length(data: xr.Dataset | xr.DataArray) -> np.timedelta64:
     """Length of the time slots of ``data``: its attribute ``cadence``, or the commonest step of its times.
 
     Raises
     ------
     InputError
-        Neither tells.
+        Neither tells, or the times are none (:func:`check_axes`).
     """
     from workbench.model.time import Cadence
 
+    check_axes(data)
     named = data.attrs.get("cadence")
     if named:
         return Cadence.parse(str(named)).timedelta

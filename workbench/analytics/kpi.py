@@ -12,9 +12,22 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import Step, Window, edges_of, expected_slots, periods, place, slot_length, window_of
+from workbench.analytics.calendar import (
+    Step,
+    Window,
+    check_axes,
+    edges_of,
+    expected_slots,
+    periods,
+    place,
+    slot_length,
+    window_of,
+)
+from workbench.analytics.plausible import plausible
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.quality import DTYPE, Quality, good, is_quality, quality_name
+from workbench.model.units import convert
+from workbench.model.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +39,33 @@ _HOUR = np.timedelta64(3600, "s")
 
 
 def variable_of(data: xr.Dataset, name: str) -> xr.DataArray:
-    """``name`` of ``data`` as (time, asset) without rejected values; InputError with the nearest where missing."""
+    """``name`` of ``data`` as (time, asset) without rejected and impossible values.
+
+    In the unit of the vocabulary, where it names another in ``units`` (power in MW). What cannot have been measured counts
+    as missing: :func:`~workbench.analytics.plausible.plausible`.
+
+    Raises
+    ------
+    InputError
+        There is no such variable (with the nearest), it is text where the vocabulary has numbers, or times or assets are
+        none (:func:`~workbench.analytics.calendar.check_axes`).
+    """
+    check_axes(data)
     if name not in data:
         there = [str(one) for one in data.data_vars if not is_quality(str(one))]
         raise InputError(
             f"the data has no variable {name!r}", expected=", ".join(there[:12]), hint=did_you_mean(name, there)
         )
     values = good(data, name)
+    term, unit = vocabulary().get(name), values.attrs.get("units")
+    if values.dtype.kind not in "fiub" and term is not None and not term.states:
+        raise InputError("values are no numbers", where=name, found=str(values.dtype), expected=term.units)
+    if term is not None and term.units and unit and unit != term.units:
+        try:
+            values = convert(values, str(unit), term.units)
+        except InputError as error:
+            raise error.at(where=name) from None
+    values = plausible(values, name)
     return values if set(values.dims) != {"time", "asset"} else values.transpose("time", "asset")
 
 

@@ -75,7 +75,8 @@ def air_density(
     Returns
     -------
     xr.DataArray
-        The dims of the inputs together [kg/m3]; NaN where temperature or pressure is missing.
+        The dims of the inputs together [kg/m3]; NaN where temperature or pressure is missing or no air has it (100 degC
+        or more, below zero), or a humidity is impossible.
 
     Raises
     ------
@@ -85,6 +86,11 @@ def air_density(
     kelvin = _in(temperature, "K", "degC")
     pascal = standard_pressure(elevation) if pressure is None else _in(pressure, "Pa", "hPa")
     moist = _in(humidity, "1", "1").fillna(HUMIDITY_UNKNOWN)
+    kelvin = kelvin.where((kelvin > 150.0) & (kelvin < 373.0))  # no air of a wind farm: a sensor that failed
+    pascal, moist = (
+        one.where((one >= 0) & (one < most)) if isinstance(one, xr.DataArray) else one
+        for one, most in ((pascal, 2e5), (moist, 1.2))
+    )
     density: xr.DataArray = (pascal / R_DRY - moist * vapour_pressure(kelvin) * (1.0 / R_DRY - 1.0 / R_VAPOUR)) / kelvin
     return density.drop_attrs(deep=False).assign_attrs(
         units="kg/m3", long_name="air density", standard_name="air_density"

@@ -28,6 +28,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.analytics.calendar import Step
+from workbench.analytics.plausible import plausible
 from workbench.analytics.wind.availability import AVAILABLE, UNAVAILABLE
 from workbench.analytics.wind.categories import CATEGORIES, IN_SERVICE, load_model
 from workbench.analytics.wind.category_seconds import Floats, grouped, sum_by
@@ -189,6 +190,7 @@ def production_availability(
     group, labels = grouped(seconds["time"].values, seconds["slot_seconds"].values, by, tz)
     shape = (len(labels), seconds.sizes["asset"])
     could, lost = np.zeros(shape), np.zeros(shape)
+    power, potential = (plausible(one, "power_output") for one in (power, potential))
     energies = slot_energies(seconds, power, potential)
     kept: tuple[int, Floats, Floats] = (-1, np.empty(0), np.empty(0))
     for row, counts_as, part in _parts(seconds, rules, tz):

@@ -261,11 +261,13 @@ def category_totals(seconds: xr.Dataset, *, by: Step | None = None, tz: str = "U
     -------
     xr.Dataset
         dims (category, period, asset), without ``by`` (category, asset): ``hours`` [h] and ``share`` [1] of the period,
-        which sums to 1 over the categories; dims (category[, period]): ``farm_share`` [1].
+        which sums to 1 over the categories; dims (category[, period]): ``farm_share`` [1]. A period without any slot has
+        0 h and no share (NaN).
     """
     group, labels = grouped(seconds["time"].values, seconds["slot_seconds"].values, by, tz)
     hours = np.stack([sum_by(each, group, len(labels)) for each in seconds["seconds"].values]) / 3600.0
     length = sum_by(seconds["slot_seconds"].values, group, len(labels)) / 3600.0
+    length = np.where(length > 0, length, np.nan)  # a month without any slot has hours of 0 and no share
     dims = ("category", "period", "asset")
     found = xr.Dataset(
         {

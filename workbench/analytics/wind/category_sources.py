@@ -22,6 +22,8 @@ from workbench.analytics.wind.category_seconds import share_out, slot_edges, sta
 from workbench.model.errors import InputError
 from workbench.model.units import convert
 
+#: A counter of more than so many slots [1] has not counted seconds of one; it is missing.
+TOO_LONG = 2.0
 _SCADA = {
     int(Production.PRODUCING): "available",
     int(Production.OUTSIDE): "available",
@@ -61,8 +63,8 @@ def from_counters(
     xr.Dataset
         See :func:`~workbench.analytics.wind.category_seconds.stack`, and (asset): ``missing_slots`` without any
         counter, ``overfilled_slots`` and ``overlap_seconds`` claimed twice, ``underfilled_slots`` and
-        ``unclaimed_seconds``, and ``impossible_values``: negative ones, taken as missing, and those longer than the
-        slot, cut to it.
+        ``unclaimed_seconds``, and ``impossible_values``: negative ones and those of more than two slots, taken as
+        missing, and others longer than the slot, cut to it.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def from_counters(
         values = each.values
         wrong = (values < 0) | (values > slot + tolerance)
         impossible += wrong.sum(axis=0)
-        values = np.where(values < 0, np.nan, np.minimum(values, slot))
+        values = np.where((values < 0) | (values > TOO_LONG * slot), np.nan, np.minimum(values, slot))
         known |= np.isfinite(values)
         category = counters[name]
         claims[category] = claims.get(category, 0.0) + np.nan_to_num(values)

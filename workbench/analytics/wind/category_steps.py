@@ -14,7 +14,7 @@ from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.availability import production_state
 from workbench.analytics.wind.categories import CATEGORIES, CategoryTable
 from workbench.analytics.wind.category_seconds import SECOND, fill, share_out, status_attrs, status_codes
-from workbench.analytics.wind.category_sources import counters_in_seconds, production_claims, status_claims
+from workbench.analytics.wind.category_sources import TOO_LONG, counters_in_seconds, production_claims, status_claims
 from workbench.model.errors import InputError
 from workbench.model.keys import DurationText
 from workbench.model.time import parse_duration
@@ -116,10 +116,10 @@ def availability_categories(
 def _by_category(
     values: Mapping[str, xr.DataArray], counters: Mapping[str, str], slot: float
 ) -> dict[str, xr.DataArray]:
-    """Claims of each category; negative counters are missing, those beyond the slot are cut to it."""
+    """Claims of each category; negative and impossible counters are missing, those beyond the slot are cut to it."""
     found: dict[str, xr.DataArray] = {}
     for name, each in values.items():
-        claim = each.where(each >= 0).fillna(0.0).clip(max=slot)
+        claim = each.where((each >= 0) & (each <= TOO_LONG * slot)).fillna(0.0).clip(max=slot)
         category = counters[name]
         found[category] = found[category] + claim if category in found else claim
     return found

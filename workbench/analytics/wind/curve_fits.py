@@ -16,6 +16,7 @@ import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 from workbench.analytics.wind.curves import (
+    FASTEST,
     Curve,
     Floats,
     LogisticCurve,
@@ -53,7 +54,7 @@ def binned(wind_speed: npt.ArrayLike, power: npt.ArrayLike, width: float, min_co
     Raises
     ------
     InputError
-        No bin has as many, or a wind speed is below zero.
+        No bin has as many, or a wind speed is below zero or impossible.
     """
     speed, made = np.asarray(wind_speed, np.float64).ravel(), np.asarray(power, np.float64).ravel()
     there = np.isfinite(speed) & np.isfinite(made)
@@ -61,6 +62,14 @@ def binned(wind_speed: npt.ArrayLike, power: npt.ArrayLike, width: float, min_co
         speed, made = speed[there], made[there]
     if len(speed) and speed.min() < 0:
         raise InputError("a wind speed is below zero", where="wind_speed", found=f"{speed.min():g} m/s")
+    if len(speed) and speed.max() > FASTEST:
+        raise InputError(
+            "a wind speed is impossible",
+            where="wind_speed",
+            found=f"{speed.max():g} m/s",
+            expected=f"0 to {FASTEST:g} m/s",
+            hint="flag_quality flags what cannot be",
+        )
     cell = (speed * (1.0 / width) + 0.5).astype(np.int64)
     count = np.bincount(cell).astype(np.float64)
     keep = count >= max(min_count, 1)

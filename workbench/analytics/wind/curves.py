@@ -18,6 +18,8 @@ from numpy.polynomial import chebyshev
 from workbench.model.errors import InputError
 
 Floats = npt.NDArray[np.float64]
+#: No wind is faster [m/s]; the vocabulary's limit.
+FASTEST = 75.0
 
 
 @dataclass(frozen=True)

@@ -119,8 +119,12 @@ def degradation_rate(
         raise InputError("unknown reference", where="reference", found=reference, expected="own or neighbours")
     if not 0 < level < 1:
         raise InputError("no share", where="level", found=level, expected="in (0, 1)")
+    if simulations < 0:
+        raise InputError("a negative number", where="simulations", found=simulations, expected="0 or more")
     if not baseline > 0 or block < 1:
         raise InputError("not positive", where="baseline or block", found=f"{baseline}, {block}", expected="> 0")
+    if not turbines.sizes["time"]:
+        raise InputError("there is no data", where="turbines", found="0 times")
     made, rating = values_of(turbines, power), ratings(turbines)
     expected = _expected(turbines, reference, neighbours, baseline, made, rating, wind_speed)
     time = turbines["time"].values

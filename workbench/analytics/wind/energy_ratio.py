@@ -171,12 +171,12 @@ def energy_uplift(
     drawn = np.empty((replicates, len(first)))
     for one in range(replicates):
         low, high = _ratios(tables, bins, [table.draw(rng) for table in tables], weighting)
-        drawn[one] = high / low - 1.0
+        drawn[one] = _change(low, high)
         if progress is not None:
             progress(one + 1, replicates)
     both = np.logical_and(*(np.isin(np.arange(bins.directions * bins.winds), table.place) for table in tables))
     counts = np.minimum(*(table.counts(bins, both) for table in tables))
-    return _result(bins, {"before": first, "after": second, "ratio": second / first - 1.0}, drawn, counts, confidence)
+    return _result(bins, {"before": first, "after": second, "ratio": _change(first, second)}, drawn, counts, confidence)
 
 
 @dataclass(frozen=True)
@@ -332,11 +332,21 @@ def _ratios(
     return found
 
 
+def _change(before: Floats, after: Floats) -> Floats:
+    """By directions; NaN where there was nothing before."""
+    change: Floats = np.divide(after, before, out=np.full(len(before), np.nan), where=before > 0) - 1.0
+    return change
+
+
 def _result(bins: _Bins, found: Mapping[str, Floats], drawn: Floats, counts: Ints, confidence: float) -> EnergyRatio:
     tail = 50.0 * (1.0 - confidence)
     # where half of the draws have no value an interval would not say what it seems to
     enough = np.isfinite(drawn).mean(axis=0) > 0.5
     low, high = (np.full(drawn.shape[1], np.nan) for _ in range(2))
+    if not enough[-1]:
+        raise InputError(
+            "the reference made no energy", where="reference", found="at no direction", expected="power > 0"
+        )
     low[enough], high[enough] = np.nanpercentile(drawn[:, enough], [tail, 100.0 - tail], axis=0)
     every = dict(found) | {"low": low, "high": high}
     content = {name: ("wind_direction", values[:-1], {"units": "1"}) for name, values in every.items()}

@@ -74,6 +74,10 @@ def density_corrected(data: xr.Dataset, *, where: str = "reanalysis") -> Floats:
     except InputError as error:
         raise _placed(error, where) from None
     density = point_density(data, where=where)
+    if not np.isfinite(density).any():
+        raise InputError(
+            "a reanalysis without air density", where=where, found="no value", expected="temperature and pressure"
+        )
     corrected: Floats = speed * np.cbrt(density / np.nanmean(density))
     return corrected
 
@@ -93,18 +97,6 @@ def point_density(data: xr.Dataset, *, where: str = "reanalysis") -> Floats:
 
 def _placed(error: InputError, where: str) -> InputError:
     return error.at(where=where if error.where is None else f"{where}: {error.where}")
-
-
-def reject_zoned(data: xr.Dataset, where: str) -> None:
-    """An error where the times of ``data`` are not of UTC without a zone, as all telemetry is."""
-    if data["time"].dtype.kind != "M":
-        raise InputError(
-            "times that are not UTC without a zone",
-            where=f"{where}.time",
-            found=str(data["time"].dtype),
-            expected="datetime64, UTC",
-            hint="the step `timestamp_normalization`, or index.tz_convert('UTC').tz_localize(None)",
-        )
 
 
 def clock_offset(energy: Floats, time: npt.NDArray[np.datetime64], reanalysis: xr.Dataset, *, most: int = 4) -> float:

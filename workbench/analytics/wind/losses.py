@@ -24,6 +24,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.calendar import Step
+from workbench.analytics.plausible import plausible
 from workbench.analytics.wind.categories import UNKNOWN
 from workbench.analytics.wind.category_seconds import Floats, grouped, sum_by, table_of
 from workbench.model.errors import InputError
@@ -163,6 +164,7 @@ def energy_losses(
     InputError
         A field is not of these slots and turbines.
     """
+    power, potential = (plausible(one, "power_output") for one in (power, potential))
     group, labels = grouped(seconds["time"].values, seconds["slot_seconds"].values, by, tz)
     names = ["potential_energy", "actual_energy", "lost_energy", "curtailed_energy"]
     names += ["lost_value", "curtailed_value"] if price is not None else []
@@ -191,7 +193,11 @@ def energy_losses(
                 add(more[name] if name == "unpriced" else found[name][row], values)
     dims = ("category", "period", "asset")
     per_asset = {
-        "known_share": (more["known"] / more["hours"], "1", "share of the time known"),
+        "known_share": (
+            more["known"] / np.where(more["hours"] > 0, more["hours"], np.nan),
+            "1",
+            "share of the time known",
+        ),
         "assumed_hours": (more["assumed"], "h", "time taken for no production"),
     }
     if price is not None:

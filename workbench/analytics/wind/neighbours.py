@@ -171,6 +171,8 @@ def block_medians(values: Any, starts: Any, fewest: int) -> Any:
 def blocks_of(times: npt.NDArray[Any], length: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Blocks of ``length`` [ns] counted from 1970 that cover ``times``: starts [ns] and rows where each begins, [n + 1]."""
     stamps = times.astype("datetime64[ns]").astype(np.int64)
+    if not len(stamps):
+        return np.zeros(0, np.int64), np.zeros(1, np.int64)
     first, last = stamps[0] // length, stamps[-1] // length
     edges = np.arange(first, last + 2) * length
     return edges[:-1], np.searchsorted(stamps, edges).astype(np.int64)

@@ -119,6 +119,8 @@ def direction_offset(
 
     pairs = _pairs(turbines, furthest, most_pairs, north)
     direction, _, notes = wind_from(turbines, wind_direction, direction_assets, 0.0)
+    if replicates < 0:
+        raise InputError("a negative number", where="replicates", found=replicates, expected="0 or more")
     made = variable_of(turbines, power).load().values.astype(np.float64) / ratings(turbines)
     day = turbines["time"].values.astype("datetime64[D]").astype(np.int64)
     known = np.isfinite(direction)

@@ -29,14 +29,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import slot_length
+from workbench.analytics.calendar import check_axes, slot_length
 from workbench.analytics.wind.long_term import (
     MONTH_DAYS,
     chosen,
     huber_weights,
     monthly_plant,
     monthly_wind,
-    reject_zoned,
 )
 from workbench.analytics.wind.yield_daily import Resolution, daily_data, simulate_daily_yield
 from workbench.analytics.wind.yield_draws import (
@@ -191,8 +190,8 @@ def yield_data(
         No reanalysis; no rated capacity; less than a year, or no month in common with the reanalyses.
     """
     for name in chosen(reanalysis, products):
-        reject_zoned(reanalysis[name], f"reanalysis.{name}")
-    reject_zoned(plant, "plant")
+        check_axes(reanalysis[name], f"reanalysis.{name}")
+    check_axes(plant, "plant")
     wind = monthly_wind(reanalysis, products=products, end=end)
     rated = rating_of(plant, rated_capacity)
     hours = float(slot_length(plant) / np.timedelta64(3600, "s")) if plant.sizes["time"] else 1.0

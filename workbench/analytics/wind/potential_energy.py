@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from workbench.analytics.plausible import plausible
 from workbench.analytics.wind.category_seconds import Floats
 from workbench.analytics.wind.neighbours import farm_direction
 from workbench.model.errors import InputError
@@ -101,6 +102,7 @@ def neighbour_power(
     """
     if not 0 < sector <= 360:
         raise InputError("no width of a sector", where="sector", found=sector, expected="more than 0, up to 360 degree")
+    power = plausible(power, "power_output")
     if power.sizes["asset"] < 2:
         raise InputError(
             "a turbine alone has no neighbours", where="power", found="1 turbine", hint='method="curve" needs none'
@@ -140,7 +142,7 @@ def neighbour_power(
 def _correlation(values: Floats, runs: Bools) -> tuple[Floats, Floats]:
     """Correlation of each pair over the slots in which both ran, and their number; by sums, not pair by pair."""
     weight = runs.astype(np.float64)
-    scale = np.maximum(np.abs(values).max(axis=0), 1.0)
+    scale = np.maximum(np.abs(values).max(axis=0, initial=0.0), 1.0)
     x = values / scale
     n = weight.T @ weight
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -253,6 +255,9 @@ def potential_power(
     InputError
         There is no curve where one is asked for, or one turbine only and no curve.
     """
+    power = plausible(power, "power_output")
+    if expected is not None:
+        expected = plausible(expected, "power_output")
     made = power.transpose("time", "asset").values.astype(np.float64)
     runs = ordinary.transpose("time", "asset").values.astype(bool) & np.isfinite(made)
     nothing = np.full(made.shape, np.nan)

@@ -15,7 +15,9 @@ import xarray as xr
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.air_density import STANDARD_DENSITY
+from workbench.analytics.wind.curves import FASTEST
 from workbench.analytics.wind.ten_minute import ten_minute
+from workbench.steps import remark
 
 Floats = npt.NDArray[np.float64]
 
@@ -124,7 +126,8 @@ def power_curve(
     xr.Dataset
         dims (asset, wind_speed_bin): ``wind_speed`` [m/s], ``power``, ``power_std``, ``power_uncertainty`` [kW], all
         NaN in bins with fewer than ``min_count`` slots, and ``count``; dims (asset): ``hours`` [h] of data used. The
-        standard calls a data base complete from 180 h on.
+        standard calls a data base complete from 180 h on. The attribute ``impossible`` counts slots left out for a wind
+        speed that cannot be.
     """
     data = ten_minute(data)
     speed, made = variable_of(data, wind_speed).load(), variable_of(data, power).load()
@@ -135,6 +138,10 @@ def power_curve(
     keep = np.isfinite(fast) & np.isfinite(worth)
     if where is not None:
         keep &= where.transpose("time", "asset").values.astype(bool)
+    odd = keep & ~((fast >= 0) & (fast <= FASTEST))
+    if odd.any():
+        remark(f"power_curve: {int(odd.sum())} slots with a wind speed outside 0 to {FASTEST:g} m/s are left out")
+        keep &= ~odd
     top = float(np.ceil(fast[keep].max() / bin_width)) if keep.any() else 0.0
     size, assets = int(top) + 1, fast.shape[1]
     cell = (bins_of(fast, bin_width) + np.arange(assets)[None, :] * size)[keep]
@@ -173,6 +180,7 @@ def power_curve(
         attrs={
             "bin_width": bin_width,
             "min_count": min_count,
+            "impossible": int(odd.sum()),
             "reference_density": reference_density if density is not None else 0.0,
         },
     )

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.model.errors import InputError
+from workbench.analytics.calendar import check_axes
+from workbench.analytics.plausible import plausible
 from workbench.model.quality import DTYPE, Quality, is_quality, quality_attrs, quality_name
 from workbench.model.vocabulary import vocabulary
 from workbench.steps import remark, step
@@ -39,7 +40,7 @@ def kind_of(name: str) -> Kind:
 def ten_minute(data: xr.Dataset, *, statistics: bool = False, least: float = 0.0) -> xr.Dataset:
     """Ten-minute means of faster data (1 Hz, one minute); data at ten minutes or slower come back as they are.
 
-    Periods begin at full ten minutes of UTC and carry the time of their start. Values flagged as wrong do not count. Of
+    Periods begin at full ten minutes of UTC and carry the time of their start. Values flagged as wrong and impossible ones do not count. Of
     directions (vocabulary: angle) the circular mean is taken, of states and counters the last value.
 
     Parameters
@@ -62,15 +63,13 @@ def ten_minute(data: xr.Dataset, *, statistics: bool = False, least: float = 0.0
     Raises
     ------
     InputError
-        Times are not in order.
+        Times are not in order, one is there twice, or they have a zone.
     """
+    check_axes(data)
     times = data["time"].values.astype("datetime64[ns]").astype(np.int64)
     if len(times) < 2:
         return data
     steps = np.diff(times)
-    if (steps < 0).any():
-        at = int(np.argmax(steps < 0)) + 1
-        raise InputError("times are not in order", where=str(data["time"].values[at]), expected="ascending times")
     usual = int(np.median(steps[steps > 0])) if (steps > 0).any() else PERIOD
     if usual >= PERIOD:
         return data
@@ -87,7 +86,7 @@ def ten_minute(data: xr.Dataset, *, statistics: bool = False, least: float = 0.0
     ]
     received: Any = None
     for name in names:
-        array = data[name].transpose("time", "asset")
+        array = plausible(data[name], name).transpose("time", "asset")
         if name == COUNT:
             continue
         quality = data.get(quality_name(name))

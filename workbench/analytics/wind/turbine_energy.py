@@ -330,6 +330,8 @@ def _weather(data: xr.Dataset, name: str, *, begun: bool) -> _Weather:
     except InputError as error:
         raise error.at(where=where) from None
     density = point_density(data, where=where)
+    if not len(speed):
+        raise InputError("a reanalysis without times", where=where)
     day = data["time"].values.astype("datetime64[D]")
     index = (day - day[0]).astype(np.int64)
     size = int(index[-1]) + 1

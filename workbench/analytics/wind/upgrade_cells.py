@@ -167,6 +167,8 @@ class Comparison:
 
         if not 0 < level < 1:
             raise InputError("no share", where="level", found=level, expected="in (0, 1)")
+        if simulations < 0:
+            raise InputError("a negative number", where="simulations", found=simulations, expected="0 or more")
         names = [str(name) for name in self.turbines["asset"].values]
         columns = [names.index(name) for name in self.references]
         placebos = [

@@ -167,6 +167,8 @@ def farm_of(
             found=f"{int(both.any(axis=1).sum())} times with wind speed and power, "
             f"{int(np.isfinite(direction).sum())} with a direction",
         )
+    if not np.where(both[keep], made[keep], 0.0).sum() > 0:
+        raise InputError("the farm makes no energy", where=power, found="a sum of 0 or less", expected="power > 0")
     blank = ~both[keep]
     power_kept, speed_kept = np.where(blank, np.nan, made[keep]), np.where(blank, np.nan, speed[keep])
     return Farm(
@@ -252,6 +254,14 @@ def _climate(data: xr.Dataset, name: str, time: npt.NDArray[np.datetime64]) -> C
     wanted = time.astype("datetime64[h]")
     place = np.minimum(np.searchsorted(hours, wanted), len(hours) - 1)
     beside, turned = (np.where(hours[place] == wanted, one[place], np.nan) for one in (speed[there], direction))
+    together = len(np.unique(wanted[np.isfinite(beside)]))
+    if len(wanted) and not together:
+        raise InputError(
+            "the reanalysis has no hour of the farm's",
+            where=f"reanalysis.{name}",
+            found=f"{hours[0]} to {hours[-1]}",
+            expected=f"hours of {wanted[0]} to {wanted[-1]}",
+        )
     return Climate(name, hours, speed[there], direction, beside, turned)
 
 

@@ -110,6 +110,8 @@ def dynamic_yaw_error(
     """
     if not 0 < level < 1:
         raise InputError("no share", where="level", found=level, expected="in (0, 1)")
+    if simulations < 0:
+        raise InputError("a negative number", where="simulations", found=simulations, expected="0 or more")
     lost = yaw_loss(turbines, optimum=optimum, exponent=exponent, power=power, vane=vane).values
     made = variable_of(turbines, power).values.astype(np.float64)
     shown = variable_of(turbines, vane) - optimum

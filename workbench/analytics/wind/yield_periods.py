@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import slot_length
+from workbench.analytics.calendar import check_axes, slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.long_term import (
     MONTH_DAYS,
@@ -18,7 +18,6 @@ from workbench.analytics.wind.long_term import (
     clock_offset,
     density_corrected,
     point_of,
-    reject_zoned,
 )
 from workbench.analytics.wind.yield_draws import rating_of, without_impossible
 from workbench.analytics.wind.yield_models import Record, Wanted
@@ -274,9 +273,9 @@ def daily_data(
     if resolution not in _UNIT:
         raise InputError("unknown resolution", where="resolution", found=resolution, expected=", ".join(_UNIT))
     names = chosen(reanalysis, products)
-    reject_zoned(plant, "plant")
+    check_axes(plant, "plant")
     for name in names:
-        reject_zoned(reanalysis[name], f"reanalysis.{name}")
+        check_axes(reanalysis[name], f"reanalysis.{name}")
     rated = rating_of(plant, rated_capacity)
     weather = _weather(reanalysis, names, resolution, end)
     made = _plant(plant, resolution, rated)
