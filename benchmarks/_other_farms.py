@@ -414,7 +414,7 @@ def worn_farm(seed: Seed) -> tuple[xr.Dataset, Floats]:
     rng = np.random.default_rng(seed)
     n, slots = int(rng.integers(2, 9)), int(rng.uniform(3, 7) * 8766)
     rating, rated_speed = 2000.0, rng.uniform(11, 13)
-    speed, direction, stable, celsius = _weather(rng, slots, 24)
+    speed, direction, _, celsius = _weather(rng, slots, 24)
     year = np.arange(slots) / 8766
     density = 1.21 * 288.15 / (273.15 + celsius)
     wide = (slots, n)

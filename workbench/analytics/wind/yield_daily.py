@@ -30,7 +30,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from workbench.analytics.wind.long_term import bin_deviation
+from workbench.analytics.wind.long_term import MONTH_DAYS, bin_deviation
 from workbench.analytics.wind.yield_draws import (
     Compatibility,
     Draws,
@@ -150,7 +150,7 @@ def simulate_daily_yield(
     by_day = compatibility is not None
     others = data.calendar_weights(years, edges) if by_day else np.zeros((data.weather.sizes["time"], 0))
     sums: Floats = np.empty((count, 12 * years[1] + 1 + others.shape[1]))
-    r2, unseen, sampled = np.empty(count), np.empty(count), np.ones(count)
+    r2, unseen, lasting, sampled = (*np.empty((3, count)), np.ones(count))
     gross, lost = data.gross(), data.lost_share() * data.gross()
     for row in range(len(products)):
         rows = np.flatnonzero(draws.product == row)
@@ -176,7 +176,7 @@ def simulate_daily_yield(
             settings=settings,
             tell=tell,
         )
-        sums[rows], r2[rows], unseen[rows] = found.sums, found.r2, found.unseen
+        sums[rows], r2[rows], unseen[rows], lasting[rows] = found.sums, found.r2, found.unseen, found.lasting
 
     found_ = _mean_years(data, draws, sums, years, by_day)
     simulated = dataset(
@@ -185,6 +185,7 @@ def simulate_daily_yield(
             gross=found_["gross"],
             losses={name: draws.loss * sampled * found_[name] for name in _LOSSES},
             variability=found_["variability"],
+            left=np.sqrt(lasting * MONTH_DAYS.sum() * 24 / data.hours) / found_["gross"],
             record=found_["record"],
             rng=rng,
             years=years,
@@ -250,7 +251,9 @@ def _masks(
 def _bootstrap(rng: np.random.Generator, many: int, size: int, block: int) -> Floats:
     """How often each row of the record is drawn, dims (simulation, row)."""
     block = min(block, size)
-    starts = (rng.random((many, -(-size // block))) * size).astype(np.int64)
+    # of m stretches m - 1 are drawn: the mean of m drawn from m varies by (m - 1) / m of what theirs does
+    stretches = max(-(-size // block) - (block > 1), 1)
+    starts = (rng.random((many, stretches)) * size).astype(np.int64)
     starts += np.arange(many)[:, None] * size
     begun = np.bincount(starts.ravel(), minlength=many * size).reshape(many, size)
     # a stretch that begins near the end goes on at the beginning
