@@ -127,19 +127,21 @@ def yield_farm(seed: Seed, *, years: int = 21) -> MadeYield:
     per_year, median = rng.uniform(8, 20), rng.uniform(3, 6)
     wrong = rng.normal(1.0, 0.05)  # of what is noted as lost
 
-    def record_of(order: npt.NDArray[np.int64], error: Floats):
-        """Gross energy as it would be, and what of it is lost, dims (hour)."""
-        slots = len(order) * 8760
-        wind = (speed[order] * local).ravel() * np.exp(error)
-        share = plant_share(wind, lift[order].ravel())
-        bad = np.zeros((slots, n))
+    def fates(slots: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Which turbines run badly and which stand, dims (hour, turbine)."""
+        bad = np.zeros((slots, n), bool)
         for one in range(n):
             for _ in range(rng.poisson(bad_each * (slots + 4000) / 8760)):
                 first = int(rng.integers(-4000, slots))
-                bad[max(first, 0) : max(first + int(24 * rng.exponential(bad_days)), 0), one] = bad_depth
-        down = outages(rng, slots, n, per_year, median, 8760.0)
-        each = rating * share[:, None] * (1 - bad)
-        return each.sum(axis=1), (each * down).sum(axis=1), down.mean(), bad.mean()
+                bad[max(first, 0) : max(first + int(24 * rng.exponential(bad_days)), 0), one] = True
+        return bad, outages(rng, slots, n, per_year, median, 8760.0)
+
+    def record_of(order: npt.NDArray[np.int64], error: Floats) -> tuple[Floats, Floats]:
+        """Gross energy as it would be, and what of it is lost, dims (hour)."""
+        wind = (speed[order] * local).ravel() * np.exp(error)
+        bad, down = fates(len(order) * 8760)
+        each = rating * plant_share(wind, lift[order].ravel())[:, None] * (1 - bad_depth * bad)
+        return each.sum(axis=1), (each * down).sum(axis=1)
 
     def errors(slots: int, count: int) -> Floats:
         """Dims (hour, series)."""
@@ -151,8 +153,8 @@ def yield_farm(seed: Seed, *, years: int = 21) -> MadeYield:
     grid = np.linspace(0, 45, 226)
     blurred = np.array([plant_share(one * np.exp(many), np.ones(1)).mean() for one in grid])
     gross = float(np.interp((speed * local * lift).ravel(), grid, blurred).mean() * 8760 * n * rating)
-    _, _, stands, badly = record_of(np.zeros(60, np.int64), np.zeros(60 * 8760))
-    mean = gross * (1 - stands) * (1 - badly)
+    badly, stands = (one.mean() for one in fates(60 * 8760))
+    mean = gross * (1 - stands) * (1 - bad_depth * badly)
 
     order = rng.integers(0, len(speed), years)
     slots = years * 8760
@@ -177,7 +179,7 @@ def yield_farm(seed: Seed, *, years: int = 21) -> MadeYield:
         )
         products[name] = _every_hour(products[name])
     kept = int(rng.integers(2, 5))
-    made, lost, _, _ = record_of(order[-kept:], noise[-kept * 8760 :, 0])
+    made, lost = record_of(order[-kept:], noise[-kept * 8760 :, 0])
     made, lost = made * (1 + laplace(rng, made.shape, 0.01)), lost * wrong
     meter = rng.uniform(-0.005, 0.005) * np.sqrt(3)
     net = (made - lost / wrong) * (1 + meter)
@@ -188,7 +190,7 @@ def yield_farm(seed: Seed, *, years: int = 21) -> MadeYield:
         coords={"time": time[-kept * 8760 :], "rated_capacity": n * rating},
     )
     ahead = rng.integers(0, len(speed), 1)
-    made, lost, _, _ = record_of(ahead, errors(8760, 1)[:, 0])
+    made, lost = record_of(ahead, errors(8760, 1)[:, 0])
     return MadeYield(_every_hour(plant), products, mean, float((made - lost).sum()))
 
 

@@ -240,7 +240,7 @@ def summary_of(simulations: xr.Dataset, percentiles: Sequence[float]) -> pd.Data
     for name in names:
         values = simulations[name].values
         mean, std = float(values.mean()), float(values.std())
-        # by the places of r / (n + 1): between the 5th and the 95th of a hundred are 89 of them, and 90 of a hundred others
+        # by r / (n + 1): between the 5th and the 95th of a hundred draws are 89 of them, and 89 % of what might be drawn
         exceeded = np.percentile(values, [100.0 - one for one in percentiles], method="weibull")
         rows.append(
             {"unit": simulations[name].attrs["units"], "mean": mean, "std": std, "cv": std / abs(mean) if mean else 0.0}

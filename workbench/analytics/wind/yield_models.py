@@ -84,7 +84,9 @@ class Simulated:
     sums: Floats  #: dims (simulation, cell and other)
     r2: Floats  #: [simulation]
     unseen: Floats  #: r2 of the rows left out, NaN where there are fewer than three
-    lasting: Floats  #: what is left of the rows left out: variance of its sum over a month, per row [kWh2], [simulation]
+    lasting: (
+        Floats  #: what is left of the rows left out: variance of its sum over a month, per row [kWh2], [simulation]
+    )
 
 
 def settings_of(regression: str, given: Mapping[str, float] | None) -> dict[str, float]:
