@@ -11,15 +11,21 @@ days, and 1.2 to 1.5 % by months.) And shares of what was lost on single days ar
 all may be lost of next to nothing. Losses are those of calendar months, lost over gross energy; by how much they might
 have been others the same bootstrap tells.
 
+Of m stretches a record has, m - 1 are drawn with replacement, as the mean of m would vary by (m - 1) / m of what it does
+[2]_. What a regression leaves of the days that a bootstrap did not draw, summed by months, is the part of a year that the
+reanalysis does not see; a single year varies by it as well as by its wind.
+
 A regression on days flattens: wind of a reanalysis that is off by the day makes windy years look less windy than they
-were. On made-up farms the 90 % interval of a year to come covers 89 to 92 % of them, that of the mean 87 %, a little less
-than by months (see ``benchmarks/wind_intervals_yield.py``).
+were, and years more alike than they are, by 5 to 10 % of their deviation. ``benchmarks/wind_intervals_yield.py`` measures
+what the intervals cover on made-up farms of two makes.
 
 References
 ----------
 .. [1] H. R. Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics 17(3),
    1989, https://doi.org/10.1214/aos/1176347265; in its circular form: D. N. Politis, J. P. Romano, "A circular block-
    resampling procedure for stationary data", in: Exploring the Limits of Bootstrap, Wiley, 1992.
+.. [2] J. N. K. Rao, C. F. J. Wu, "Resampling inference with complex survey data", Journal of the American Statistical
+   Association 83, 1988, https://doi.org/10.1080/01621459.1988.10478591.
 """
 
 from __future__ import annotations
