@@ -270,7 +270,8 @@ def simulate_yield(
         years as if they were all there ever were (dividing by n and not n - 1), which is 2.5 to 5 % too small; and it
         takes their mean and their variability for those of the climate. By default both are known as a sample of as
         many years lets them be (``long_term_factor``; Student's distribution for the year): on made-up farms the 90 %
-        interval of the mean then covers about 91 % of them, and 77 % without (see ``benchmarks/wind_intervals_yield.py``).
+        interval of the mean then covers about 91 % of them, and 77 % without; and a single year varies by its wind alone,
+        not by what the regression leaves of it (see ``benchmarks/wind_intervals_yield.py``).
 
     Raises
     ------

@@ -45,7 +45,8 @@ class PlantYield:
     simulations
         dims (simulation): ``annual_energy`` of any one year (or mean of ``horizon_years``) and
         ``long_term_energy``, the mean of all years [kWh]; ``availability_loss``, ``curtailment_loss`` [1] of gross
-        energy; ``variability``, between years [1]; ``windiness``, gross energy of that year (or mean) over the
+        energy; ``variability``, between years by their wind [1] (a single year's energy differs also by what the
+        regression leaves of it); ``windiness``, gross energy of that year (or mean) over the
         measured one [1]; ``r2`` [1] of the regression; and what was drawn: ``product``, ``years``, ``loss_limit``
         [1], ``meter_factor``, ``loss_factor``, ``long_term_factor`` [1]. Of months also ``slope`` [kWh s/m] and ``intercept`` [kWh] of the
         energy of 30 days, and ``months`` used; of days and hours ``periods`` used and ``r2_unseen`` [1], the
@@ -236,12 +237,14 @@ def summary_of(simulations: xr.Dataset, percentiles: Sequence[float]) -> pd.Data
     import pandas as pd
 
     rows = []
+    # by r / (n + 1): between the 5th and the 95th of a hundred draws are 89 of them, and 89 % of what might be drawn
+    as_theirs = simulations.attrs.get("compatibility", "none") != "none"
+    places: Literal["linear", "weibull"] = "linear" if as_theirs else "weibull"
     names = [name for name in _SUMMARISED if name in simulations]
     for name in names:
         values = simulations[name].values
         mean, std = float(values.mean()), float(values.std())
-        # by r / (n + 1): between the 5th and the 95th of a hundred draws are 89 of them, and 89 % of what might be drawn
-        exceeded = np.percentile(values, [100.0 - one for one in percentiles], method="weibull")
+        exceeded = np.percentile(values, [100.0 - one for one in percentiles], method=places)
         rows.append(
             {"unit": simulations[name].attrs["units"], "mean": mean, "std": std, "cv": std / abs(mean) if mean else 0.0}
             | {f"p{one:g}": float(value) for one, value in zip(percentiles, exceeded, strict=True)}
