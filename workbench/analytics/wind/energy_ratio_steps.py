@@ -15,6 +15,7 @@ from workbench.analytics.wind.energy_ratio import EnergyRatio, Weighting, energy
 from workbench.analytics.wind.upgrade import moment
 from workbench.analytics.wind.wake_steps import offset_in
 from workbench.model.errors import InputError
+from workbench.model.keys import MomentText
 from workbench.steps import remark, step
 
 Floats = npt.NDArray[np.float64]
@@ -67,8 +68,8 @@ def energy_ratio_uplift(
     data: xr.Dataset,
     *,
     test: Annotated[list[str], Field(min_length=1)],
-    when: str = "",
-    until: str = "",
+    when: MomentText = "",
+    until: MomentText = "",
     state: str = "",
     reference: Sequence[str] | None = None,
     weighting: Weighting = "least",
@@ -86,8 +87,8 @@ def energy_ratio_uplift(
 ) -> xr.Dataset:
     """Change of the energy ratio of turbines with another control, such as wake steering, at the same winds.
 
-    Before against after a time, or with against without by a field that says whether it is on. Of what stands behind a
-    steered turbine, name that as well: the sum is what the farm wins. See
+    Before against after a time, or with against without by a field that says whether it is on. To see what steering brings,
+    name the turbines that are steered and those in their wakes. See
     :func:`~workbench.analytics.wind.energy_ratio.energy_uplift`.
 
     Parameters

@@ -17,7 +17,6 @@ from workbench.model.units import convert
 from workbench.steps import remark, step
 
 Energy = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 #: Class of loss to the field that tells it, of those that earlier steps give.
 KNOWN: Mapping[str, str] = {
@@ -35,11 +34,11 @@ def yield_gap_fields(
     *,
     net_energy: Energy,
     gross_energy: Energy,
-    losses: Mapping[str, Share],
+    losses: Mapping[str, float],
     unit: UnitText = "kWh",
-    operation_energy: Energy | str = "long_term_energy",
-    ideal_energy: Energy | str = "long_term_gross_energy",
-    operation_losses: Mapping[str, Share | str] | None = None,
+    operation_energy: float | str = "long_term_energy",
+    ideal_energy: float | str = "long_term_gross_energy",
+    operation_losses: Mapping[str, float | str] | None = None,
     within: Sequence[str] = WITHIN,
     compatibility: Compatibility | None = None,
     output_field: str = "yield_gap",

@@ -168,7 +168,7 @@ def loss_waterfall_fields(
     for row in range(data.sizes["asset"]):
         one = loss_waterfall(losses.isel(asset=[row])).reindex(bars)  # a turbine may lack the bar of curtailment
         for name in names:
-            table[name][row] = one[name].fillna(0.0).to_numpy()
+            table[name][row] = one[name].fillna(0.0).to_numpy() + 0.0  # no -0
     level = np.cumsum(table["energy"][:, :-1], axis=1)
     dim = f"{output_field}_bar"
     dims = ("asset", dim)

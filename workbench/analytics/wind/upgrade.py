@@ -26,7 +26,7 @@ from workbench.analytics.wind.upgrade_cells import Comparison, Uplift, UpliftSet
 from workbench.analytics.wind.upgrade_toggle import toggle_uplift
 from workbench.analytics.wind.yaw_misalignment import tell_reasons
 from workbench.model.errors import InputError
-from workbench.model.keys import DurationText
+from workbench.model.keys import DurationText, MomentText
 from workbench.steps import step
 
 
@@ -93,8 +93,8 @@ def add_upgrade_uplift(
     data: xr.Dataset,
     *,
     upgraded: list[str],
-    when: str = "",
-    until: str = "",
+    when: MomentText = "",
+    until: MomentText = "",
     state: str = "",
     settle: DurationText = "PT10M",
     references: list[str] | None = None,

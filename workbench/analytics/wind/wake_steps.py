@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 
 #: Statistics of the losses where they are simulated, by the ending of their field.
 STATISTICS: Mapping[str, str] = {
+    "mean": "mean of the simulations",
     "std": "standard uncertainty",
     "p5": "not exceeded with 5 %",
     "p95": "not exceeded with 95 %",
@@ -129,11 +130,13 @@ def wake_loss_fields(
 
     Adds ``wake_loss`` (asset) [1] and ``wake_free_power`` (time, asset), NaN where it is not known. With a ``reanalysis``
     also ``wake_loss_long_term`` (asset) [1], the losses in its wind of the last ``years``. With ``simulations`` each loss has a
-    ``_std``, ``_p5`` and ``_p95`` (asset) [1], from which its settings are drawn within the ranges of
-    :func:`~workbench.analytics.wind.wake_simulation.simulate_wake_losses`, and the direction with ``direction_uncertainty``
-    [deg]. The attribute ``farm`` of each is that of the whole farm. ``direction_offset`` is a number [deg], or the field that
-    has it, such as that of the step ``direction_offset``. :func:`~workbench.analytics.wind.wakes.wake_losses` says what the
-    other parameters are.
+    ``_mean``, ``_std``, ``_p5`` and ``_p95`` (asset) [1] besides, with days, settings and terrain drawn as
+    :func:`~workbench.analytics.wind.wake_simulation.simulate_wake_losses` does, and the direction with
+    ``direction_uncertainty`` [deg]; their mean is another figure than that without, as that function says.
+
+    The attribute ``farm`` of each is that of the whole farm. ``direction_offset`` is a number [deg], or the field that has it,
+    such as that of the step ``direction_offset``. :func:`~workbench.analytics.wind.wakes.wake_losses` says what the other
+    parameters are.
 
     Raises
     ------
