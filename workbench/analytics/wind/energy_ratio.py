@@ -171,12 +171,15 @@ def energy_uplift(
     drawn = np.empty((replicates, len(first)))
     for one in range(replicates):
         low, high = _ratios(tables, bins, [table.draw(rng) for table in tables], weighting)
-        drawn[one] = high / low - 1.0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn[one] = high / low - 1.0
         if progress is not None:
             progress(one + 1, replicates)
     both = np.logical_and(*(np.isin(np.arange(bins.directions * bins.winds), table.place) for table in tables))
     counts = np.minimum(*(table.counts(bins, both) for table in tables))
-    return _result(bins, {"before": first, "after": second, "ratio": second / first - 1.0}, drawn, counts, confidence)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = second / first - 1.0
+    return _result(bins, {"before": first, "after": second, "ratio": change}, drawn, counts, confidence)
 
 
 @dataclass(frozen=True)
