@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import dask
@@ -59,6 +60,7 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "asset": ["T1", "T2"],
             "rated_capacity": ("asset", [2000.0, 1500.0], {"units": "kW"}),
             "hub_height": ("asset", [80.0, 90.0], {"units": "m"}),
+            "rotor_diameter": ("asset", [82.0, 92.0], {"units": "m"}),
             "elevation": ("asset", [400.0, 420.0], {"units": "m"}),
             "latitude": ("asset", [48.45, 48.455], {"units": "deg"}),
             "longitude": ("asset", [5.58, 5.581], {"units": "deg"}),
@@ -125,8 +127,24 @@ def year() -> xr.Dataset:
     )
 
 
+def told() -> xr.Dataset:
+    """What the analyses of a year give, of two turbines."""
+    fields = {"long_term_energy": [4.5e6, 3.4e6], "long_term_gross_energy": [5.0e6, 3.7e6]}
+    fields |= {"electrical_loss": [0.02, 0.02], "long_term_availability_loss": [0.03, 0.01]}
+    return year().assign({name: ("asset", np.array(values)) for name, values in fields.items()})
+
+
+@functools.cache
+def farm() -> xr.Dataset:
+    """Three turbines in each other's wakes, ten minutes each, forty days."""
+    from benchmarks._wake_farm import made_farm
+
+    return made_farm(3, turbines=3, days=40, years=2, terrain=0.003).turbines
+
+
 #: Steps that want data of their own.
-OWN = {"plant_yield": year, "turbine_energy": year, "electrical_losses": year}
+OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
+OWN |= {"yield_gap": told, "direction_offset": farm}
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -307,6 +325,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {"vane": "temperature", "simulations": 5}),
         ("telemetry", {"vane": "temperature", "nacelle": "wind_speed_2", "compatibility": "openoa-3.2"}),
     ],
+    "yaw_settings_sweep": [("telemetry", {"vane": "temperature", "output_field": "sweep"})],
     "dynamic_yaw_error": [("telemetry", {"vane": "temperature", "optimum": 2.0, "output_field": "lost"})],
     "upgrade_uplift": [("telemetry", {"upgraded": ["T1"], "when": "2025-01-02", "direction": "temperature"})],
     "degradation_rate": [("telemetry", {}), ("telemetry", {"reference": "neighbours", "output_field": "rate"})],
@@ -364,6 +383,58 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "loss_waterfall": [
+        (
+            "telemetry",
+            {
+                "seconds": {"available": "ready_time", "forced_outage": "stop_time"},
+                "expected": "curtailment_limit",
+                "slot": "PT10M",
+            },
+        ),
+        (
+            "telemetry",
+            {
+                "seconds": {"available": "ready_time", "bats": "stop_time"},
+                "own": {"bats": "environmental_standby"},
+                "expected": "curtailment_limit",
+                "limit": "power_output",
+                "price": "wind_speed_2",
+                "stopped_is_zero": True,
+                "slot": "PT10M",
+                "output_field": "bars",
+            },
+        ),
+    ],
+    "reliability": [
+        ("telemetry", {"seconds": {"available": "ready_time", "forced_outage": "stop_time"}, "slot": "PT10M"}),
+        (
+            "telemetry",
+            {
+                "seconds": {"available": "ready_time", "bats": "stop_time"},
+                "own": {"bats": "environmental_standby"},
+                "categories": ["environmental_standby"],
+                "merge": "PT1H",
+                "slot": "PT10M",
+            },
+        ),
+    ],
+    "iec_power_curve": [
+        ("telemetry", {"instruments": {"power": 10, "wind_speed": 0.2}, "cut_in": 3.5}),
+        (
+            "telemetry",
+            {
+                "instruments": {},
+                "cut_in": 3.5,
+                "rating": 1900,
+                "control": "stall",
+                "normal": False,
+                "bin_width": 1.0,
+                "output_field": "curve",
+            },
+        ),
+        ("telemetry", {"instruments": {}, "cut_in": 3.5, "air_density_correction": False}),
+    ],
     "plant_yield": [
         ("telemetry", {"reanalysis": {"one": reanalysis()}, "years": (2, 3), "simulations": 50}),
         (
@@ -377,12 +448,55 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
                 "temperature": True,
             },
         ),
+        (
+            "telemetry",
+            {"reanalysis": {"one": reanalysis()}, "years": (2, 3), "simulations": 5, "meter": year().isel(asset=[0])},
+        ),
+    ],
+    "yield_gap": [
+        ("telemetry", {"net_energy": 8.5e6, "gross_energy": 9.5e6, "losses": {"availability": 0.03, "wake": 0.05}}),
+        (
+            "telemetry",
+            {
+                "net_energy": 8.5,
+                "gross_energy": 9.5,
+                "unit": "GWh",
+                "losses": {"availability": 0.03, "electrical": 0.02},
+                "ideal_energy": 8.8,
+                "operation_losses": {"availability": 0.02, "electrical": "electrical_loss"},
+                "compatibility": "openoa-3.2",
+                "output_field": "gap",
+            },
+        ),
     ],
     "turbine_energy": [("telemetry", {"reanalysis": {"one": reanalysis()}, "simulations": 2})],
     "electrical_losses": [
         ("telemetry", {"meter": year()[["net_energy"]].sum("asset", keepdims=True), "simulations": 20})
     ],
-    "wake_losses": [("telemetry", {}), ("telemetry", {"direction_offset": 15.0, "direction_assets": ["T1"]})],
+    "wake_losses": [
+        ("telemetry", {}),
+        ("telemetry", {"direction_offset": 15.0, "direction_assets": ["T1"], "simulations": 3}),
+    ],
+    "modelled_wakes": [
+        ("telemetry", {}),
+        (
+            "telemetry",
+            {
+                "model": "jensen",
+                "curve": {"wind_speed": [3, 12, 25], "power": [0, 2000, 2000]},
+                "thrust": {"wind_speed": [3, 12, 25], "coefficient": [0.8, 0.7, 0.1]},
+                "output_field": "wakes",
+            },
+        ),
+    ],
+    "direction_offset": [("telemetry", {"replicates": 3}), ("telemetry", {"replicates": 3, "output_field": "off"})],
+    "energy_ratio_uplift": [
+        ("telemetry", {"test": ["T1"], "when": "2025-01-02", "replicates": 20, "block": "PT6H"}),
+        (
+            "telemetry",
+            {"test": ["T2"], "state": "sample_count", "replicates": 20, "block": "PT6H", "output_field": "won"},
+        ),
+    ],
     "energy_ratio": [
         ("telemetry", {"replicates": 20, "block": "PT6H"}),
         ("telemetry", {"replicates": 20, "block": "PT6H", "reference": ["T1"], "directions": (300, 90)}),
