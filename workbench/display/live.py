@@ -153,6 +153,8 @@ class Live:
         self.root = Path(store) if store is not None else project.store
         self.portfolio = load_portfolio(project.portfolio)
         self.work = ThreadPoolExecutor(max_workers=2, thread_name_prefix="history")
+        #: For what takes seconds: one at a time, so that nothing that should be quick waits for it.
+        self.slow = ThreadPoolExecutor(max_workers=1, thread_name_prefix="study")
         self._feeds: dict[str, _SiteFeed] = {}
         self._listeners: set[Callable[[Now], None]] = set()
         self._parts: dict[Any, tuple[int, int, Callable[[Now], str]]] = {}
@@ -191,7 +193,8 @@ class Live:
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(timeout=5)
         # What is being read is read to its end: nobody else may close what a thread is using.
-        self.work.shutdown(wait=True, cancel_futures=True)
+        for pool in (self.slow, self.work):
+            pool.shutdown(wait=True, cancel_futures=True)
         for feed in self._feeds.values():
             feed.store.close()
 

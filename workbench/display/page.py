@@ -211,8 +211,16 @@ class Page:
 
     # -- while it is looked at ------------------------------------------------------------------------
 
-    def later(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Do ``work`` in another thread, then give its result to ``then`` with the document locked."""
+    @property
+    def open(self) -> bool:
+        """Whether somebody may still be looking."""
+        return self._document is not None
+
+    def later(self, work: Callable[[], Any], then: Callable[[Any], None], *, slow: bool = False) -> None:
+        """Do ``work`` in another thread, then give its result to ``then`` with the document locked.
+
+        ``slow`` is what takes seconds: it waits for other slow work, and nothing quick waits for it.
+        """
 
         def done(future: Any) -> None:
             if future.cancelled() or self._document is None:
@@ -223,7 +231,7 @@ class Page:
                 return
             self._next_tick(lambda: then(future.result()))
 
-        self.live.work.submit(work).add_done_callback(done)
+        (self.live.slow if slow else self.live.work).submit(work).add_done_callback(done)
 
     def replace(self, name: str, part: Part) -> None:
         """Show another part in the place of the one called ``name``."""

@@ -196,7 +196,8 @@ def _neighbours(time: Times, vane: Floats, nacelle: Floats, column: int, keep: B
         # nacelles have a north of their own, which is moved now and then
         known = np.isfinite(angle)
         east, ahead = (
-            np.bincount(month[known], part(angle[known]), minlength=size).astype(np.float64) for part in (np.sin, np.cos)
+            np.bincount(month[known], part(angle[known]), minlength=size).astype(np.float64)
+            for part in (np.sin, np.cos)
         )
         off = angle - np.arctan2(east, ahead)[month]
         off -= 2 * np.pi * np.round(off / (2 * np.pi))
