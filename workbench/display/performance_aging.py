@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from workbench.model.errors import InputError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.analytics.wind.yaw_misalignment import StaticYawMisalignment
     from workbench.catalog.wind_plant import WindPlant
 
+_KEPT = 16  #: answers kept of each study; some ten kilobytes each
 DRAWS = (100, 300, 1_000, 3_000)
 
 
@@ -53,11 +55,16 @@ class YawStudy:
             self.reason = "the turbines do not tell the yaw error, which is what their vanes show"
         elif "rated_capacity" not in turbines.coords:
             self.reason = "the rated capacity of the turbines is not known"
+        self._kept = lru_cache(maxsize=_KEPT)(self._answer)
         self._doubt = ""
         self._moving: xr.Dataset | None = None
 
     def answer(self, settings: YawSettings) -> YawAnswer:
-        """Angles and intervals."""
+        """Angles and intervals; worked out once for all who set the same."""
+        found = self._kept(settings)
+        return found if found.found is None else replace(found, doubt=self._doubt, moving=self._moving)
+
+    def _answer(self, settings: YawSettings) -> YawAnswer:
         from workbench.analytics import wind
         from workbench.analytics.wind.yaw_regression import YawSettings as Slots
 
@@ -75,7 +82,7 @@ class YawStudy:
             found = wind.static_yaw_misalignment(self._plant.turbines, settings=slots, simulations=settings.simulations)
         except InputError as error:
             return YawAnswer(settings, reason=str(error), seconds=time.perf_counter() - began)
-        return YawAnswer(settings, found, self._doubt, self._moving, seconds=time.perf_counter() - began)
+        return YawAnswer(settings, found, seconds=time.perf_counter() - began)
 
     def finer(self, answer: YawAnswer, wanted: Callable[[], bool]) -> YawAnswer | None:
         """The same with how far other settings move it, and how far the rotor swings: once for all settings."""
@@ -118,6 +125,7 @@ class AgingStudy:
     def __init__(self, plant: WindPlant) -> None:
         self._plant = plant
         self.reason = ""
+        self._kept = lru_cache(maxsize=_KEPT)(self._answer)
         if "rated_capacity" not in plant.turbines.coords:
             self.reason = "the rated capacity of the turbines is not known"
 
@@ -133,7 +141,10 @@ class AgingStudy:
         return self._plant.turbines.sizes["asset"] < 2
 
     def answer(self, settings: AgingSettings) -> AgingAnswer:
-        """Rates and intervals."""
+        """Rates and intervals; worked out once for all who set the same."""
+        return self._kept(settings)
+
+    def _answer(self, settings: AgingSettings) -> AgingAnswer:
         from workbench.analytics import wind
 
         began = time.perf_counter()

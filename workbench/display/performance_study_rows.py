@@ -213,10 +213,10 @@ def gap_rows(page: Page, performance: Performance) -> None:
         return
     begin = study.assessed
     card = Controls(
-        "Pre-construction assessment",
+        "Assessment",
         {"energy": controls.amount("Energy of a year, P50 [GWh]", begin.energy, step=0.1)}
         | {name: controls.amount(f"{words(name)} [%]", begin.losses[name], high=90.0) for name in USUAL},
-        note="energy and losses",
+        note="before construction: P50, losses",
         paired=True,
     )
     chart = GapWaterfall()

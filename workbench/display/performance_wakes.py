@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,7 @@ Floats = npt.NDArray[np.float64]
 DRAWS = (20, 50, 100, 200, 400)
 SECTORS = (5.0, 10.0, 15.0, 30.0)
 _FIELDS = ("power_output", "wind_speed", "wind_direction")
-_KEPT = 12  #: intervals kept; some hundred kilobytes each
+_KEPT = 12  #: measured losses and intervals kept; some hundred kilobytes each
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class WakeStudy:
         self._told = ""
         self._farm: Farm | None = None
         self._deviations: tuple[Floats, Floats] | None = None
+        self._measured = lru_cache(maxsize=_KEPT)(self._losses)
         self._drawn: OrderedDict[WakeSettings, tuple[SimulatedWakeLosses, float]] = OrderedDict()
 
     def _lacking(self) -> str:
@@ -139,31 +141,37 @@ class WakeStudy:
         return self._found.offset if self._found is not None else 0.0
 
     def answer(self, settings: WakeSettings) -> WakeAnswer:
-        """The measured losses, with the interval where it is known already."""
-        from workbench.analytics.wind.wakes import losses_of_farm
-
-        began = time.perf_counter()
-        if self.reason or self._farm is None or self._deviations is None:
+        """The measured losses, with the interval where it is known already; once for all who set the same."""
+        if self.reason or self._farm is None:
             return WakeAnswer(settings, reason=self.reason or "not worked out yet")
         try:
-            losses = losses_of_farm(
-                self._farm.turned(settings.turn) if settings.turn else self._farm,
-                _grid(settings.direction_bin),
-                sector=settings.sector,
-                deviations=self._deviations,
-                spread=settings.spread,
-                years=settings.years,
-                no_wakes_from=settings.no_wakes_from,
-            )
+            # how many simulations there are moves the interval alone
+            losses, seconds = self._measured(replace(settings, simulations=0))
         except InputError as error:
-            return WakeAnswer(settings, reason=str(error), seconds=time.perf_counter() - began)
+            return WakeAnswer(settings, reason=str(error))
         drawn, taken = self._drawn.get(settings, (None, 0.0))
         offset, told = self._offset + settings.turn, self._told
         if settings.turn:
             told = f"{settings.turn:+.1f}° beside what the wakes say"
-        return WakeAnswer(
-            settings, losses, drawn, offset, told, losses.notes, "", time.perf_counter() - began, taken
-        )  # fmt: skip
+        return WakeAnswer(settings, losses, drawn, offset, told, losses.notes, "", seconds, taken)
+
+    def _losses(self, settings: WakeSettings) -> tuple[WakeLosses, float]:
+        """And the seconds that took."""
+        from workbench.analytics.wind.wakes import losses_of_farm
+
+        assert self._farm is not None  # noqa: S101  `answer` asks
+        assert self._deviations is not None  # noqa: S101
+        began = time.perf_counter()
+        losses = losses_of_farm(
+            self._farm.turned(settings.turn) if settings.turn else self._farm,
+            _grid(settings.direction_bin),
+            sector=settings.sector,
+            deviations=self._deviations,
+            spread=settings.spread,
+            years=settings.years,
+            no_wakes_from=settings.no_wakes_from,
+        )
+        return losses, time.perf_counter() - began
 
     def finer(self, answer: WakeAnswer, wanted: Callable[[], bool]) -> WakeAnswer | None:
         """The same with its interval; None where there is nothing to add or it is not wanted any more."""

@@ -15,6 +15,7 @@ from workbench.display.performance_gap import GapAnswer
 from workbench.display.performance_study_charts import bar_name
 from workbench.display.performance_wakes import WakeAnswer
 
+_CAUTION = "Caution"
 _MEANWHILE = "Being worked out; it takes some seconds, once. All else on this page can be used meanwhile."
 
 
@@ -24,19 +25,27 @@ def study_lacking(site: str, title: str, reason: str) -> Part:
 
 
 def _table(head: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], text: str) -> str:
-    """A table; the columns of which the second of ``head`` is true are numbers."""
-    top = "".join(
-        f"<th{' class=num' if number else ' class=after' if name == 'Caution' else ''}>{h.esc(name)}</th>"
-        for name, number in head
-    )
-    css = [" class=num" if number else (' class="wide after"' if name == "Caution" else "") for name, number in head]
-    body = "\n".join(
-        "<tr>" + "".join(f"<td{one}>{cell}</td>" for one, cell in zip(css, row, strict=True)) + "</tr>" for row in rows
-    )
+    """A table; the columns of which the second of ``head`` is true are numbers. On a phone each row is a card."""
+    if head[-1][0] == _CAUTION and not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    top = "".join(f"<th{_css(name, number)}>{h.esc(name)}</th>" for name, number in head)
+
+    def cell(place: int, content: str) -> str:
+        name, number = head[place]
+        css = ' class="head"' if place == 0 else _css(name, number)
+        return f'<td{css} data-label="{h.esc(name)}">{content}</td>'
+
+    body = "\n".join(f"<tr>{''.join(cell(*each) for each in enumerate(row))}</tr>" for row in rows)
     return (
-        f'<div class="table"><table><thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>\n'
+        f'<div class="table"><table class="cards"><thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>\n'
         f'<p class="quiet fineprint">{text}</p>'
     )
+
+
+def _css(name: str, number: bool) -> str:
+    if number:
+        return ' class="num"'
+    return ' class="wide whole after"' if name == _CAUTION else ""
 
 
 def _part(name: str, title: str, site: str, answer: object, html: str, *, span: int = 12) -> Part:
@@ -51,7 +60,7 @@ def _number(value: float, decimals: int, unit: str = "") -> str:
 
 
 def _signed(value: float, decimals: int, unit: str) -> str:
-    return ("+" if value > 0 else "") + _number(value, decimals, unit)
+    return ("+" if round(value, decimals) > 0 else "") + _number(value, decimals, unit)
 
 
 def _took(seconds: float) -> str:
@@ -114,7 +123,7 @@ def _yaw(answer: YawAnswer | None) -> str:
     found, moving = answer.found.misalignment, answer.moving
     head = [
         ("Turbine", False), ("Misalignment", True), ("90 % interval", True), ("Loss in partial load", True),
-        ("Swings about it", True), ("Slots", True), ("Caution", False),
+        ("Swings about it", True), ("Slots", True), (_CAUTION, False),
     ]  # fmt: skip
     rows = []
     for name in found["asset"].values.tolist():
@@ -158,7 +167,7 @@ def _aging(answer: AgingAnswer | None) -> str:
     year = course["block"].values.astype("datetime64[Y]").astype(int) + 1970
     years = [int(one) for one in np.unique(year)][-5:]
     head = [("Turbine", False), ("Change per year", True), ("90 % interval", True), ("Year on year", True)]
-    head += [(str(one), True) for one in years] + [("Caution", False)]
+    head += [(str(one), True) for one in years] + [(_CAUTION, False)]
     rows = []
     for name in rates["asset"].values.tolist():
         one, mine = rates.sel(asset=name), course.sel(asset=name).values
