@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.catalog.wind_plant import WindPlant
 
 _KEPT = 16  #: answers kept of each study; some ten kilobytes each
-DRAWS = (100, 300, 1_000, 3_000)
+DRAWS = (100, 300, 1_000)
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,8 @@ class GapStudy:
             return GapAnswer(settings, reason=self.reason or "not worked out yet")
         if not settings.energy > 0:
             return GapAnswer(settings, reason="type the energy that the assessment expected (P50)")
+        if odd := [name for name, value in settings.losses.items() if not 0.0 <= value < 100.0]:
+            return GapAnswer(settings, reason=f"{odd[0]}: a loss is a share from 0 to less than 100 %")
         shares = {name: value / 100.0 for name, value in settings.losses.items()}
         try:
             found = gap_analysis(Assessment(settings.energy, settings.gross, shares), self._operation)
