@@ -49,6 +49,9 @@ class Later:
     def later(self, work, then, *, slow=False):
         (self.slow if slow else self.waiting).append((work, then))
 
+    def give_way(self):
+        pass
+
     def do(self, *, slow=False):
         work, then = (self.slow if slow else self.waiting).pop(0)
         then(work())

@@ -135,14 +135,18 @@ class Answers(Generic[Settings, Answer]):
     def _refine(self, found: Answer, finer: Callable[[Answer, Callable[[], bool]], Answer | None]) -> None:
         asked = self._asked
 
-        def wanted() -> bool:
+        def current() -> bool:
             return asked == self._asked and self._page.open
+
+        def wanted() -> bool:
+            self._page.give_way()  # in the other thread: this one would stand still
+            return current()
 
         def work() -> Answer | None:
             return finer(found, wanted) if wanted() else None
 
         def done(whole: Answer | None) -> None:
-            if whole is not None and wanted():
+            if whole is not None and current():
                 self._show(whole)
 
         self._page.later(work, done, slow=True)

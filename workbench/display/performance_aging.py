@@ -91,9 +91,13 @@ class YawStudy:
         if answer.found is None or answer.doubt:
             return None
         if not self._doubt:
+
+            def give_way(*_: int) -> None:
+                wanted()  # it lets quick work pass; what is found is kept, whoever waits for it
+
             try:
                 self._moving = wind.dynamic_yaw_error(self._plant.turbines)
-                self._doubt = wind.sweep_yaw_settings(self._plant.turbines, cosines=False).text
+                self._doubt = wind.sweep_yaw_settings(self._plant.turbines, cosines=False, progress=give_way).text
             except InputError as error:
                 self._doubt = f"not told: {error}"
         return replace(answer, doubt=self._doubt, moving=self._moving) if wanted() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -91,13 +91,16 @@ class GapStudy:
         """Whether the catalog has an assessment of the site."""
         return f"{_ATTRIBUTE}energy" in self._performance.site.attributes
 
-    def prepare(self) -> None:
-        """What operation yields and loses: simulations of turbines and farm; some seconds, once."""
+    def prepare(self, give_way: Callable[[], None] = lambda: None) -> None:
+        """What operation yields and loses: simulations of turbines and farm; some seconds, once.
+
+        ``give_way`` is called between steps.
+        """
         if self.ready:
             return
         try:
             if not self.reason:
-                self._prepare()
+                self._prepare(give_way)
         except InputError as error:
             self.reason = str(error)
         except Exception:
@@ -105,7 +108,7 @@ class GapStudy:
             self.reason = "working it out failed; the log of the server says how"
         self.ready = True
 
-    def _prepare(self) -> None:
+    def _prepare(self, give_way: Callable[[], None]) -> None:
         from workbench.analytics import wind
         from workbench.analytics.kpi import variable_of
         from workbench.analytics.wind import Operation
@@ -120,7 +123,9 @@ class GapStudy:
         if answer.found is None:
             raise InputError(answer.reason)
         draws = answer.found.simulations.isel(simulation=slice(0, _DRAWS))
-        turbines = wind.simulate_turbine_energy(plant.turbines, plant.reanalysis, simulations=60).simulations["plant"]
+        turbines = wind.simulate_turbine_energy(
+            plant.turbines, plant.reanalysis, simulations=60, progress=lambda *_: give_way()
+        ).simulations["plant"]
         meter = variable_of(plant.meter, "net_energy").sum("asset", skipna=False)
         electrical = wind.electrical_losses(plant.turbines, meter, simulations=_DRAWS)
         size = draws.sizes["simulation"]
@@ -134,7 +139,7 @@ class GapStudy:
             "Farm, turbines and electrical losses are drawn apart: the range of what is unexplained is rather too wide."
         ]
         wakes = self._performance.wakes
-        wakes.prepare()
+        wakes.prepare(give_way)
         found = wakes.answer(WakeSettings())
         if found.losses is None or found.kind == "period":
             notes.append(

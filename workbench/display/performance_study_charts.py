@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, NoOverlap, Range1d, Span, Whisker
+from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Label, NoOverlap, Range1d, Span, Whisker
 
 from workbench.display import theme
 from workbench.display.canvas import blank
@@ -59,6 +60,7 @@ class Intervals(_Chart):
                 "asset", "middle", source=self._rows, size=6, fill_color=theme.PANEL, line_color=theme.EXPECTED,
                 line_width=1.6,
             )  # fmt: skip
+        self._nothing = _nothing(self.figure)
         dots = self.figure.scatter("asset", "value", source=self._rows, size=9, color=theme.MEASURED)
         tips = [("", "@asset"), ("", f"@value{{0.00}} {unit}"), ("90 %", f"@lower{{0.00}} to @upper{{0.00}} {unit}")]
         self.figure.add_tools(HoverTool(renderers=[dots], tooltips=tips))
@@ -69,6 +71,7 @@ class Intervals(_Chart):
         rows = {"value": value, "lower": lower, "upper": upper}
         rows["middle"] = np.full(len(value), np.nan) if middle is None else middle
         self._rows.data = {"asset": self._names} | rows
+        self._nothing.visible = not np.isfinite(value).any()
         known = np.isfinite(lower) & np.isfinite(upper)
         self._known.data = {
             "asset": [name for name, one in zip(self._names, known, strict=True) if one],
@@ -201,7 +204,11 @@ class TurbineLines(_Chart):
         colours = theme.colours(len(names))
         if len(names) <= _MANY:
             self.legend = tuple((colour, "line", name) for colour, name in zip(colours, names, strict=True))
-        self.figure = blank(height=height, time=time, x_label=x_label, y_label=label, tools="")
+        self.figure = blank(
+            height=height, time=time, x_label=x_label, y_label=label, tools="", x_range=Range1d(0, 1),
+            y_range=Range1d(level - 1, level + 1),
+        )  # fmt: skip
+        self._level, self._nothing = level, _nothing(self.figure)
         if time:
             self.figure.min_border_right = 26
             self.figure.xaxis.formatter = DatetimeTickFormatter(days="%d %b", months="%b %Y", years="%Y")
@@ -220,16 +227,23 @@ class TurbineLines(_Chart):
 
     def draw(self, x: npt.NDArray[np.generic], values: Mapping[str, Floats], chosen: str) -> None:
         """Draw the turbine ``chosen``; all where it is none of them."""
+        at = x.astype("datetime64[ms]").astype(np.float64) if x.dtype.kind == "M" else x.astype(np.float64)
+        shown = [name for name in self._sources if name == chosen or chosen not in self._sources]
         for name, source in self._sources.items():
-            if chosen in self._sources and name != chosen:
-                source.data = {"x": [], "y": []}
-            else:
-                source.data = {"x": x, "y": values[name]}
+            source.data = {"x": at, "y": values[name]} if name in shown else {"x": [], "y": []}
+        every = np.concatenate([np.array([self._level]), *(values[name] for name in shown)])
+        every = every[np.isfinite(every)]
+        self._nothing.visible = len(every) < 2
+        for axis, ends in ((self.figure.x_range, at), (self.figure.y_range, every)):
+            if len(ends):
+                pad = 0.06 * (float(np.ptp(ends)) or 1.0)
+                axis.start, axis.end = float(ends.min()) - pad, float(ends.max()) + pad
 
     def clear(self) -> None:
         """Nothing to draw."""
         for source in self._sources.values():
             source.data = {"x": [], "y": []}
+        self._nothing.visible = True
 
 
 class GapWaterfall(_Chart):
@@ -261,6 +275,16 @@ class GapWaterfall(_Chart):
         set_waterfall(
             self.figure, [bar_name(str(bar)) for bar in table.index], table["value"].to_numpy(), totals, decimals=2
         )
+
+
+def _nothing(figure: Any) -> Label:
+    """Words in the place of what cannot be drawn; not to be seen at first."""
+    words_ = Label(
+        x=12, y=14, x_units="screen", y_units="screen", text="Nothing to draw: the table below says why", visible=False,
+        text_color=theme.MUTED, text_font=theme.FONT, text_font_size="12px",
+    )  # fmt: skip
+    figure.add_layout(words_)
+    return words_
 
 
 def bar_name(bar: str) -> str:

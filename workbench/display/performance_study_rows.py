@@ -84,7 +84,7 @@ def wake_rows(page: Page, performance: Performance) -> None:
 
     answers = Answers(page, settings, work, show, study.finer)
     card.watch(answers.ask)
-    page.ready(lambda: page.later(study.prepare, lambda _: answers.ask(), slow=True))
+    page.ready(lambda: page.later(lambda: study.prepare(page.give_way), lambda _: answers.ask(), slow=True))
     page.row(card, losses, directions)
     page.row(wake_table(site))
 
@@ -240,5 +240,5 @@ def gap_rows(page: Page, performance: Performance) -> None:
         answers.ask()
 
     card.watch(answers.ask)
-    page.ready(lambda: page.later(study.prepare, prepared, slow=True))
+    page.ready(lambda: page.later(lambda: study.prepare(page.give_way), prepared, slow=True))
     page.row(card, chart, gap_table(site))

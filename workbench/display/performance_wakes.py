@@ -101,13 +101,16 @@ class WakeStudy:
             return f"{' and '.join(absent)} of the turbines are not known"
         return ""
 
-    def prepare(self) -> None:
-        """What does not depend on settings: jumps of the sensors taken out, the offset found; some seconds, once."""
+    def prepare(self, give_way: Callable[[], None] = lambda: None) -> None:
+        """What does not depend on settings: jumps of the sensors taken out, the offset found; some seconds, once.
+
+        ``give_way`` is called between steps.
+        """
         if self.ready:
             return
         try:
             if not self.reason:
-                self._prepare()
+                self._prepare(give_way)
         except InputError as error:
             self.reason = str(error)
         except Exception:
@@ -115,7 +118,7 @@ class WakeStudy:
             self.reason = "working them out failed; the log of the server says how"
         self.ready = True
 
-    def _prepare(self) -> None:
+    def _prepare(self, give_way: Callable[[], None]) -> None:
         from workbench.analytics import wind
         from workbench.analytics.wind.wake_data import farm_of
 
@@ -125,7 +128,7 @@ class WakeStudy:
         # all but the direction is shared with what the page has in memory anyway
         self._straight = wind.northing_jump_correction(jumps, direction="wind_direction")[fields]
         try:
-            self._found = wind.direction_offset(self._straight)
+            self._found = wind.direction_offset(self._straight, progress=lambda *_: give_way())
             self._told = f"± {self._found.std:.1f}°, by the wakes themselves"
         except InputError as error:
             self._told = f"as measured; the wakes do not tell it ({str(error).splitlines()[0]})"
