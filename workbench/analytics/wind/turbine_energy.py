@@ -13,7 +13,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -417,6 +417,7 @@ def simulate_turbine_energy(
     compatibility: Compatibility | None = None,
     wind_speed: str = "wind_speed",
     power: str = "power_output",
+    progress: Callable[[int, int], None] | None = None,
 ) -> SimulatedTurbineEnergy:
     """:func:`turbine_energy` with its uncertainty: reanalysis, power and the settings of the filters are drawn.
 
@@ -434,6 +435,8 @@ def simulate_turbine_energy(
         Of the random numbers; the same seed gives the same result.
     power_uncertainty
         Standard uncertainty of the turbines' power [1].
+    progress
+        Called with what is done and all there is to do.
 
     Raises
     ------
@@ -460,6 +463,7 @@ def simulate_turbine_energy(
     for one in weather:
         farm.reject_less_than_a_year(one, one.name)
     energy, days = np.zeros((simulations, len(farm.assets))), np.zeros((simulations, len(farm.assets)))
+    done = 0
     for level in np.unique(percent):
         deviations = farm.deviations(level / 100.0)
         for row in np.flatnonzero(percent == level):
@@ -467,6 +471,9 @@ def simulate_turbine_energy(
             energy[row], _, days[row] = _mean_years(
                 farm, made, weather[product[row]], splines=splines, smoothing=smoothing
             )
+            done += 1
+            if progress is not None:
+                progress(done, simulations)
     energy *= factor[:, None]
     both, one_dim, unit = ("simulation", "asset"), "simulation", {"units": "1"}
     draws = xr.Dataset(
