@@ -395,7 +395,8 @@ def test_impossible_values_are_left_out_and_said(wind):
     plant["availability_loss"][{"time": 200}] = -50.0
     with remarks() as told:
         data = daily_data(plant, {"one": wind})
-    assert any(one.startswith("3 impossible values of net_energy") for one in told)
+    assert "net_energy: 1 impossible values (infinite) count as missing" in told
+    assert any(one.startswith("2 impossible values of net_energy") for one in told)
     assert any(one.startswith("1 impossible values of availability_loss") for one in told)
     assert int((data.plant["missing"] > 0).sum()) == 2
     assert data.plant["energy"].max() < 10_000 * 24

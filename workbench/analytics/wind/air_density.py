@@ -269,4 +269,7 @@ def density_normalization(
     label = f"{values.attrs.get('long_name', name)} at the density of reference"
     kept = {key: found.attrs[key] for key in ("units", "standard_name") if key in found.attrs}
     found = found.drop_attrs(deep=False).assign_attrs(kept, long_name=label, reference_density=reference_density)
+    own = data[name].attrs.get("units")
+    if own and "units" in kept:
+        found = convert(found, str(kept["units"]), str(own))
     return data.assign({output_field or f"{name}_normalized": _like(found, data[name])})

@@ -124,8 +124,8 @@ def power_curve_comparison(
             raise InputError(
                 "not measured by turbine", where=name, found=str(array.dims), expected="dims (time, asset)"
             )
-    unit = str(made.attrs.get("units") or "kW")
-    kilowatts = convert(made.astype(np.float64).assign_attrs(units=unit), unit, "kW")
+    unit, inner = (str(array.attrs.get("units") or "kW") for array in (data[power], made))
+    kilowatts = convert(made.astype(np.float64).assign_attrs(units=inner), inner, "kW")
     metres = str(fast.attrs.get("units") or "m/s")
     speed = convert(fast.astype(np.float64).assign_attrs(units=metres), metres, "m/s")
     width = float(convert(bin_width, bin_unit, "m/s"))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
+from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.neighbours import (
     Floats,
     autocorrelation,
@@ -98,7 +99,7 @@ def sensor_drift(
     compare = compare or ("difference" if "temp" in variable else "ratio")
     least = least if least is not None else (3.0 if compare == "ratio" else 1.0)
     minimum = minimum if minimum is not None else (4.0 if compare == "ratio" else -np.inf)
-    unit = "%" if compare == "ratio" else str(data[variable].attrs.get("units", "")) if variable in data else ""
+    unit = "%" if compare == "ratio" else str(variable_of(data, variable).attrs.get("units", ""))
     values = by_turbine(data, variable)
     stamps, rows = blocks_of(data["time"].values, _WEEK)
     times = data["time"].values

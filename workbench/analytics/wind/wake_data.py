@@ -261,7 +261,7 @@ def _climate(data: xr.Dataset, name: str, time: npt.NDArray[np.datetime64]) -> C
     together = len(np.unique(wanted[np.isfinite(beside)]))
     if len(wanted) and not together:
         raise InputError(
-            "the reanalysis has no hour of the farm's",
+            "too few hours together with the reanalysis: none",
             where=f"reanalysis.{name}",
             found=f"{hours[0]} to {hours[-1]}",
             expected=f"hours of {wanted[0]} to {wanted[-1]}",

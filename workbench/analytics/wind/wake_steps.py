@@ -19,6 +19,7 @@ from workbench.analytics.wind.wake_simulation import simulate_wake_losses
 from workbench.analytics.wind.wakes import ALONE, wake_losses
 from workbench.analytics.wind.yield_steps import Count, Reanalyses, reanalyses_of
 from workbench.model.errors import InputError
+from workbench.model.units import convert
 from workbench.steps import remark, step
 
 Floats = npt.NDArray[np.float64]
@@ -171,7 +172,8 @@ def wake_loss_fields(
         for name, source in zip(list(losses), ("period", "long_term"), strict=False):
             for ending, label in STATISTICS.items():
                 losses[f"{name}_{ending}"] = (drawn.summary[source, ending].to_numpy(), f"{losses[name][1]}, {label}")
-    watts = {"units": data[power].attrs.get("units", "kW"), "long_name": "power with free wind"}
+    watts = {"units": str(data[power].attrs.get("units") or "kW"), "long_name": "power with free wind"}
+    free = convert(free, "kW", watts["units"])
     made = {name: of_turbines(values, label) for name, (values, label) in losses.items()}
     return data.assign(made).assign(wake_free_power=(("time", "asset"), free, watts))
 
