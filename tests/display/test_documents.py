@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import sys
-import threading
-
 import bokeh.io.doc
 import pytest
 from bokeh.document import Document
@@ -39,32 +36,6 @@ def test_documents_of_two_threads_may_end_in_any_order():
     assert curdoc() is second
     two.__exit__(None, None, None)
     assert curdoc() is before
-
-
-def test_many_threads_put_documents_on_the_stack_at_once():
-    let_documents_go()
-    size, usual, failed = len(bokeh.io.doc._PATCHED_CURDOCS), sys.getswitchinterval(), []
-
-    def work():
-        try:
-            for _ in range(1500):
-                with bokeh.io.doc.patch_curdoc(page):
-                    pass
-        except IndexError as error:
-            failed.append(error)
-
-    page = Document()
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    sys.setswitchinterval(1e-6)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(usual)
-    assert failed == []
-    assert len(bokeh.io.doc._PATCHED_CURDOCS) == size
 
 
 @pytest.fixture
