@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -181,7 +182,9 @@ class Page:
             template.add_variable(name, content)
         self._template = template
         self._document = pn.state.curdoc
-        template.servable(title=f"{self.title} · Workbench")
+        # Bokeh would look through all that is there already for each thing that is added: seconds on a large page.
+        with self._document.models.freeze() if self._document is not None else nullcontext():
+            template.servable(title=f"{self.title} · Workbench")
         if self._document is None or self._document.session_context is None:
             return  # run outside of a server, as a check of the script
         self.feed.param.watch(self._wished, "wish")

@@ -215,14 +215,15 @@ class TurbineLines(_Chart):
             self.figure.xaxis.major_label_policy = NoOverlap(min_distance=12)
         self.figure.add_layout(Span(location=level, dimension="width", line_color=theme.MUTED, line_width=1))
         self._sources: dict[str, ColumnDataSource] = {}
+        dots: list[Any] = []
         for name, colour in zip(self._names, colours, strict=True):
             source = ColumnDataSource({"x": [], "y": []})
             self._sources[name] = source
             self.figure.line("x", "y", source=source, line_color=colour, line_width=1.6)
-            dots = self.figure.scatter("x", "y", source=source, size=5, color=colour)
-            where = ("from", "@x{%d %b %Y}") if time else ("at", "@x{0} m/s")
-            formats = {"@x": "datetime"} if time else {}
-            self.figure.add_tools(HoverTool(renderers=[dots], tooltips=[("", name), where, tip], formatters=formats))
+            dots.append(self.figure.scatter("x", "y", source=source, size=5, color=colour, name=name))
+        where = ("from", "@x{%d %b %Y}") if time else ("at", "@x{0} m/s")
+        formats = {"@x": "datetime"} if time else {}
+        self.figure.add_tools(HoverTool(renderers=dots, tooltips=[("", "$name"), where, tip], formatters=formats))
         self._keep_room()
 
     def draw(self, x: npt.NDArray[np.generic], values: Mapping[str, Floats], chosen: str) -> None:

@@ -24,20 +24,23 @@ def study_lacking(site: str, title: str, reason: str) -> Part:
     return Part("study-lacking", lambda _: h.nothing(reason), title=title, about=(site, title, reason))
 
 
-def _table(head: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], text: str) -> str:
-    """A table; the columns of which the second of ``head`` is true are numbers. On a phone each row is a card."""
+def _table(head: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], text: str, *, cards: bool = True) -> str:
+    """A table; the columns of which the second of ``head`` is true are numbers. With ``cards`` rows are cards on a phone."""
     if head[-1][0] == _CAUTION and not any(row[-1] for row in rows):
         head, rows = head[:-1], [row[:-1] for row in rows]
     top = "".join(f"<th{_css(name, number)}>{h.esc(name)}</th>" for name, number in head)
 
     def cell(place: int, content: str) -> str:
         name, number = head[place]
-        css = ' class="head"' if place == 0 else _css(name, number)
-        return f'<td{css} data-label="{h.esc(name)}">{content}</td>'
+        if place == 0:
+            return f'<td class="head">{content}</td>'
+        label = "" if name == _CAUTION else f' data-label="{h.esc(name)}"'
+        return f"<td{_css(name, number)}{label}>{content}</td>"
 
     body = "\n".join(f"<tr>{''.join(cell(*each) for each in enumerate(row))}</tr>" for row in rows)
+    css = ' class="cards"' if cards else ""
     return (
-        f'<div class="table"><table class="cards"><thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>\n'
+        f'<div class="table"><table{css}><thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>\n'
         f'<p class="quiet fineprint">{text}</p>'
     )
 
@@ -79,7 +82,7 @@ def _wakes(answer: WakeAnswer | None) -> str:
     if answer.losses is None:
         return h.nothing(f"No wakes: {answer.reason}")
     summary, drawn, kind = 100 * answer.losses.summary, answer.drawn, answer.kind
-    head = [("Turbine", False), ("Record", True), ("Long term", True), ("Mean of the simulations", True)]
+    head = [("Turbine", False), ("Record", True), ("Long term", True), ("Simulated mean", True)]
     rows = []
     for name, row in summary.iterrows():
         many = None if drawn is None else 100 * drawn.summary[kind].loc[str(name)]
@@ -238,7 +241,7 @@ def _gap(answer: GapAnswer | None, in_catalog: bool) -> str:
         f"{begun} Gross energy of the assessment {answer.settings.gross:.2f} GWh. Operation lost: {found}. Turbine, blades and "
         f"what else is not told apart are in the ideal energy. {' '.join(answer.notes)}"
     )
-    return _table(head, rows, h.esc(said))
+    return _table(head, rows, h.esc(said), cards=False)
 
 
 def _between(low: float, high: float, decimals: int, unit: str) -> str:
