@@ -118,7 +118,7 @@ def test_faster_data_are_brought_to_ten_minutes(measured):
     found = step(minutes, instruments={"power": 1})
     for name in ("power_curve", "power_curve_count", "power_curve_uncertainty", "power_curve_hours"):
         np.testing.assert_allclose(found[name].values, ten[name].values, rtol=1e-9, err_msg=name)
-    by_hand = minutes.assign(power_output=minutes["power_output"] * 1000)
+    by_hand = minutes.assign(power_output=(minutes["power_output"] * 1000).assign_attrs(units="W"))
     assert (iec_power_curve(by_hand, Instruments())["count"].values >= 3).any()
     assert np.isfinite(iec_power_curve(by_hand, Instruments())["power"].values).sum() > 30
 

@@ -112,6 +112,7 @@ def neighbour_power(
     values = np.where(runs, made, 0.0)
     likeness, common = _correlation(values, runs)
     sectors = _sectors(direction, power, sector)
+    likeness = likeness.round(9)  # the last digits of matrix products depend on the number of threads
     size = made.shape[1]
     total, weight, count = np.zeros(made.shape), np.zeros(made.shape), np.zeros(made.shape, np.int16)
     for mine in range(size):
@@ -209,7 +210,7 @@ def _learn(mine: Floats, other: Floats, both: Bools, runs: Bools) -> tuple[Float
     at, place = np.unique(of_other, return_inverse=True)  # at rest and at rated power many shares have one power
     told = np.where(runs, np.interp(other, at, np.bincount(place, of_mine) / np.bincount(place)), 0.0)
     off = y - told[both]
-    return told, max(float(off @ off) / len(off), 1.0)
+    return told, max(float(np.square(off).sum()) / len(off), 1.0)  # a dot product depends on the number of threads
 
 
 def _error(told: Floats, made: Floats, runs: Bools) -> Floats:

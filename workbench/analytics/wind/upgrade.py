@@ -17,7 +17,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -44,6 +44,7 @@ def upgrade_uplift(
     wind_speed: str = "wind_speed",
     power: str = "power_output",
     direction: str = "wind_direction",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Uplift:
     """Energy that an upgrade brings, before against after.
 
@@ -61,6 +62,8 @@ def upgrade_uplift(
         own anemometer, and a caution says so.
     simulations, seed, level
         Of the interval; with 95 % one claim of forty of something won is false.
+    progress
+        Called with the turbines done and all, references first.
 
     Raises
     ------
@@ -74,7 +77,9 @@ def upgrade_uplift(
     if end < start:
         raise InputError("it ends before it begins", where="until", found=str(until), expected=f"after {when}")
     one = Comparison.of(turbines, upgraded, references, settings, wind_speed, power, direction)
-    return one.uplift(time < start, time >= end, shared=False, simulations=simulations, seed=seed, level=level)
+    return one.uplift(
+        time < start, time >= end, shared=False, simulations=simulations, seed=seed, level=level, progress=progress
+    )
 
 
 def moment(given: str | np.datetime64, where: str) -> np.datetime64:

@@ -5,7 +5,7 @@ See :mod:`~workbench.analytics.wind.upgrade`, which says what is done.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -160,7 +160,15 @@ class Comparison:
         return cls(turbines, list(upgraded), rest, made, rating, sector, wind, chosen)
 
     def uplift(
-        self, without: Bools, with_: Bools, *, shared: bool, simulations: int, seed: int, level: float
+        self,
+        without: Bools,
+        with_: Bools,
+        *,
+        shared: bool,
+        simulations: int,
+        seed: int,
+        level: float,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Uplift:
         """Of all upgraded turbines; ``shared`` blocks have both states and are drawn together."""
         import pandas as pd
@@ -171,13 +179,13 @@ class Comparison:
             raise InputError("a negative number", where="simulations", found=simulations, expected="0 or more")
         names = [str(name) for name in self.turbines["asset"].values]
         columns = [names.index(name) for name in self.references]
-        placebos = [
-            self._one(
-                column, [other for other in columns if other != column], without, with_, shared, simulations, seed
-            )
-            for column in columns
-            if len(columns) > 1
-        ]
+        tested = columns if len(columns) > 1 else []
+        placebos, total = [], len(tested) + len(self.upgraded)
+        for done, column in enumerate(tested, start=1):
+            others = [other for other in columns if other != column]
+            placebos.append(self._one(column, others, without, with_, shared, simulations, seed))
+            if progress is not None:
+                progress(done, total)
         told = [(one.uplift, one.std) for one in placebos if np.isfinite(one.std)]
         drift, known = 0.0, len(told)
         if known > 1:
@@ -185,10 +193,12 @@ class Comparison:
             k = len(columns)
             drift = _excess(told) * (1 + 1 / k) / (1 + 1 / (k - 1))
         rows, cells = [], []
-        for name in self.upgraded:
+        for done, name in enumerate(self.upgraded, start=len(tested) + 1):
             one = self._one(names.index(name), columns, without, with_, shared, simulations, seed)
             rows.append(one.row(drift, known, level, self._caution(known)))
             cells.append(one.by_power)
+            if progress is not None:
+                progress(done, total)
         table = pd.DataFrame(rows, index=pd.Index(self.upgraded, name="asset"))
         texts = ("reason", "caution", "claimed", "slots_with", "slots_without")
         units = {name: "1" if name == "covered" else "%" for name in table if name not in texts}
@@ -284,8 +294,8 @@ class Comparison:
                 weights.append(rng.multinomial(there.sum(), there / there.sum(), simulations).astype(np.float64))
             if shared:
                 weights[1] = weights[0]
-            n = np.stack([weights[s] @ count[:, s] for s in range(2)], axis=1)
-            p = np.stack([weights[s] @ total[:, s] for s in range(2)], axis=1)
+            n = np.stack([_product(weights[s], count[:, s]) for s in range(2)], axis=1)
+            p = np.stack([_product(weights[s], total[:, s]) for s in range(2)], axis=1)
             draws = _uplifts(n, p)
         covered = float(count[:, 1].sum() / slots[0])
         # by level alone, the sectors weighted as the cells are
@@ -389,3 +399,9 @@ class _One:
             "covered": self.covered, "claimed": bool(low > 0 or high < 0), "reason": self.reason,
             "caution": "" if self.reason else caution,
         }  # fmt: skip
+
+
+def _product(weights: Floats, values: Floats) -> Floats:
+    """``weights @ values``, summed in one order whatever the number of threads is."""
+    found: Floats = np.einsum("sb,bc->sc", weights, values, optimize=False)
+    return found

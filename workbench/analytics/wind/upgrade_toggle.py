@@ -6,7 +6,7 @@ count, until the turbine has settled. Blocks of days have both states and are dr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,12 +32,13 @@ def toggle_uplift(
     wind_speed: str = "wind_speed",
     power: str = "power_output",
     direction: str = "wind_direction",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Uplift:
     """Energy that an upgrade brings, on against off.
 
     Parameters
     ----------
-    turbines, upgraded, references, simulations, seed, level
+    turbines, upgraded, references, simulations, seed, level, progress
         As for :func:`~workbench.analytics.wind.upgrade.upgrade_uplift`.
     state
         Whether the upgrade is on (1 or true), off (0 or false) or not known (NaN): dims (time), or a field with
@@ -84,5 +85,5 @@ def toggle_uplift(
     settled = since >= parse_duration(settle).ns
     return one.uplift(
         known & settled & (values == 0), known & settled & (values == 1),
-        shared=True, simulations=simulations, seed=seed, level=level,
+        shared=True, simulations=simulations, seed=seed, level=level, progress=progress,
     )  # fmt: skip
