@@ -61,11 +61,8 @@ def figures() -> Iterator[Figure]:
         ("wakes, the wind turned", lambda at: farm.wakes.answer(WakeSettings(turn=1.0 + at))),
         ("wakes, other turbines below their curve", lambda at: farm.wakes.answer(WakeSettings(spread=8.0 + at))),
         ("wakes, another length of the long term", lambda at: farm.wakes.answer(WakeSettings(years=8 + at))),
-        ("yaw with 300 simulations, other power", lambda at: farm.yaw.answer(YawSettings(power=(7 + at, 70)))),
-        (
-            "yaw with 1,000 simulations, another vane",
-            lambda at: farm.yaw.answer(YawSettings(largest_vane=15.0 + at, simulations=1_000)),
-        ),
+        ("yaw, other power", lambda at: farm.yaw.answer(YawSettings(power=(7 + at, 70)))),
+        ("yaw, another vane", lambda at: farm.yaw.answer(YawSettings(largest_vane=15.0 + at))),
         ("degradation, another baseline", lambda at: farm.aging.answer(AgingSettings(baseline=0.8 + at / 8))),
         (
             "degradation by neighbours",

@@ -102,9 +102,15 @@ def test_intervals_of_wakes_follow_and_are_kept(wakes):
 
 def test_yaw_is_that_of_the_analysis(wind_farm):
     settings = YawSettings(power=(10, 60), largest_vane=20.0, simulations=100)
-    answer = wind_farm.yaw.answer(settings)
+    first = wind_farm.yaw.answer(settings)
+    assert "the intervals of 100 simulations of each turbine are being worked out" in text_of(yaw_table("site", first))
+    assert wind_farm.yaw.finer(first, lambda: False) is None
+    answer = wind_farm.yaw.finer(first, lambda: True)
     slots = wind.YawSettings(lowest=0.1, highest=0.6, largest_vane=20.0)
     direct = wind.static_yaw_misalignment(wind_farm.plant.turbines, settings=slots, simulations=100)
+    assert (first.found.misalignment["yaw_misalignment"] == direct.misalignment["yaw_misalignment"]).all()
+    assert wind_farm.yaw.answer(settings).whole
+    assert wind_farm.yaw.finer(answer, lambda: True) is None
     for name in ("yaw_misalignment", "lower", "upper"):
         np.testing.assert_array_equal(answer.found.misalignment[name], direct.misalignment[name])
     quiet = wind_farm.yaw.answer(replace(settings, noise=False)).found.misalignment
@@ -116,14 +122,11 @@ def test_yaw_is_that_of_the_analysis(wind_farm):
 
 def test_the_doubt_of_yaw_follows(some):
     study = YawStudy(some())
-    answer = study.answer(YawSettings(simulations=100))
-    assert "is being worked out" in text_of(yaw_table("site", answer))
-    assert study.finer(answer, lambda: False) is None
-    whole = study.finer(answer, lambda: True)
-    assert "Other settings move the angle by up to" in text_of(yaw_table("site", whole))
-    # once for all settings
-    assert study.answer(YawSettings(spread=4.0)).doubt == whole.doubt
-    assert study.finer(whole, lambda: True) is None
+    assert "is being worked out" in text_of(yaw_table("site", study.answer(YawSettings())))
+    study.prepare()
+    told = text_of(yaw_table("site", study.answer(YawSettings(spread=4.0))))
+    assert "Other settings move the angle by up to" in told
+    assert "How far" not in told
 
 
 def test_degradation_is_that_of_the_analysis(wind_farm):

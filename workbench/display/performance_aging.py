@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -34,7 +35,7 @@ class YawSettings:
 
 @dataclass(frozen=True)
 class YawAnswer:
-    """Misalignment for one setting, or why there is none; ``doubt`` and ``moving`` come later."""
+    """Misalignment for one setting, or why there is none; intervals, ``doubt`` and ``moving`` come later."""
 
     settings: YawSettings
     found: StaticYawMisalignment | None = None
@@ -42,6 +43,11 @@ class YawAnswer:
     moving: xr.Dataset | None = None  #: of dynamic_yaw_error
     reason: str = ""
     seconds: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has its intervals."""
+        return self.found is not None and bool(self.found.misalignment.attrs["simulations"])
 
 
 class YawStudy:
@@ -56,13 +62,42 @@ class YawStudy:
         elif "rated_capacity" not in turbines.coords:
             self.reason = "the rated capacity of the turbines is not known"
         self._kept = lru_cache(maxsize=_KEPT)(self._answer)
+        self._whole: OrderedDict[YawSettings, YawAnswer] = OrderedDict()
         self._doubt = ""
         self._moving: xr.Dataset | None = None
 
+    def prepare(self, give_way: Callable[[], None] = lambda: None) -> None:
+        """How far other settings move the angles and how far the rotors swing: some seconds, once for all settings."""
+        from workbench.analytics import wind
+
+        if self.reason or self._doubt:
+            return
+        try:
+            self._moving = wind.dynamic_yaw_error(self._plant.turbines)
+            give_way()
+            self._doubt = wind.sweep_yaw_settings(
+                self._plant.turbines, cosines=False, progress=lambda *_: give_way()
+            ).text
+        except InputError as error:
+            self._doubt = f"not told: {error}"
+
     def answer(self, settings: YawSettings) -> YawAnswer:
-        """Angles and intervals; worked out once for all who set the same."""
-        found = self._kept(settings)
-        return found if found.found is None else replace(found, doubt=self._doubt, moving=self._moving)
+        """Angles, with their intervals where they are known already; worked out once for all who set the same."""
+        found = self._whole.get(settings) or self._kept(replace(settings, simulations=0))
+        return replace(found, settings=settings, doubt=self._doubt, moving=self._moving)
+
+    def finer(self, answer: YawAnswer, wanted: Callable[[], bool]) -> YawAnswer | None:
+        """The same with its intervals; None where there is nothing to add or it is not wanted any more."""
+        settings = answer.settings
+        if answer.found is None or answer.whole:
+            return None
+        if settings not in self._whole:
+            if not wanted():
+                return None
+            self._whole[settings] = replace(self._answer(settings), seconds=answer.seconds)
+            while len(self._whole) > _KEPT:
+                self._whole.popitem(last=False)
+        return self.answer(settings)
 
     def _answer(self, settings: YawSettings) -> YawAnswer:
         from workbench.analytics import wind
@@ -83,24 +118,6 @@ class YawStudy:
         except InputError as error:
             return YawAnswer(settings, reason=str(error), seconds=time.perf_counter() - began)
         return YawAnswer(settings, found, seconds=time.perf_counter() - began)
-
-    def finer(self, answer: YawAnswer, wanted: Callable[[], bool]) -> YawAnswer | None:
-        """The same with how far other settings move it, and how far the rotor swings: once for all settings."""
-        from workbench.analytics import wind
-
-        if answer.found is None or answer.doubt:
-            return None
-        if not self._doubt:
-
-            def give_way(*_: int) -> None:
-                wanted()  # it lets quick work pass; what is found is kept, whoever waits for it
-
-            try:
-                self._moving = wind.dynamic_yaw_error(self._plant.turbines)
-                self._doubt = wind.sweep_yaw_settings(self._plant.turbines, cosines=False, progress=give_way).text
-            except InputError as error:
-                self._doubt = f"not told: {error}"
-        return replace(answer, doubt=self._doubt, moving=self._moving) if wanted() else None
 
 
 @dataclass(frozen=True)

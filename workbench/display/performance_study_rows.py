@@ -142,6 +142,7 @@ def yaw_rows(page: Page, performance: Performance) -> None:
     answers = Answers(page, settings, study.answer, show, study.finer)
     card.watch(answers.ask)
     page.ready(answers.ask)
+    page.ready(lambda: page.later(lambda: study.prepare(page.give_way), lambda _: answers.ask(), slow=True))
     page.row(card, angles, speeds)
     page.row(yaw_table(site))
 

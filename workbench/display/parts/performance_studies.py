@@ -136,7 +136,7 @@ def _yaw(answer: YawAnswer | None) -> str:
             (
                 h.esc(name),
                 _signed(float(one["yaw_misalignment"]), 1, "°"),
-                _between(float(one["lower"]), float(one["upper"]), 1, "°"),
+                _between(float(one["lower"]), float(one["upper"]), 1, "°") if answer.whole else "…",
                 fmt.percent(float(one["energy_loss"]), decimals=2) if np.isfinite(one["energy_loss"]) else "–",
                 swing,
                 _number(float(one["slots"]), 0),
@@ -148,9 +148,9 @@ def _yaw(answer: YawAnswer | None) -> str:
         f"<b>Doubt.</b> {h.esc(_sentence(doubt))} The interval is that of chance and of the vane's noise alone; an "
         "anemometer that depends on the yaw error moves the angle unseen by this turbine's own records."
     )
-    plain = (
-        f" Positive: the nacelle should point further clockwise. {_took(answer.seconds)}, "
-        f"{answer.settings.simulations:,} simulations of each turbine with it."
+    count = f"{answer.settings.simulations:,} simulations of each turbine"
+    plain = f" Positive: the nacelle should point further clockwise. {_took(answer.seconds)}; " + (
+        f"intervals by {count}." if answer.whole else f"the intervals of {count} are being worked out."
     )
     return _table(head, rows, said + plain)
 
