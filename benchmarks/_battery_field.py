@@ -25,8 +25,12 @@ PROFILES = {
 #: Voltage of cells at rest; made up, and smoother than the curves that the analyses know.
 SOC = np.array([0, 2, 5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95, 97, 100.0])
 OCV = {
-    "NMC": np.array([3.0, 3.2, 3.36, 3.455, 3.51, 3.552, 3.607, 3.65, 3.703, 3.79, 3.9, 3.997, 4.088, 4.135, 4.152, 4.191]),
-    "LFP": np.array([2.8, 2.95, 3.08, 3.178, 3.215, 3.246, 3.266, 3.284, 3.2925, 3.3, 3.316, 3.33, 3.345, 3.362, 3.3705, 3.451]),
+    "NMC": np.array(
+        [3.0, 3.2, 3.36, 3.455, 3.51, 3.552, 3.607, 3.65, 3.703, 3.79, 3.9, 3.997, 4.088, 4.135, 4.152, 4.191]
+    ),
+    "LFP": np.array(
+        [2.8, 2.95, 3.08, 3.178, 3.215, 3.246, 3.266, 3.284, 3.2925, 3.3, 3.316, 3.33, 3.345, 3.362, 3.3705, 3.451]
+    ),
 }
 
 
@@ -54,7 +58,7 @@ class Sensors:
     current_zero: float = 0.4  #: [A]
     current_noise: float = 0.5  #: of a slot [A]
     voltage_noise: float = 0.001  #: of a cell, of a slot [V]
-    power_noise: float = 0.002  #: of the rating
+    power_noise: float = 0.0005  #: of the rating, of a mean over ten minutes
     soc_noise: float = 0.2  #: [%]
     drift: float = 0.0  #: of the reported state of charge after ``drift_from`` days [%]
     drift_from: float = 0.0
@@ -110,10 +114,16 @@ def measured(
     truth = _run(plant, flow, path[:-1])
     closed = truth
     if abs(back) > 1e-6:
-        pace = np.sqrt(np.mean(flow[(flow < 0) if back > 0 else (flow > 0)] ** 2)) if (np.sign(-back) == np.sign(flow)).any() else 0.2
+        pace = (
+            np.sqrt(np.mean(flow[(flow < 0) if back > 0 else (flow > 0)] ** 2))
+            if (np.sign(-back) == np.sign(flow)).any()
+            else 0.2
+        )
         size = max(2, int(np.ceil(abs(back) / 100 / max(pace, 0.05) / fine)))
         way = np.full(size, -back / 100 / fine / size)
-        closed = _run(plant, np.append(flow, way), np.append(path[:-1], path[-1] - 100 * np.cumsum(np.append(0, way[:-1])) * fine))
+        closed = _run(
+            plant, np.append(flow, way), np.append(path[:-1], path[-1] - 100 * np.cumsum(np.append(0, way[:-1])) * fine)
+        )
     each = round(slot / fine)
     rows = len(flow) // each
     mean = {k: v[: rows * each].reshape(rows, each).mean(axis=1) for k, v in truth.items()}
@@ -122,17 +132,28 @@ def measured(
     true_soc = ((path[:-1] + path[1:]) / 2)[: rows * each].reshape(rows, each).mean(axis=1)
     day = np.arange(rows) * slot / 24
     with np.errstate(invalid="ignore", divide="ignore"):
-        come = np.clip((day - sensors.drift_from) / sensors.drift_ramp, 0, 1) if sensors.drift_ramp else (day >= sensors.drift_from) * 1.0
+        come = (
+            np.clip((day - sensors.drift_from) / sensors.drift_ramp, 0, 1)
+            if sensors.drift_ramp
+            else (day >= sensors.drift_from) * 1.0
+        )
     reported = np.clip(true_soc + sensors.drift * come + sensors.soc_noise * noise["soc"], 0, 100)
     busy = mean["charge"] + mean["discharge"] > 0
     values = {
         "dc_current": mean["current"] + sensors.current_zero + sensors.current_noise * noise["i"],
         "cell_voltage_mean": mean["cell"] + sensors.voltage_noise * noise["v"],
         "dc_voltage": plant.cells * (mean["cell"] + sensors.voltage_noise * noise["v"]),
-        "charge_power": np.maximum(mean["charge"] + sensors.power_noise * rating * noise["c"] * (mean["charge"] > 0), 0),
-        "discharge_power": np.maximum(mean["discharge"] + sensors.power_noise * rating * noise["d"] * (mean["discharge"] > 0), 0),
+        "charge_power": np.maximum(
+            mean["charge"] + sensors.power_noise * rating * noise["c"] * (mean["charge"] > 0), 0
+        ),
+        "discharge_power": np.maximum(
+            mean["discharge"] + sensors.power_noise * rating * noise["d"] * (mean["discharge"] > 0), 0
+        ),
         "dc_power": mean["dc"] + sensors.power_noise * rating * noise["dc"] * busy,
-        "active_power": mean["discharge"] - mean["charge"] - plant.auxiliary + sensors.power_noise * rating * noise["p"],
+        "active_power": mean["discharge"]
+        - mean["charge"]
+        - plant.auxiliary
+        + sensors.power_noise * rating * noise["p"],
         "state_of_charge": reported,
     }
     mean_voltage = float(np.trapezoid(np.interp(np.linspace(0, 100, 2001), SOC, OCV[plant.chemistry]), dx=1 / 2000))

@@ -107,16 +107,16 @@ def need(data: xr.Dataset, name: str, why: str = "") -> Floats:
     return found
 
 
-def _plausible(
-    data: xr.Dataset, name: str, found: Floats, units: str, least: float | None, most: float | None
-) -> None:
+def _plausible(data: xr.Dataset, name: str, found: Floats, units: str, least: float | None, most: float | None) -> None:
     known = np.isfinite(found)
     for column in range(found.shape[1]):
         some = found[known[:, column], column]
         if len(some) < 3:
             continue
         asset = str(data["asset"].values[column])
-        outside = (some < (-np.inf if least is None else least)) | (some > (np.inf if most is None else most))
+        # a power below zero is a matter of its sign, and a little below zero of its sensor
+        floor = -np.inf if least is None or name.endswith("_power") else least - 0.01 * ((most or least) - least)
+        outside = (some < floor) | (some > (np.inf if most is None else most))
         if outside.mean() > 0.5:
             raise InputError(
                 f"most values of {asset} cannot be in {units}: another unit than the field says?",
@@ -318,6 +318,15 @@ def check_signs(data: xr.Dataset) -> None:
             )
 
 
+def tell(name: str, found: xr.Dataset) -> None:
+    """Remark why batteries have no figure, or what weakens it."""
+    for kind in ("reason", "caution"):
+        if kind in found:
+            for asset, text in zip(found["asset"].values, found[kind].values, strict=True):
+                if text:
+                    remark(f"{name}: {asset}: {text}")
+
+
 @step("battery_sign_correction")
 def correct_signs(data: xr.Dataset) -> xr.Dataset:
     """Power and current of batteries with the sign of the vocabulary: positive while discharging.
@@ -340,11 +349,12 @@ def correct_signs(data: xr.Dataset) -> xr.Dataset:
         Times that cannot be UTC, or units that cannot be.
     """
     found = reversed_signs(data)
-    changed = {}
+    changed: dict[str, xr.DataArray] = {}
     for name in map(str, found.data_vars):
-        wrong = found[name] if "asset" in data[name].dims else bool(found[name].values[0])
-        if np.any(wrong):
-            names = found["asset"].values[found[name].values]
-            remark(f"battery_sign_correction: {name} turned around for {', '.join(map(str, names))}")
-        changed[name] = xr.where(wrong, -data[name], data[name]).transpose(*data[name].dims).assign_attrs(data[name].attrs)
+        wrong = found[name].values
+        if wrong.any():
+            remark(f"battery_sign_correction: {name} turned around for {', '.join(found['asset'].values[wrong])}")
+        sign = np.where(wrong, -1, 1).astype(data[name].dtype)
+        factor = xr.DataArray(sign, dims="asset") if "asset" in data[name].dims else sign[0]
+        changed[name] = (data[name] * factor).transpose(*data[name].dims).assign_attrs(data[name].attrs)
     return data.assign(changed)

@@ -1,4 +1,4 @@
-"""State of health from field cycles, partial ones too, with an interval; and capacity from whole discharges.
+"""State of health from field cycles, partial ones too, with an interval.
 
 Two rests at different states of charge and the charge counted between them tell the capacity [1]_. Pairs of rests share
 rests, and a current sensor that is a little off adds up to much. Hence all rests of a week are one straight line: the state of
@@ -14,8 +14,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
@@ -30,10 +29,10 @@ from workbench.analytics.storage.fields import (
     facts_of,
     hours_since,
     maybe,
-    need,
     power_of,
     prepared,
     slot_hours,
+    tell,
 )
 from workbench.analytics.storage.open_circuit import (
     Curves,
@@ -44,13 +43,13 @@ from workbench.analytics.storage.open_circuit import (
 )
 from workbench.analytics.storage.rests import rests
 from workbench.model.errors import InputError
-from workbench.steps import remark, step
-
-if TYPE_CHECKING:
-    import pandas as pd
+from workbench.steps import step
 
 _ZERO = 0.002  #: standard deviation of the current sensor's zero [1/h]
+_NONE: Floats = np.zeros(0)
+_NO_RUN: Ints = np.zeros(0, dtype=np.int64)
 _FEWEST = 4  #: rests a capacity is told from
+_WIDEST = 15.0  #: half of an interval that still says something [%]
 _LEAST_SWING = 15.0  #: of the state of charge between rests [%]
 
 
@@ -138,7 +137,7 @@ def state_of_health(
             if fit.reason:
                 words["reason"][row, column] = fit.reason
                 continue
-            _enter(table, (row, column), one, fit, current_uncertainty, level)
+            words["reason"][row, column] = _enter(table, (row, column), one, fit, current_uncertainty, level)
     units = {"rests": "1", "charge_capacity_now": "A h"}
     result = xr.Dataset(
         {n: (("period", "asset"), v, {"units": units.get(n, "%")}) for n, v in table.items()}
@@ -149,16 +148,18 @@ def state_of_health(
     return result if by is not None else result.isel(period=0, drop=True)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Told:
     """What one battery's line is drawn through: state of charge [%] at times, and the charge taken out until then."""
 
     method: str = "voltage"
-    soc: Floats | None = None  #: [time], NaN but at rests
-    deviation: Floats | None = None
-    systematic: Floats | None = None
-    out: Floats | None = None  #: [time], [A h] or [kWh], NaN after a gap's start until it is counted again
-    part: Ints | None = None  #: number of the run without gaps
+    soc: Floats = field(default_factory=lambda: _NONE)  #: [time], NaN but at rests
+    deviation: Floats = field(default_factory=lambda: _NONE)
+    systematic: Floats = field(default_factory=lambda: _NONE)
+    out: Floats = field(
+        default_factory=lambda: _NONE
+    )  #: [time], [A h] or [kWh], NaN after a gap's start until it is counted again
+    part: Ints = field(default_factory=lambda: _NO_RUN)  #: number of the run without gaps
     new: float = np.nan  #: capacity when new
     reason: str = ""
     caution: str = ""
@@ -176,7 +177,8 @@ class _Line:
 
 def _enter(
     table: dict[str, Floats], place_: tuple[int, int], one: _Told, fit: _Line, scale: float, level: float
-) -> None:
+) -> str:
+    """Put the figures of one battery in their place; the reason where they say too little."""
     from scipy.stats import t
 
     capacity = 1.0 / fit.slope
@@ -186,10 +188,13 @@ def _enter(
     by_chance = float(t.ppf((1 + level) / 2, max(fit.free, 1.0))) * fit.deviation
     stated = float(t.ppf((1 + level) / 2, np.inf)) * float(np.hypot(fit.systematic, scale))
     half = health * float(np.hypot(by_chance, stated))
+    if half > _WIDEST:
+        return f"the rests tell the health to {half:.0f} % only: too few, or too near to each other"
     row = {"state_of_health": health, "lower": health - half, "upper": health + half, "std": std}
     row["charge_capacity_now"] = capacity if one.method == "voltage" else np.nan
     for name, value in row.items():
         table[name][place_] = value
+    return ""
 
 
 def _runs(flow: Floats, hours: float) -> tuple[Floats, Ints]:
@@ -222,7 +227,9 @@ def _by_voltage(data: xr.Dataset, curves: list[OpenCircuitCurve | None]) -> list
             one.deviation, one.systematic = seen.deviation[:, column], seen.systematic[:, column]
             if not keep.any():
                 rest = 100 * float(seen.resting[:, column].mean())
-                one.reason = f"no rest whose voltage tells the state of charge within 5 % ({rest:.0f} % of the time at rest)"
+                one.reason = (
+                    f"no rest whose voltage tells the state of charge within 5 % ({rest:.0f} % of the time at rest)"
+                )
         found.append(one)
     return found
 
@@ -268,11 +275,6 @@ def _by_report(data: xr.Dataset, column: int) -> _Told:
 
 def _fit(one: _Told, at: Ints, hours: Floats, block_days: float) -> _Line:
     """The line of all blocks: slope in common, start and drift of each."""
-    assert one.soc is not None
-    assert one.deviation is not None
-    assert one.systematic is not None
-    assert one.out is not None
-    assert one.part is not None
     line = _Line()
     if len(at) < _FEWEST:
         line.reason = f"{len(at)} rests that tell the state of charge; {_FEWEST} are needed"
@@ -306,7 +308,9 @@ def _fit(one: _Told, at: Ints, hours: Floats, block_days: float) -> _Line:
     blocks = np.bincount(group, gradient * residual)
     count = int((np.bincount(group) > 2).sum())
     free = max(len(y) - 2 * (group.max() + 1) - 1, 1)
-    model = float(np.sqrt((gradient**2 * sigma**2).sum() * max(1.0, float((own * (residual / sigma) ** 2).sum()) / free)))
+    model = float(
+        np.sqrt((gradient**2 * sigma**2).sum() * max(1.0, float((own * (residual / sigma) ** 2).sum()) / free))
+    )
     chance = model if count < 6 else max(model / 2, float(np.sqrt((blocks**2).sum() * count / (count - 1))))
     bins = np.floor(10.0 * np.clip(y, 0, 0.999)).astype(np.int64)
     common = np.bincount(bins, gradient * one.systematic[at] / 100.0)
@@ -327,121 +331,6 @@ def _without_blocks(x: Floats, y: Floats, t: Floats, weight: Floats, group: Ints
         off = series - (np.bincount(group, weight * series) / total)[group]
         found.append(off - apart * (np.bincount(group, weight * apart * off) / held)[group])
     return found[0], found[1]
-
-
-def learn_curve(
-    data: xr.Dataset, *, capacity: Floats | None = None, least: int = 20, uncertainty: float = 0.005
-) -> dict[str, OpenCircuitCurve]:
-    """The voltage at rest of each battery by the state of charge it reports, from a time in which that is believed.
-
-    Parameters
-    ----------
-    data
-        dims (time, asset): ``cell_voltage_mean`` [V] (or DC voltage and cells in series), DC current, ``state_of_charge`` [%].
-    capacity
-        Charge capacity [A h], [asset]; by the coordinates if left out.
-    least
-        Rests a curve is made of; batteries with fewer are left out and remarked.
-    uncertainty
-        Of a voltage beside the curve [V].
-
-    Returns
-    -------
-    Curve by asset. Beyond the states of charge that were seen it goes on at the slope of the chemistry's curve, or flat.
-
-    Raises
-    ------
-    InputError
-        A field is missing.
-    """
-    from sklearn.isotonic import IsotonicRegression
-
-    data = prepared(data)
-    soc = need(data, "state_of_charge", "by which a curve is learned")
-    voltage = cell_voltage(data)
-    if voltage is None:
-        raise InputError("there is no cell voltage", where="data", expected="cell_voltage_mean")
-    typical = curves_of(data)
-    full = charge_capacity(data, typical) if capacity is None else np.asarray(capacity, dtype=np.float64)
-    resting = rests(data, [None] * data.sizes["asset"], full).resting
-    found = {}
-    for column, name in enumerate(map(str, data["asset"].values)):
-        at = resting[:, column] & np.isfinite(soc[:, column]) & np.isfinite(voltage[:, column])
-        bins = np.round(soc[at, column] / 2.0).astype(np.int64)
-        if at.sum() < least or len(np.unique(bins)) < 3:
-            remark(f"learn_curve: {name}: {at.sum()} slots at rest at {len(np.unique(bins))} states of charge: no curve")
-            continue
-        x = np.array([np.median(soc[at, column][bins == b]) for b in np.unique(bins)])
-        v = np.array([np.median(voltage[at, column][bins == b]) for b in np.unique(bins)])
-        v = IsotonicRegression().fit_transform(x, v, np.bincount(bins)[np.unique(bins)])
-        x, first = np.unique(x, return_index=True)
-        found[name] = _extended(x, v[first], typical[column], uncertainty)
-    return found
-
-
-def _extended(x: Floats, v: Floats, typical: OpenCircuitCurve | None, uncertainty: float) -> OpenCircuitCurve:
-    ends_x, ends_v = [0.0, 100.0], [float(v[0]), float(v[-1])]
-    if typical is not None:
-        ends_v[0] -= float(typical.at(x[0]) - typical.at(0.0))
-        ends_v[1] += float(typical.at(100.0) - typical.at(x[-1]))
-    low, high = x[0] > 0.5, x[-1] < 99.5
-    soc = np.concatenate([ends_x[:1] if low else [], x, ends_x[1:] if high else []])
-    volt = np.concatenate([ends_v[:1] if low else [], v, ends_v[1:] if high else []])
-    return OpenCircuitCurve(soc, np.maximum.accumulate(volt), uncertainty, uncertainty / 2)
-
-
-def discharge_capacity(
-    data: xr.Dataset, *, cut_off: float, voltage: str = "voltage", current: str = "current", least: float = 0.05
-) -> pd.DataFrame:
-    """Charge and energy of each whole discharge, down to a voltage.
-
-    Parameters
-    ----------
-    data
-        dims (time, asset), times of any spacing: ``voltage`` [V] and ``current`` [A], positive while discharging, of a cell or
-        of a string.
-    cut_off
-        A discharge counts until the voltage is first below it [V]; one that never comes there is no whole one.
-    least
-        A discharge is where the current is above this share of its largest.
-
-    Returns
-    -------
-    One row per discharge: ``asset``, ``start``, ``end``, ``charge`` [A h], ``energy`` [Wh], ``whole``.
-
-    Raises
-    ------
-    InputError
-        A field is missing.
-    """
-    import pandas as pd
-
-    data = prepared(data)
-    v, i = need(data, voltage), need(data, current)
-    hours, times = hours_since(data), data["time"].values
-    rows = []
-    for column, name in enumerate(map(str, data["asset"].values)):
-        there = np.flatnonzero(np.isfinite(v[:, column]) & np.isfinite(i[:, column]))
-        vv, ii, hh = v[there, column], i[there, column], hours[there]
-        if not len(there):
-            continue
-        on = np.concatenate([[False], ii > least * np.max(np.abs(ii)), [False]])
-        edge = np.flatnonzero(np.diff(on.astype(np.int8)))
-        for start, end in zip(edge[::2], edge[1::2], strict=True):
-            first = max(start - 1, 0)  # the current came up between the sample before and this
-            below = np.flatnonzero(vv[start:end] < cut_off)
-            last = start + int(below[0]) if len(below) else min(end, len(ii) - 1)
-            if last <= first:
-                continue
-            span = slice(first, last + 1)
-            rows.append(
-                {
-                    "asset": name, "start": times[there[start]], "end": times[there[last]],
-                    "charge": float(np.trapezoid(ii[span], hh[span])),
-                    "energy": float(np.trapezoid(ii[span] * vv[span], hh[span])), "whole": bool(len(below)),
-                }  # fmt: skip
-            )
-    return pd.DataFrame(rows, columns=["asset", "start", "end", "charge", "energy", "whole"])
 
 
 @step("battery_health")
@@ -474,16 +363,11 @@ def add_state_of_health(
     found = state_of_health(data, current_uncertainty=current_uncertainty, level=level)
     tell("battery_health", found)
     names = {output_field: "state_of_health", f"{output_field}_lower": "lower", f"{output_field}_upper": "upper"}
-    titles = {"state_of_health": "state of health, estimated", "lower": "lower bound of it", "upper": "upper bound of it"}
+    titles = {
+        "state_of_health": "state of health, estimated",
+        "lower": "lower bound of it",
+        "upper": "upper bound of it",
+    }
     return data.assign(
         {n: ("asset", found[s].values, {"units": "%", "long_name": titles[s]}) for n, s in names.items()}
     )
-
-
-def tell(name: str, found: xr.Dataset) -> None:
-    """Remark why batteries have no figure, or what weakens it."""
-    for kind in ("reason", "caution"):
-        if kind in found:
-            for asset, text in zip(found["asset"].values, found[kind].values, strict=True):
-                if text:
-                    remark(f"{name}: {asset}: {text}")

@@ -59,11 +59,11 @@ class OpenCircuitCurve:
 
     def at(self, soc: npt.ArrayLike) -> Floats:
         """Voltage at rest [V] at states of charge [%]."""
-        return np.asarray(np.interp(soc, self.soc, self.voltage), dtype=np.float64)
+        return np.asarray(np.interp(np.asarray(soc, dtype=np.float64), self.soc, self.voltage), dtype=np.float64)
 
     def charge(self, voltage: npt.ArrayLike) -> Floats:
         """State of charge [%] at voltages at rest [V]; the ends of the curve beyond them."""
-        return np.asarray(np.interp(voltage, self._fine, _GRID), dtype=np.float64)
+        return np.asarray(np.interp(np.asarray(voltage, dtype=np.float64), self._fine, _GRID), dtype=np.float64)
 
     def deviation(self, voltage: npt.ArrayLike, uncertainty: npt.ArrayLike | None = None) -> Floats:
         """Standard uncertainty of that state of charge [%], by the curve's slope within the voltage's uncertainty [V]."""
@@ -72,7 +72,8 @@ class OpenCircuitCurve:
         low, high = self.charge(v - off), self.charge(v + off)
         # at an end of the curve one side is cut off: the other tells
         half = np.maximum(high - low, 2 * np.minimum(self.charge(v) - low, 100.0)) / 2
-        return np.maximum(half, np.maximum(high - self.charge(v), 0.1))
+        found: Floats = np.maximum(half, np.maximum(high - self.charge(v), 0.1))
+        return found
 
     @property
     def mean_voltage(self) -> float:
@@ -82,7 +83,7 @@ class OpenCircuitCurve:
     def energy_share(self, soc: npt.ArrayLike) -> Floats:
         """Share of the energy that is in the cell [1] at states of charge [%]."""
         steps = np.concatenate([[0.0], np.cumsum((self._fine[1:] + self._fine[:-1]) / 2)])
-        return np.asarray(np.interp(soc, _GRID, steps / steps[-1]), dtype=np.float64)
+        return np.asarray(np.interp(np.asarray(soc, dtype=np.float64), _GRID, steps / steps[-1]), dtype=np.float64)
 
 
 def _curve(voltage: list[float], uncertainty: float, systematic: float) -> OpenCircuitCurve:
@@ -93,9 +94,7 @@ def _curve(voltage: list[float], uncertainty: float, systematic: float) -> OpenC
 #: Typical curves against graphite at 25 degC, of no maker in particular: good for finding where a count has run off. For
 #: figures of health learn the battery's own with :func:`learn_curve`, or give the maker's.
 CURVES: dict[str, OpenCircuitCurve] = {
-    "LFP": _curve(
-        [2.80, 3.08, 3.18, 3.245, 3.265, 3.285, 3.2925, 3.30, 3.315, 3.33, 3.345, 3.37, 3.45], 0.004, 0.002
-    ),
+    "LFP": _curve([2.80, 3.08, 3.18, 3.245, 3.265, 3.285, 3.2925, 3.30, 3.315, 3.33, 3.345, 3.37, 3.45], 0.004, 0.002),
     "NMC": _curve([3.00, 3.37, 3.45, 3.55, 3.61, 3.65, 3.70, 3.79, 3.90, 4.00, 4.09, 4.15, 4.19], 0.006, 0.003),
     "NCA": _curve([3.00, 3.30, 3.42, 3.53, 3.60, 3.65, 3.71, 3.80, 3.90, 4.00, 4.08, 4.14, 4.18], 0.006, 0.003),
     "LCO": _curve([3.00, 3.60, 3.68, 3.74, 3.77, 3.80, 3.83, 3.88, 3.95, 4.03, 4.11, 4.17, 4.20], 0.006, 0.003),

@@ -54,46 +54,50 @@ def _count(
     n = len(rate)
     found, sure, drawn = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
     zeros, factors = np.full(n, np.nan), np.full(n, np.nan)
-    x = np.array([soc, 0.0, 0.0])  # state of charge, zero of the sensor, shortfall of the capacity
-    p = np.diag(np.array([spread**2, _OFFSET**2, _CAPACITY**2]))
+    x, zero, short = soc, 0.0, 0.0  # state of charge, zero of the sensor, shortfall of the capacity
+    # their covariances, written out: three by three
+    pxx, pzz, pss, pxz, pxs, pzs = spread**2, _OFFSET**2, _CAPACITY**2, 0.0, 0.0, 0.0
     last, used, when = -1e9, 1e9, 0
+    move = 100.0 * hours / 2.0
     for i in range(n):
         known = not np.isnan(rate[i])
         flow = rate[i] if known else 0.0
         # half the slot before its mean, so that the state is that of the slot's middle
         for half in range(2):
-            move = 100.0 * hours / 2.0
-            x[0] -= move * ((flow - x[1]) * (1.0 + x[2]) if known else 0.0)
-            f = np.eye(3)
             if known:
-                f[0, 1] = move
-                f[0, 2] = -move * flow
-            p = f @ p @ f.T
-            p[0, 0] += (0.02 * move * flow) ** 2 * 0.05 if known else (50.0 * hours / 2.0) ** 2
-            p[1, 1] += _OFFSET_WALK**2 * hours / 48.0
-            p[2, 2] += _CAPACITY_WALK**2 * hours / 48.0
+                x -= move * (flow - zero) * (1.0 + short)
+                a, b = move, -move * flow
+                pxx += (
+                    a * (2 * pxz + a * pzz + 2 * b * pzs) + b * (2 * pxs + b * pss) + 0.05 * (0.02 * move * flow) ** 2
+                )
+                pxz += a * pzz + b * pzs
+                pxs += a * pzs + b * pss
+            else:
+                pxx += (50.0 * hours / 2.0) ** 2
+            pzz += _OFFSET_WALK**2 * hours / 48.0
+            pss += _CAPACITY_WALK**2 * hours / 48.0
             if half == 0:
                 # not at every slot of a rest, as their errors are the same; again when the voltage has become surer
-                due = abs(x[0] - last) > 1.0 or deviation[i] < 0.7 * used or (i - when) * hours >= _AGAIN
+                due = abs(x - last) > 1.0 or deviation[i] < 0.7 * used or (i - when) * hours >= _AGAIN
                 if not np.isnan(anchor[i]) and due:
-                    variance = deviation[i] ** 2
-                    gain = p[:, 0] / (p[0, 0] + variance)
-                    x = x + gain * (anchor[i] - x[0])
-                    row = p[0].copy()
-                    p = p - np.outer(gain, row)
-                    p = (p + p.T) / 2.0
-                    p[0, 0] = max(p[0, 0], floor[i] ** 2)  # the curve's own error does not average out
-                    last, used, when = x[0], deviation[i], i
+                    total = pxx + deviation[i] ** 2
+                    off = anchor[i] - x
+                    gx, gz, gs = pxx / total, pxz / total, pxs / total
+                    x, zero, short = x + gx * off, zero + gz * off, short + gs * off
+                    pzz, pss, pzs = pzz - gz * pxz, pss - gs * pxs, pzs - gz * pxs
+                    pxx, pxz, pxs = pxx - gx * pxx, pxz - gx * pxz, pxs - gx * pxs
+                    pxx = max(pxx, floor[i] ** 2)  # the curve's own error does not average out
+                    last, used, when = x, deviation[i], i
                     drawn[i] = True
-                elif abs(x[0] - last) > 1.0:
+                elif abs(x - last) > 1.0:
                     used = 1e9
-                x[0] = min(max(x[0], -10.0), 110.0)
-                found[i], sure[i] = x[0], np.sqrt(p[0, 0])
-                zeros[i], factors[i] = x[1], 1.0 / (1.0 + x[2])
+                x = min(max(x, -10.0), 110.0)
+                found[i], sure[i] = x, np.sqrt(pxx)
+                zeros[i], factors[i] = zero, 1.0 / (1.0 + short)
     return found, sure, drawn, zeros, factors
 
 
-def recount(data: xr.Dataset, *, curve: Curves | None = None) -> xr.Dataset:
+def recount(data: xr.Dataset, *, curve: Curves | None = None, smooth: bool = False) -> xr.Dataset:
     """State of charge counted from the current and set right by the voltage at rest.
 
     Parameters
@@ -104,6 +108,9 @@ def recount(data: xr.Dataset, *, curve: Curves | None = None) -> xr.Dataset:
         begins with it. Coordinates: ``energy_capacity`` [kWh] or ``charge_capacity`` [A h] when new; ``chemistry``.
     curve
         Voltage at rest, one for all or by asset; that of the chemistry if left out.
+    smooth
+        Whether later rests count as well, which a report may want: it is surer before a rest, and no longer what a live
+        run would have said.
 
     Returns
     -------
@@ -111,7 +118,7 @@ def recount(data: xr.Dataset, *, curve: Curves | None = None) -> xr.Dataset:
         dims (time, asset): ``soc_recount`` [%] and its standard uncertainty ``soc_recount_std`` [%]; ``soc_reset``, whether the
         voltage drew it there. dims (asset): ``current_zero`` [A] and ``capacity_factor`` [1] (capacity over that when
         new) as the count had learned them in the end, ``resets``, and ``reason``, the text where there is no count or no
-        voltage ever set it right. Values lean on earlier slots alone.
+        voltage ever set it right. Values lean on earlier slots alone unless ``smooth``.
 
     Raises
     ------
@@ -142,7 +149,9 @@ def recount(data: xr.Dataset, *, curve: Curves | None = None) -> xr.Dataset:
     for column in range(shape[1]):
         full, rate = capacity[column], seen.current[:, column]
         if not np.isfinite(full):
-            reasons[column] = "the charge capacity is not known: energy_capacity, cells_in_series or chemistry is missing"
+            reasons[column] = (
+                "the charge capacity is not known: energy_capacity, cells_in_series or chemistry is missing"
+            )
             continue
         if not np.isfinite(rate).any():
             reasons[column] = "no current was measured"
@@ -154,6 +163,16 @@ def recount(data: xr.Dataset, *, curve: Curves | None = None) -> xr.Dataset:
             slot_hours(data), start, spread,
         )  # fmt: skip
         soc[:, column], sure[:, column], drawn[:, column] = found[0], found[1], found[2]
+        if smooth and drawn[:, column].any():
+            back = _count(
+                -rate[::-1] / full, seen.charge[::-1, column], seen.deviation[::-1, column], seen.systematic[::-1, column],
+                slot_hours(data), 50.0, 40.0,
+            )  # fmt: skip
+            # both know the voltage of the slot itself: the surer of the two says how sure the mean is at the least
+            one, other = 1.0 / found[1] ** 2, 1.0 / back[1][::-1] ** 2
+            soc[:, column] = (one * found[0] + other * back[0][::-1]) / (one + other)
+            both = drawn[:, column] | back[2][::-1]
+            sure[:, column] = np.where(both, np.minimum(found[1], back[1][::-1]), (one + other) ** -0.5)
         known = np.flatnonzero(np.isfinite(rate))[-1]
         zero[column], factor[column] = found[3][known] * full, found[4][known]
         if not len(first):
@@ -184,7 +203,9 @@ def _why(no_curve: bool, resting: Bools, rate: Floats, begun: bool) -> str:
         text = f"the voltage at rest never told the state of charge within 5 % ({rest}), as on the plateau of LFP, or is missing"
     else:
         text = f"the battery never rests long enough ({rest})"
-    return f"counted from the first value reported and never set right: {text}" if begun else f"no state of charge: {text}"
+    return (
+        f"counted from the first value reported and never set right: {text}" if begun else f"no state of charge: {text}"
+    )
 
 
 def soc_drift(
@@ -225,7 +246,9 @@ def soc_drift(
     data = prepared(data)
     reported = maybe(data, "state_of_charge")
     if reported is None:
-        raise InputError("there is no reported state of charge that could drift", where="data", expected="state_of_charge")
+        raise InputError(
+            "there is no reported state of charge that could drift", where="data", expected="state_of_charge"
+        )
     counted = data if {"soc_recount", "soc_recount_std"} <= set(data) else recount(data, curve=curve)
     soc = counted["soc_recount"].transpose("time", "asset").values
     sure = counted["soc_recount_std"].transpose("time", "asset").values
@@ -234,7 +257,9 @@ def soc_drift(
     if reference_days:
         early = times < times[0] + np.timedelta64(round(reference_days * 86400), "s")
         if not np.isfinite(off[early]).any():
-            raise InputError("no count is sure enough in the days of reference", where="reference_days", found=reference_days)
+            raise InputError(
+                "no count is sure enough in the days of reference", where="reference_days", found=reference_days
+            )
         off = off - np.nanmedian(off[early], axis=0)
     weight = np.where(np.isfinite(off), 1.0 / sure**2, 0.0)
     begin = np.searchsorted(times, times - np.timedelta64(round(window * 3600), "s"), side="right")
@@ -246,7 +271,9 @@ def soc_drift(
         deviation = np.where(enough, np.sqrt(_since((weight > 0).astype(np.float64), begin) / total), np.nan)
         alarm = (np.abs(mean) >= threshold) & (np.abs(mean) >= 2 * deviation)
     dims = ("time", "asset")
-    first = np.array([times[np.argmax(a)] if a.any() else np.datetime64("NaT", "ns") for a in alarm.T], dtype="datetime64[ns]")
+    first = np.array(
+        [times[np.argmax(a)] if a.any() else np.datetime64("NaT", "ns") for a in alarm.T], dtype="datetime64[ns]"
+    )
     reason = counted["reason"].values.copy() if "reason" in counted else np.full(alarm.shape[1], "", dtype=object)
     for column in range(alarm.shape[1]):
         if not reason[column] and not np.isfinite(mean[:, column]).any():
@@ -298,7 +325,12 @@ def add_recount(
     """
     data = prepared(data)
     if "state_of_charge" in data:
-        found = soc_drift(data.drop_vars(["soc_recount", "soc_recount_std"], errors="ignore"), threshold=threshold, window=window, reference_days=reference_days)
+        found = soc_drift(
+            data.drop_vars(["soc_recount", "soc_recount_std"], errors="ignore"),
+            threshold=threshold,
+            window=window,
+            reference_days=reference_days,
+        )
     else:
         remark("soc_recount: no reported state of charge: counted from the voltage at rest alone, and no drift is told")
         found = recount(data)

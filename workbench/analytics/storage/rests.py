@@ -49,10 +49,7 @@ def _memory(rate: Floats, keep: float) -> Floats:
     found = np.empty(len(rate))
     left = 0.5
     for i in range(len(rate)):
-        if np.isnan(rate[i]):
-            left = 0.5
-        else:
-            left = keep * left + (1.0 - keep) * abs(rate[i])
+        left = 0.5 if np.isnan(rate[i]) else keep * left + (1.0 - keep) * abs(rate[i])
         found[i] = left
     return found
 

@@ -28,8 +28,8 @@ from workbench.analytics.storage.fields import (
     power_of,
     prepared,
     slot_hours,
+    tell,
 )
-from workbench.analytics.storage.health import tell
 from workbench.analytics.storage.open_circuit import curves_of
 from workbench.model.errors import InputError
 from workbench.steps import step
@@ -95,7 +95,7 @@ def round_trip_efficiency(
         raise InputError("a setting is wrong", where="level or uncertainty", found=f"{level}, {soc_uncertainty}")
     data = prepared(data)
     power = power_of(data)
-    content, unsure, source = _content(data, soc_uncertainty)
+    content, unsure, source = _content(data, power, soc_uncertainty)
     span = window_of(data)
     import pandas as pd
 
@@ -113,7 +113,15 @@ def round_trip_efficiency(
         rows = np.flatnonzero(when == row)
         for column in range(shape[1]):
             found, reason, caution = _one(
-                power, content[:, column], unsure[:, column], rows, column, hours, capacity[column], meter_uncertainty, z
+                power,
+                content[:, column],
+                unsure[:, column],
+                rows,
+                column,
+                hours,
+                capacity[column],
+                meter_uncertainty,
+                z,
             )
             for name, value in found.items():
                 table[name][row, column] = value
@@ -143,28 +151,77 @@ def one_way(taken: float, given: float, change: float) -> float:
     return (change + float(np.sqrt(change**2 + 4 * taken * given))) / (2 * taken)
 
 
-def _content(data: xr.Dataset, unsure: float) -> tuple[Floats, Floats, list[str]]:
+def _content(data: xr.Dataset, power: Power, unsure: float) -> tuple[Floats, Floats, list[str]]:
     """Energy in the battery [kWh], its standard uncertainty [kWh], both [time, asset], and what weakens it."""
     size = (data.sizes["time"], data.sizes["asset"])
-    full = fact(data, "energy_capacity")
+    usable = fact(data, "energy_capacity")
     health = maybe(data, "state_of_health")
-    share = 1.0 if health is None else np.nan_to_num(np.nanmedian(health, axis=0), nan=100.0) / 100.0
-    usable = full * share
+    if health is not None:
+        usable = usable * np.nan_to_num(_median(health), nan=100.0) / 100.0
     soc, counted = maybe(data, "soc_recount"), maybe(data, "soc_recount_std")
     off = np.full(size, unsure) if counted is None or soc is None else np.nan_to_num(counted, nan=unsure)
     stored = maybe(data, "stored_energy")
     if soc is None and stored is not None:
-        return stored, off / 100.0 * np.where(np.isfinite(usable), usable, np.nanmax(stored, axis=0, initial=0.0)), [""] * size[1]
+        return stored, off / 100.0 * np.where(np.isfinite(usable), usable, _highest(stored)), [""] * size[1]
     soc = maybe(data, "state_of_charge") if soc is None else soc
     if soc is None:
         return np.full(size, np.nan), off, ["no state of charge: the change of the content is unknown"] * size[1]
-    curves = curves_of(data)
-    content = np.full(size, np.nan)
-    for column, curve in enumerate(curves):
-        level = soc[:, column] / 100.0 if curve is None else curve.energy_share(soc[:, column])
-        content[:, column] = np.where(np.isfinite(soc[:, column]), level, np.nan) * usable[column]
-    words = ["" if np.isfinite(c) else "energy_capacity is not known: the change of the content is unknown" for c in full]
-    return content, off / 100.0 * usable, words
+    share = np.full(size, np.nan)
+    words = []
+    for column, curve in enumerate(curves_of(data)):
+        share[:, column] = soc[:, column] / 100.0 if curve is None else curve.energy_share(soc[:, column])
+        share[np.isnan(soc[:, column]), column] = np.nan
+        told = _energy_of_all(power, share[:, column], column, slot_hours(data))
+        if np.isfinite(told):
+            usable[column] = told
+        known = np.isfinite(usable[column])
+        words.append("" if known else "energy_capacity is not known: the change of the content is unknown")
+    return share * usable, off / 100.0 * usable, words
+
+
+def _median(values: Floats) -> Floats:
+    return np.array([np.median(v[np.isfinite(v)]) if np.isfinite(v).any() else np.nan for v in values.T])
+
+
+def _highest(values: Floats) -> Floats:
+    found: Floats = np.nanmax(values, axis=0, initial=0.0)
+    return found
+
+
+def _energy_of_all(power: Power, share: Floats, column: int, hours: float) -> float:
+    """Energy of a full battery [kWh] as charging and discharging show it against the share that is in it; NaN where they do not.
+
+    The energy stored, counted within blocks of two days less a start and a drift each, over the share of charge: what a
+    per cent of the reported state of charge holds needs neither the energy when new nor the health.
+    """
+    charge, discharge = power.charge[:, column], power.discharge[:, column]
+    known = np.isfinite(charge) & np.isfinite(discharge) & np.isfinite(share)
+    taken, given = float(charge[known].sum()), float(discharge[known].sum())
+    if not taken > 0 or not given > 0:
+        return float("nan")
+    way = float(np.clip(np.sqrt(given / taken), 0.6, 1.0))
+    flow = np.where(known, way * charge - discharge / way, 0.0) * hours
+    run = np.cumsum(~known)
+    block = (np.arange(len(share)) * hours // 48.0).astype(np.int64)
+    group = np.unique((block * (run[-1] + 1) + run)[known], return_inverse=True)[1]
+    energy, part, t = (np.cumsum(flow) - flow / 2)[known], share[known], np.arange(len(share))[known] * hours
+    count = np.bincount(group)
+
+    def without(series: Floats) -> Floats:
+        apart = t - (np.bincount(group, t) / count)[group]
+        off = series - (np.bincount(group, series) / count)[group]
+        square = np.bincount(group, apart**2)
+        slope = np.bincount(group, apart * off) / np.where(square > 0, square, 1.0)
+        found: Floats = off - apart * slope[group]
+        return found
+
+    energy, part = without(energy), without(part)
+    spread = float((part**2).mean())
+    if spread < 0.04**2:
+        return float("nan")
+    told = float((energy * part).mean()) / spread
+    residual = float(((energy - told * part) ** 2).mean())
+    return told if told > 0 and residual < 0.1 * told**2 * spread else float("nan")
 
 
 def _one(
@@ -210,7 +267,11 @@ def _one(
             at = discharge[use] - part * own[use]
             out_net = float(np.maximum(at, 0.0).sum())
             in_net = float((charge[use] + (1 - part) * own[use] + np.maximum(-at, 0.0)).sum())
-            factor = (out_net / float(discharge[use].sum())) * (float(charge[use].sum()) / in_net)
+            # as if it had been brought back to where it began, by so much more of the way that is lacking
+            back = whole * float(charge[use].sum()), float(discharge[use].sum()) / whole
+            out_all, in_all = max(float(discharge[use].sum()), back[0]), max(float(charge[use].sum()), back[1])
+            out_own, in_own = float(discharge[use].sum()) - out_net, in_net - float(charge[use].sum())
+            factor = max(0.0, 1.0 - out_own / out_all) / (1.0 + in_own / in_all)
             found |= {"efficiency_auxiliary": factor, "efficiency_system": whole * factor}
     for name in (*_PARTS, "lower", "upper"):
         if name in found:
