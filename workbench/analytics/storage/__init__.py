@@ -8,7 +8,7 @@ from workbench.analytics.storage.cells import cell_spread, cell_voltage_spread, 
 from workbench.analytics.storage.cycles import cycle_summary, cycle_table, rainflow
 from workbench.analytics.storage.fields import Power, correct_signs, power_of, reversed_signs
 from workbench.analytics.storage.health import state_of_health
-from workbench.analytics.storage.hybrid import hybrid_energy, hybrid_flows
+from workbench.analytics.storage.hybrid import hybrid_energy, hybrid_flows, plant_dataset
 from workbench.analytics.storage.learned_curve import learn_curve
 from workbench.analytics.storage.open_circuit import CURVES, OpenCircuitCurve
 from workbench.analytics.storage.recount import recount, soc_drift
@@ -33,6 +33,7 @@ __all__ = [
     "hybrid_energy",
     "hybrid_flows",
     "learn_curve",
+    "plant_dataset",
     "power_of",
     "rainflow",
     "recount",

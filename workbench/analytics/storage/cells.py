@@ -180,7 +180,7 @@ def _of_battery(voltage: Floats, flow: Floats | None, hours: Floats) -> dict[str
     v, t = voltage[rows], hours[rows]
     middle = np.nanmedian(v, axis=1)
     off = v - middle[:, None]
-    rest = np.ones(len(rows), dtype=bool)
+    rest, usual = np.ones(len(rows), dtype=bool), 1.0
     if flow is not None:
         i = flow[rows]
         step_i, step_v = np.diff(i, axis=0), np.diff(off, axis=0)
@@ -189,6 +189,11 @@ def _of_battery(voltage: Floats, flow: Floats | None, hours: Floats) -> dict[str
         with np.errstate(invalid="ignore", divide="ignore"):
             slope = np.where(total > 0, -np.where(use, step_i * step_v, 0.0).sum(axis=0) / total, np.nan)
         found["resistance"] = 1000.0 * slope
+        # that of the median cell
+        i_mid, v_mid = np.diff(np.nanmedian(i, axis=1)), np.diff(middle)
+        together = np.isfinite(i_mid) & np.isfinite(v_mid) & (np.diff(rows) == 1)
+        square = float((i_mid[together] ** 2).sum())
+        usual = max(-1000.0 * float((i_mid[together] * v_mid[together]).sum()) / square, 1e-6) if square > 0 else 1.0
         off = off + np.nan_to_num(slope) * np.nan_to_num(i)
         with np.errstate(invalid="ignore"):
             rest = np.nanmedian(np.abs(i), axis=1) < 0.02 * np.nanmax(np.abs(i), initial=0.0)
@@ -199,7 +204,9 @@ def _of_battery(voltage: Floats, flow: Floats | None, hours: Floats) -> dict[str
     calm = rest & (middle > low) & (middle < high)
     calm = calm if calm.sum() >= 20 else rest
     found["self_discharge"] = _falls(off, t, calm)
-    scores = {n: _robust(values) for n, values in found.items()}
+    # no difference that a sensor of a millivolt, or two per cent of a resistance, may make
+    least = {"low_end": 0.5, "high_end": 0.5, "resistance": 0.02 * usual, "self_discharge": 1.0}
+    scores = {n: _robust(values, least[n]) for n, values in found.items()}
     kind = np.full(size, "", dtype=object)
     score = np.fmax.reduce([np.abs(s) for s in scores.values()])
     under, over = scores["low_end"], scores["high_end"]
@@ -230,13 +237,13 @@ def _falls(off: Floats, t: Floats, use: Bools) -> Floats:
     return np.asarray(-1000.0 * 30.44 * slope, dtype=np.float64)
 
 
-def _robust(values: Floats) -> Floats:
-    """Distance from the median in robust standard deviations; a twentieth of a millivolt (or milliohm) at the least."""
+def _robust(values: Floats, least: float) -> Floats:
+    """Distance from the median in robust standard deviations, which are ``least`` or more."""
     if not np.isfinite(values).any():
         return np.zeros(len(values))
     middle = np.nanmedian(values)
     spread = 1.4826 * np.nanmedian(np.abs(values - middle))
-    found: Floats = np.nan_to_num((values - middle) / max(float(spread), 0.05))
+    found: Floats = np.nan_to_num((values - middle) / max(float(spread), least))
     return found
 
 

@@ -25,6 +25,7 @@ Ints = npt.NDArray[np.int64]
 
 SIGNED = ("active_power", "dc_power", "dc_current")  #: positive while discharging
 _FACTS = {"rated_capacity": "kW", "energy_capacity": "kWh", "soc_min": "%", "soc_max": "%", "charge_capacity": "A h"}
+_OF_CELLS = ("voltage", "current")
 _FEWEST = 20  #: slots that a sign is told from
 
 
@@ -84,6 +85,8 @@ def maybe(data: xr.Dataset, name: str) -> Floats | None:
     found = np.asarray(values.transpose("time", "asset").values, dtype=np.float64)
     if known is None:
         return found
+    kinds = set(texts(data, "asset_type")) & set(known.asset_types)
+    known = known.for_type(kinds.pop() if len(kinds) == 1 else "battery_cell" if name in _OF_CELLS else "battery")
     if given and given != known.units:
         try:
             found = np.asarray(convert(found, given, known.units), dtype=np.float64)

@@ -31,6 +31,45 @@ _TITLES = {
 }
 
 
+def plant_dataset(*parts: xr.Dataset) -> xr.Dataset:
+    """Inverters, batteries and meters of one plant in one dataset.
+
+    Parameters
+    ----------
+    parts
+        Each dims (time, asset), on one grid of times: such as the series ``inverter/10min``, ``battery/10min`` and
+        ``grid_meter/10min`` of a site. Fields and facts that a part lacks are missing there (NaN, NaT, an empty text).
+
+    Raises
+    ------
+    InputError
+        An asset stands in two parts; the parts have no time in common.
+    """
+    names = [str(name) for part in parts for name in part["asset"].values]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError("assets stand in more than one part", where="parts", found=", ".join(twice))
+    facts = {str(n): c for part in parts for n, c in part.coords.items() if c.dims == ("asset",) and n != "asset"}
+    filled = []
+    for part in parts:
+        prepared(part)
+        blank = {}
+        for name, fact in facts.items():
+            if name not in part.coords:
+                kind = fact.dtype.kind
+                size = part.sizes["asset"]
+                empty = np.full(size, np.nan) if kind in "fiub" else np.full(size, "", dtype=object)
+                blank[name] = ("asset", np.full(size, np.datetime64("NaT", "ns")) if kind == "M" else empty, fact.attrs)
+        filled.append(part.assign_coords(blank))
+    common = filled[0]["time"].values
+    for part in filled[1:]:
+        common = np.intersect1d(common, part["time"].values)
+    if not len(common):
+        raise InputError("the parts have no time in common", where="parts", hint="bring them to one cadence first")
+    kept = [part.sel(time=common) for part in filled]
+    return xr.concat(kept, "asset", data_vars="all", coords="different", compat="equals", join="outer")
+
+
 def kinds_of(data: xr.Dataset, kinds: Mapping[str, Sequence[str]] | None) -> dict[str, list[int]]:
     """Columns of each kind of asset: by ``kinds``, or by the coordinate ``asset_type``."""
     names = names_of(data)
@@ -80,7 +119,7 @@ def hybrid_flows(data: xr.Dataset, *, kinds: Mapping[str, Sequence[str]] | None 
                 where="data.asset_type",
                 found=", ".join(sorted(set(texts(data, "asset_type")))) or "no coordinate asset_type",
                 expected="inverter and battery",
-                hint="xr.concat([inverters, battery, meter], 'asset'), or kinds={'inverter': […], 'battery': […]}",
+                hint="plant_dataset(inverters, battery, meter), or kinds={'inverter': […], 'battery': […]}",
             )
     batteries = data.isel(asset=columns["battery"])
     check_signs(batteries)

@@ -209,7 +209,7 @@ def _excess(data: xr.Dataset, hottest: Floats, load: Floats | None, baseline_day
     slot = slot_hours(data)
     for column in range(hottest.shape[1]):
         parts = [np.ones(len(hours))]
-        for fades in (1.0, 4.0, 12.0):
+        for fades in (0.05, 1.0, 4.0, 12.0):
             keep = float(np.exp(-slot / fades))
             for series in (around[:, column], load[:, column] ** 2, np.abs(load[:, column])):
                 filled = np.nan_to_num(series, nan=float(np.nanmean(series)) if np.isfinite(series).any() else 0.0)
