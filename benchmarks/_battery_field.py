@@ -97,7 +97,8 @@ def measured(
 ) -> Field:
     """What a battery that follows the profile's state of charge shows from day to day.
 
-    The truth of the efficiency is that of the same days with a way back to where they began, at the mean rates.
+    The truth of the efficiency is that of the same days with a way back to where they began, charged or discharged as on
+    these days.
     """
     plant, sensors = plant or Plant(), sensors or Sensors()
     rng = np.random.default_rng(seed)
@@ -114,16 +115,16 @@ def measured(
     truth = _run(plant, flow, path[:-1])
     closed = truth
     if abs(back) > 1e-6:
-        pace = (
-            np.sqrt(np.mean(flow[(flow < 0) if back > 0 else (flow > 0)] ** 2))
-            if (np.sign(-back) == np.sign(flow)).any()
-            else 0.2
-        )
-        size = max(2, int(np.ceil(abs(back) / 100 / max(pace, 0.05) / fine)))
-        way = np.full(size, -back / 100 / fine / size)
-        closed = _run(
-            plant, np.append(flow, way), np.append(path[:-1], path[-1] - 100 * np.cumsum(np.append(0, way[:-1])) * fine)
-        )
+        way = flow[(flow < 0) if back > 0 else (flow > 0)]
+        way = way if len(way) else np.array([-0.2 if back > 0 else 0.2])
+        # as it is usually charged, or discharged, until it is where it began
+        rounds = int(np.ceil(abs(back) / 100 / fine / np.abs(way).sum())) + 1
+        way = np.tile(way, rounds)[
+            : int(np.searchsorted(np.cumsum(np.abs(np.tile(way, rounds))) * fine, abs(back) / 100)) + 1
+        ]
+        way[-1] += -back / 100 / fine - way.sum()
+        at_way = path[-1] - 100 * np.cumsum(np.append(0, way[:-1])) * fine
+        closed = _run(plant, np.append(flow, way), np.append(path[:-1], at_way))
     each = round(slot / fine)
     rows = len(flow) // each
     mean = {k: v[: rows * each].reshape(rows, each).mean(axis=1) for k, v in truth.items()}

@@ -200,7 +200,12 @@ def _energy_of_all(power: Power, share: Floats, column: int, hours: float) -> fl
     if not taken > 0 or not given > 0:
         return float("nan")
     way = float(np.clip(np.sqrt(given / taken), 0.6, 1.0))
-    flow = np.where(known, way * charge - discharge / way, 0.0) * hours
+    stored = way * charge - discharge / way
+    if power.dc is not None and np.isfinite(power.dc[known, column]).mean() > 0.9:
+        # what went into the cells, as a converter may lose more on one way than on the other
+        stored = -power.dc[:, column]
+        known &= np.isfinite(stored)
+    flow = np.where(known, stored, 0.0) * hours
     run = np.cumsum(~known)
     block = (np.arange(len(share)) * hours // 48.0).astype(np.int64)
     group = np.unique((block * (run[-1] + 1) + run)[known], return_inverse=True)[1]
