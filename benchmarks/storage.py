@@ -163,9 +163,7 @@ def farm() -> Iterator[Figure]:
     ):  # fmt: skip
         with Cost() as cost:
             function(many)
-        about = (
-            f"{many.sizes['time'] * assets / 1e6:.1f} M rows, {cost.wall:.0f} s of wall, {peak_memory_mb() / 1024:.1f} GB"
-        )
+        about = f"{many.sizes['time'] * assets / 1e6:.1f} M rows, {cost.wall:.0f} s of wall, {peak_memory_mb() / 1024:.1f} GB"
         yield Figure(f"{name}, {assets} batteries × a year of 15 min", round(cost.cpu, 1), "CPU-s", 120, note=about)
     values = np.ascontiguousarray(many["state_of_charge"].values[:, 0])
     with Cost() as ours:
