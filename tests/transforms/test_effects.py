@@ -142,9 +142,45 @@ def farm() -> xr.Dataset:
     return made_farm(3, turbines=3, days=40, years=2, terrain=0.003).turbines
 
 
+def battery() -> xr.Dataset:
+    """Two batteries that are charged by day and discharged in the evening, ten minutes, twenty days."""
+    times = pd.date_range("2025-01-01", periods=2_880, freq="10min", unit="ns")
+    rng = np.random.default_rng(5)
+    shape = (len(times), 2)
+    hour = np.arange(len(times)) / 6 % 24
+    flow = np.where((hour >= 9) & (hour < 13), -200.0, np.where((hour >= 17) & (hour < 21), 200.0, 0.0))[:, None]
+    soc = 10.0 - np.cumsum(flow, axis=0) / 60.0
+    volt = 3.0 + 0.011 * soc - 0.0002 * flow
+    heat = 25 + 0.02 * np.abs(flow)
+    values = {
+        "charge_power": (np.maximum(-flow, 0) / 0.92, "kW"), "discharge_power": (np.maximum(flow, 0) * 0.92, "kW"),
+        "active_power": (np.maximum(flow, 0) * 0.92 - np.maximum(-flow, 0) / 0.92 - 2, "kW"),
+        "dc_power": (flow, "kW"), "dc_current": (flow / (0.2 * volt), "A"), "dc_voltage": (200 * volt, "V"),
+        "cell_voltage_mean": (volt, "V"), "cell_voltage_min": (volt - 0.01, "V"), "cell_voltage_max": (volt + 0.01, "V"),
+        "state_of_charge": (soc, "%"), "cell_temperature_max": (heat + 2, "degC"), "cell_temperature_min": (heat - 2, "degC"),
+        "cell_temperature_mean": (heat, "degC"), "ambient_temperature": (15 + 0 * flow, "degC"),
+        "state_of_health": (100 - 0.05 * np.arange(len(times))[:, None] / 144, "%"),
+        "cycle_count": (100 + 0.8 * np.arange(len(times))[:, None] / 144, "1"), "total_ac_power": (300 + 0 * flow, "kW"),
+    }  # fmt: skip
+    return xr.Dataset(
+        {n: (("time", "asset"), v + 1e-3 * rng.random(shape), {"units": u}) for n, (v, u) in values.items()},
+        coords={
+            "time": times.to_numpy(),
+            "asset": ["B1", "B2"],
+            "rated_capacity": ("asset", [250.0, 250.0], {"units": "kW"}),
+            "energy_capacity": ("asset", [1000.0, 1000.0], {"units": "kWh"}),
+            "chemistry": ("asset", np.array(["NMC", "NMC"], dtype=object)),
+        },
+    )
+
+
 #: Steps that want data of their own.
 OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
 OWN |= {"yield_gap": told, "direction_offset": farm}
+OWN |= dict.fromkeys(
+    ("battery_sign_correction", "soc_recount", "battery_health", "battery_efficiency", "battery_cycles", "cell_spread",
+     "thermal_alarms", "usable_energy", "battery_remaining_life", "hybrid_flows"), battery,
+)  # fmt: skip
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -501,6 +537,16 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {"replicates": 20, "block": "PT6H"}),
         ("telemetry", {"replicates": 20, "block": "PT6H", "reference": ["T1"], "directions": (300, 90)}),
     ],
+    "battery_sign_correction": [("telemetry", {})],
+    "soc_recount": [("telemetry", {}), ("telemetry", {"threshold": 3.0, "window": 12.0, "reference_days": 5.0})],
+    "battery_health": [("telemetry", {}), ("telemetry", {"output_field": "soh"})],
+    "battery_efficiency": [("telemetry", {})],
+    "battery_cycles": [("telemetry", {}), ("telemetry", {"least": 5.0})],
+    "cell_spread": [("telemetry", {}), ("telemetry", {"output_field": "spread"})],
+    "thermal_alarms": [("telemetry", {}), ("telemetry", {"hot": 28.0, "hold": 30.0, "baseline_days": 3.0})],
+    "usable_energy": [("telemetry", {"least_share": 0.7})],
+    "battery_remaining_life": [("telemetry", {"simulations": 50})],
+    "hybrid_flows": [("telemetry", {"kinds": {"inverter": ["B1"], "battery": ["B2"]}})],
     "conditional_alert": [
         ("telemetry", {"condition": "temperature > 17 FOR PT20M", "alert_type": "hot", "severity": "high"}),
         ("records", {"condition": "temperature > 75", "alert_type": "hot", "severity": "high"}),

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import workbench.analytics.storage.ageing
+import workbench.analytics.storage.cells
+import workbench.analytics.storage.cycles
+import workbench.analytics.storage.effects
+import workbench.analytics.storage.fields
+import workbench.analytics.storage.health
+import workbench.analytics.storage.hybrid
+import workbench.analytics.storage.recount
+import workbench.analytics.storage.round_trip
+import workbench.analytics.storage.thermal
+import workbench.analytics.storage.usable_energy
 import workbench.analytics.wind.air_density
 import workbench.analytics.wind.category_steps
 import workbench.analytics.wind.curve_steps
