@@ -1,0 +1,1 @@
+"""Solar plants: quality of their data, expected power, losses."""
