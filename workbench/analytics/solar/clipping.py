@@ -14,6 +14,7 @@ from workbench.analytics.solar.series import DAY, MINUTE, Bools, Floats, Sun, di
 
 #: Widths of a limit looked for, narrowest first, as shares of the power: controllers hold within these.
 _WIDTHS = (0.001, 0.002, 0.005, 0.01)
+_COARSEST = 0.03
 #: A limit has so many times the values of a band next to it, and this many flat tops.
 _PILE, _TOPS = 8.0, 3
 #: Lowest limit looked for as a share of the usual top.
@@ -63,9 +64,10 @@ def clipping_of(values: Floats, sun: Sun, slot: int) -> tuple[Bools, list[float]
         return found, levels
     power = np.nan_to_num(values - sun.night, nan=-np.inf)
     fewest = max(2 if slot >= 30 * MINUTE else 3, int(np.ceil(5 * MINUTE / slot)))
-    for width in _WIDTHS:
-        if sun.resolution > 0.5 * width * sun.scale:
-            continue  # the record is coarser than what is looked for
+    coarse = 2.5 * sun.resolution / sun.scale
+    if coarse > _COARSEST:
+        return found, levels
+    for width in [each for each in _WIDTHS if each >= coarse] or [coarse]:
         for _ in range(_LEVELS):
             one = _limit(np.where(found, -np.inf, power), sun, slot, width, fewest)
             if one is None:
@@ -88,7 +90,7 @@ def _limit(power: Floats, sun: Sun, slot: int, width: float, fewest: int) -> tup
     windows = np.lib.stride_tricks.sliding_window_view(padded, 25)
     # bins next to it belong to the same pile, those two to twelve away to the course of the days
     beside = np.maximum(windows[:, :10].mean(axis=1), windows[:, -10:].mean(axis=1))
-    piles = np.flatnonzero(counts >= np.maximum(_PILE * beside, _TOPS * fewest))
+    piles = np.flatnonzero(counts >= np.maximum(_PILE * beside, 2 * fewest))
     for pile in piles[::-1]:
         inside = logs[bins == pile]
         level = float(np.exp(np.median(inside)))
@@ -107,7 +109,7 @@ def _held(power: Floats, level: float, sun: Sun, slot: int, width: float, fewest
             continue
         tops.append((first, stop))
     days = {int(sun.day[first]) for first, _ in tops}
-    if len(days) < _TOPS:
+    if len(days) < min(_TOPS, int(np.unique(sun.day[np.isfinite(power) & ~sun.dark]).size)):
         return None
     long = sum(1 for first, stop in tops if stop - first >= 2.0 * smooth_slots(width, slot))
     if long < max(1, 0.15 * len(days)):

@@ -119,11 +119,21 @@ def sun_of(times: Ints, values: Floats, slot: int) -> Sun:
     shifted = times - int(noon) + DAY // 2
     since = (shifted % DAY).astype(float)
     dark = np.minimum(since, DAY - since) < _DARK
-    asleep = known & dark
-    night = float(np.median(values[asleep])) if asleep.sum() >= 3 else 0.0
+    night = _night(values, shifted // DAY, dark)
     awake = np.abs(values[known & ~dark] - night)
     scale = float(np.quantile(awake, 0.99)) if len(awake) else np.nan
     return Sun(noon, shifted // DAY, since, dark, night, scale, resolution_of(here))
+
+
+def _night(values: Floats, day: Ints, dark: Bools) -> float:
+    """Median over the nights of their medians; 0 where a record leaves most of its nights out."""
+    asleep = np.flatnonzero(np.isfinite(values) & dark)
+    if not len(asleep):
+        return 0.0
+    cuts = np.flatnonzero(np.diff(day[asleep])) + 1
+    nights = [float(np.median(values[part])) for part in np.split(asleep, cuts)]
+    days = len(np.unique(day[np.isfinite(values)]))
+    return float(np.median(nights)) if len(nights) >= 0.5 * days else 0.0
 
 
 def resolution_of(values: Floats) -> float:

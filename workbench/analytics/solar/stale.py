@@ -17,15 +17,17 @@ import numpy as np
 import xarray as xr
 
 from workbench.analytics.solar.clipping import clipping_of
-from workbench.analytics.solar.series import Bools, Floats, Sun, dim_of, grid_of, smooth_slots, spans_of, sun_of
+from workbench.analytics.solar.series import DAY, Bools, Floats, Sun, dim_of, grid_of, smooth_slots, spans_of, sun_of
 
 #: Chance of one false run in the whole of the record.
 _CHANCE = 0.01
 #: Steps looked at around the one that counts, in its widths, to tell how often it happens by chance.
-_AROUND = 20.0
+_AROUND, _NEAR = 20.0, 4.0
+#: A record is fine below this share of the scale.
+_FINE = 1e-5
 #: A value repeats itself for at least so many slots before it is called stale; so many points lie in one line.
 _REPEATS, _POINTS = 3, 4
-#: Curvature or slope of a clear day has to be this many resolutions before its absence says anything.
+#: The bend of a clear day has to be this many resolutions before its absence says anything.
 _SEEN = 3.0
 _EPS64, _EPS32 = 1e-11, 4.0 * float(np.finfo(np.float32).eps)
 #: Cost of a change from a recorder that fills its nights to one that does not, of a night at the night level although it fills, and of one
@@ -88,13 +90,15 @@ def _width(values: Floats, sun: Sun) -> float:
     return (_EPS32 if single else _EPS64) * max(abs(sun.night), sun.scale)
 
 
-def _longest_by_chance(size: Floats, width: float) -> int:
+def _longest_by_chance(size: Floats, width: float, scale: float) -> int:
     """Number of small ones in a row that a record of this length has by chance at most."""
     known = size[np.isfinite(size)]
     if not len(known):
         return 1
-    small = float((known <= _AROUND * width).mean())
-    chance = min(max(small / _AROUND, 1.0 / len(known)), 0.9)
+    # the density next to it is what counts, but for a fine record a few true ones would be most of what lies there
+    wide = (_AROUND,) if width < _FINE * scale else (_AROUND, _NEAR)
+    chance = max(float((known <= around * width).mean()) / around for around in wide)
+    chance = min(max(chance, 1.0 / len(known)), 0.9)
     return int(np.ceil(np.log(_CHANCE / len(known)) / np.log(chance)))
 
 
@@ -109,11 +113,11 @@ def stale_of(values: Floats, sun: Sun, slot: int, lines: Bools) -> Bools:
     same = np.nan_to_num(steps, nan=np.inf) <= width
     level = max(width, sun.resolution / 2.0)
     both = awake[1:] & awake[:-1]
-    chance = 1 + _longest_by_chance(steps[both], level)
+    chance = 1 + _longest_by_chance(steps[both], level, sun.scale)
     # a device read more often than it measures repeats each value: its usual repeats are no fault
     lengths = np.array([b - a + 1 for a, b in spans_of(same & both)] + [1] * int((~same & both).sum()))
     usual = 3 * int(np.median(lengths)) if len(lengths) and np.median(lengths) > 1 else 0
-    smooth = smooth_slots(_SEEN * level / sun.scale, slot)
+    smooth = 2.0 * smooth_slots(_SEEN * level / sun.scale, slot)  # a tracker's noon is twice as flat
     least = max(_REPEATS, chance, usual, int(np.ceil(smooth)))
     clipped = clipping_of(values, sun, slot)[0]
     for first, last in spans_of(same):
@@ -145,8 +149,12 @@ def lines_of(values: Floats, sun: Sun, slot: int) -> Bools:
     for slack in dict.fromkeys((width, max(width, sun.resolution))):
         if slack > width and slack > 0.01 * sun.scale:
             break
-        least = max(_POINTS, 2 + _longest_by_chance(known, 2.0 * slack + width))
-        least = max(least, int(np.ceil(smooth_slots(_SEEN * slack / sun.scale, slot))) + 1)
+        # exact lines happen by chance as often as the record is coarse
+        level = max(2.0 * slack + width, sun.resolution / 2.0)
+        least = max(_POINTS, 2 + _longest_by_chance(known, level, sun.scale))
+        # where the course of a day turns from steepening to levelling off it is straight but for its third power
+        turn = (24.0 * _SEEN * slack / sun.scale) ** (1.0 / 3.0)
+        least = max(least, int(np.ceil(2.0 * turn / (2.0 * np.pi) * DAY / slot)) + 1)
         straight = np.nan_to_num(bend, nan=np.inf) <= 2.0 * slack + width
         _lines(values, straight, slack + width, least, 4.0 * (slack + width), found)
     return found | _filled_nights(values, sun, found)
