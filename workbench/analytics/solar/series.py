@@ -105,15 +105,18 @@ def sun_of(times: Ints, values: Floats, slot: int) -> Sun:
     if known.sum() < 3:
         return unknown
     here = values[known]
-    # the level that most of the nights share lies low, or high where the sign is reversed
-    low, middle, high = np.quantile(here, [0.02, 0.5, 0.98])
-    base = low if high - middle >= middle - low else high
-    weight = np.abs(here - base)
-    angle = 2.0 * np.pi * (times[known] % DAY) / DAY
-    limit = np.quantile(weight, 0.98)
-    weight = np.minimum(weight, limit)
-    mean = np.sum(weight * np.exp(1j * angle)) / max(float(weight.sum()), 1e-300)
-    if limit <= 0 or abs(mean) < 0.1:  # the same by day and by night
+    angle = np.exp(2j * np.pi * (times[known] % DAY) / DAY)
+    # the level of the nights is low, high where the sign is reversed, the most usual where it is at times, or zero: with the
+    # right one the energy has the clearest middle
+    mean, best = 0j, 0.0
+    for base in (0.0, *np.quantile(here, [0.02, 0.5, 0.98])):
+        weight = np.abs(here - base)
+        weight = np.minimum(weight, np.quantile(weight, 0.98))
+        total = float(weight.sum())
+        one = complex(np.sum(weight * angle)) / total if total > 0 else 0j
+        if abs(one) > best:
+            mean, best = one, abs(one)
+    if best < 0.1:  # the same by day and by night
         return unknown
     noon = float(np.angle(mean) % (2.0 * np.pi)) / (2.0 * np.pi) * DAY
     shifted = times - int(noon) + DAY // 2
