@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import workbench.analytics.solar.orientation
+import workbench.analytics.solar.quality
+import workbench.analytics.solar.quality_effects
 import workbench.analytics.wind.air_density
 import workbench.analytics.wind.category_steps
 import workbench.analytics.wind.degradation

@@ -41,7 +41,7 @@ def night_offsets(data: xr.Dataset, *, variable: str = "irradiance_ghi") -> xr.D
     InputError
         No such field, or times of no one cadence.
     """
-    return _by_column(data, variable, _offsets, long_name=f"{variable} at night")
+    return _by_column(data, variable, offsets_of, long_name=f"{variable} at night")
 
 
 def signs(data: xr.Dataset, *, variable: str = "total_ac_power") -> xr.DataArray:
@@ -52,7 +52,7 @@ def signs(data: xr.Dataset, *, variable: str = "total_ac_power") -> xr.DataArray
     InputError
         No such field, or times of no one cadence.
     """
-    return _by_column(data, variable, _signs, long_name=f"sign of {variable}", units="1")
+    return _by_column(data, variable, signs_of, long_name=f"sign of {variable}", units="1")
 
 
 def _by_column(data: xr.Dataset, variable: str, work: Any, **attrs: str) -> xr.DataArray:
@@ -66,7 +66,8 @@ def _by_column(data: xr.Dataset, variable: str, work: Any, **attrs: str) -> xr.D
     return dim_of(data, grid.back(found), **attrs)
 
 
-def _offsets(values: Floats, sun: Sun) -> Floats:
+def offsets_of(values: Floats, sun: Sun) -> Floats:
+    """Of one series, [slot]; see :func:`night_offsets`."""
     out = np.full(len(values), np.nan)
     if not np.isfinite(sun.scale):
         return out
@@ -89,7 +90,8 @@ def _offsets(values: Floats, sun: Sun) -> Floats:
     return level[night - first]
 
 
-def _signs(values: Floats, sun: Sun) -> Floats:
+def signs_of(values: Floats, sun: Sun) -> Floats:
+    """Of one series, [slot]; see :func:`signs`."""
     out = np.ones(len(values))
     if not np.isfinite(sun.scale) or sun.scale <= 0:
         return out
@@ -157,7 +159,7 @@ def level_shifts(
             start = int(ends[0]) if i == 0 else int(starts[first])
             end = int(ends[-1]) if i == len(spans) - 1 else int(starts[stop])
             ratio = float(np.exp(level - base))
-            note = next((text for unit, text in _UNITS.items() if abs(np.log(ratio / unit)) < 0.25), None)
+            note = next((text for unit, text in _UNITS.items() if abs(np.log(ratio / unit)) < 0.9), None)
             rows.append((asset, start, end, ratio, ratio * error, stop - first, note, None))
     names = ("asset", "start", "end", "level", "uncertainty", "days", "note", "reason")
     types = (pl.String, pl.Int64, pl.Int64, pl.Float64, pl.Float64, pl.Int64, pl.String, pl.String)
