@@ -10,7 +10,18 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from workbench.analytics.solar.series import DAY, MINUTE, Bools, Floats, Sun, dim_of, grid_of, smooth_slots, spans_of, sun_of
+from workbench.analytics.solar.series import (
+    DAY,
+    MINUTE,
+    Bools,
+    Floats,
+    Sun,
+    dim_of,
+    grid_of,
+    smooth_slots,
+    spans_of,
+    sun_of,
+)
 
 #: Widths of a limit looked for, narrowest first, as shares of the power: controllers hold within these.
 _WIDTHS = (0.001, 0.002, 0.005, 0.01)

@@ -16,6 +16,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 import xarray as xr
 
@@ -219,7 +220,7 @@ def _levels(days: Ints, off: Floats, unit: float, least: float) -> list[_Level]:
     path = np.zeros(len(off), np.int64)
     for _ in range(3):
         cost = np.minimum((off[:, None] - slow[:, None] - lags) ** 2 / (2.0 * spread**2), _MOST)
-        path = _path(cost, max(1, int(np.ceil(least / unit))))
+        path = _path(cost, max(1, int(np.ceil(least / unit))), _PRICE)
         slow = _slow(days, off - lags[path], spread)
     cuts = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
     found: list[_Level] = []
@@ -243,28 +244,31 @@ def _slow(days: Ints, left: Floats, spread: float) -> Floats:
     return np.asarray(design[:, 1:] @ weights[1:])
 
 
-def _path(cost: Floats, apart: int) -> Ints:
+@numba.njit(cache=True, nogil=True)
+def _path(cost: Any, apart: int, price: float) -> Any:
     """Cheapest path of levels [day]; a change goes to one at least ``apart`` away."""
-    lags = cost.shape[1]
+    days, lags = cost.shape
     best = cost[0].copy()
-    come = np.zeros(cost.shape, np.int64)
-    stay = np.arange(lags)
-    below, above = np.maximum(stay - apart, 0), np.minimum(stay + apart, lags - 1)
-    for day in range(1, len(cost)):
+    come = np.zeros((days, lags), np.int64)
+    low, high = np.zeros(lags, np.int64), np.zeros(lags, np.int64)
+    for day in range(1, days):
         # the cheapest of all levels up to one, and from one on
-        up, down = np.minimum.accumulate(best), np.minimum.accumulate(best[::-1])[::-1]
-        low = np.where(stay >= apart, up[below], np.inf)
-        high = np.where(stay + apart < lags, down[above], np.inf)
-        change = np.minimum(low, high) + _PRICE
-        moved = np.flatnonzero(change < best)
-        come[day] = stay
-        for k in moved:
-            far = np.abs(stay - k) >= apart
-            come[day, k] = stay[far][np.argmin(best[far])]
-        best = np.minimum(best, change) + cost[day]
-    path = np.empty(len(cost), np.int64)
-    path[-1] = int(np.argmin(best))
-    for day in range(len(cost) - 1, 0, -1):
+        for k in range(1, lags):
+            low[k] = k if best[k] < best[low[k - 1]] else low[k - 1]
+        high[lags - 1] = lags - 1
+        for k in range(lags - 2, -1, -1):
+            high[k] = k if best[k] < best[high[k + 1]] else high[k + 1]
+        new = np.empty(lags)
+        for k in range(lags):
+            new[k], come[day, k] = best[k], k
+            if k >= apart and best[low[k - apart]] + price < new[k]:
+                new[k], come[day, k] = best[low[k - apart]] + price, low[k - apart]
+            if k + apart < lags and best[high[k + apart]] + price < new[k]:
+                new[k], come[day, k] = best[high[k + apart]] + price, high[k + apart]
+        best = new + cost[day]
+    path = np.empty(days, np.int64)
+    path[days - 1] = np.argmin(best)
+    for day in range(days - 1, 0, -1):
         path[day - 1] = come[day, path[day]]
     return path
 

@@ -13,8 +13,7 @@ import numba
 import numpy as np
 import xarray as xr
 
-from workbench.analytics.solar.outliers import outliers_of
-from workbench.analytics.solar.series import DAY, Floats, Grid, Ints, Sun, dim_of, grid_of, sun_of
+from workbench.analytics.solar.series import DAY, Floats, Grid, Ints, Sun, dim_of, grid_of, night_medians, sun_of
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def signs(data: xr.Dataset, *, variable: str = "total_ac_power") -> xr.DataArray
 def _by_column(data: xr.Dataset, variable: str, work: Any, **attrs: str) -> xr.DataArray:
     grid = grid_of(data, variable)
     found = np.full(grid.values.shape, np.nan)
-    for column in range(found.shape[1]):
+    for column in range(data.sizes["asset"]):
         values = grid.values[:, column]
         found[:, column] = work(values, sun_of(grid.times, values, grid.slot))
     if "units" not in attrs and "units" in data[variable].attrs:
@@ -71,23 +70,14 @@ def offsets_of(values: Floats, sun: Sun) -> Floats:
     out = np.full(len(values), np.nan)
     if not np.isfinite(sun.scale):
         return out
-    asleep = np.flatnonzero(np.isfinite(values) & sun.dark)
     # a night belongs to the noon before and the noon after: its number is that of the day whose first half it is
     night = sun.day + (sun.since > DAY / 2)
-    if not len(asleep):
-        return out
-    cuts = np.flatnonzero(np.diff(night[asleep])) + 1
-    parts = np.split(asleep, cuts)
-    numbers = np.array([night[part[0]] for part in parts])
-    medians = np.array([np.median(values[part]) for part in parts])
-    first, last = int(night.min()), int(night.max())
-    table = np.full(last - first + 1 + _NIGHTS - 1, np.nan)
-    table[numbers - first + _NIGHTS // 2] = medians
+    table = np.pad(night_medians(values, night, sun.dark), _NIGHTS // 2, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(table, _NIGHTS)
     some = np.isfinite(windows).any(axis=1)
     level = np.full(len(windows), np.nan)
     level[some] = np.nanmedian(windows[some], axis=1)
-    return level[night - first]
+    return np.asarray(level[night - night[0]])
 
 
 def signs_of(values: Floats, sun: Sun) -> Floats:
@@ -170,20 +160,21 @@ def level_shifts(
 def _daily(grid: Grid, column: int, beside: Grid | None, latitude: float) -> tuple[Ints, Floats]:
     """Starts of the days with energy [ns], and what they gave against what the season or the reference had."""
     values = grid.values[:, column]
+    total: Floats
     if grid.slot >= DAY:
-        day, total = np.arange(len(values)), np.nan_to_num(values)
+        day, total = np.arange(len(values)), np.nan_to_num(values).astype(np.float64)
         starts = grid.times
     else:
         sun = sun_of(grid.times, values, grid.slot)
         if not np.isfinite(sun.scale):
             return np.array([], np.int64), np.array([])
-        power = np.where(outliers_of(values, sun, grid.slot), np.nan, np.abs(values - sun.night))
+        power = np.abs(values - sun.night)
         if beside is not None:
             other = beside.values[:, min(column, beside.values.shape[1] - 1)]
             both = np.isfinite(power) & np.isfinite(other)
             power = np.where(both, power, np.nan)
         day = sun.day - sun.day.min()
-        total = np.bincount(day, np.nan_to_num(power))
+        total = np.bincount(day, np.nan_to_num(power)).astype(np.float64)
         top = np.zeros(len(total))
         np.maximum.at(top, day, np.nan_to_num(power))
         # by the day's own top, whatever the unit; a day counts with half of the slots that days usually have
@@ -208,14 +199,12 @@ def _outside_atmosphere(starts: Ints, latitude: float) -> Floats:
     declination = np.radians(-23.44) * np.cos(angle + 2.0 * np.pi * 10.0 / 365.2425)
     lat = np.radians(latitude)
     hour = np.arccos(np.clip(-np.tan(lat) * np.tan(declination), -1.0, 1.0))
-    return np.asarray(
-        hour * np.sin(lat) * np.sin(declination) + np.cos(lat) * np.cos(declination) * np.sin(hour)
-    )
+    return np.asarray(hour * np.sin(lat) * np.sin(declination) + np.cos(lat) * np.cos(declination) * np.sin(hour))
 
 
 def _steps(starts: Ints, logs: Floats, years: float, least: float) -> list[tuple[int, int, float, float]]:
     """Spans [first, stop) of days with their level and its standard error (logarithms)."""
-    season = np.zeros(len(logs))
+    season: Floats = np.zeros(len(logs))
     spans: list[tuple[int, int]] = [(0, len(logs))]
     angle = 2.0 * np.pi * starts / (365.2425 * DAY)
     waves = [np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)]
@@ -233,7 +222,9 @@ def _steps(starts: Ints, logs: Floats, years: float, least: float) -> list[tuple
         new = _partition(_winsorized(left, spread), price)
         new = _merged(left, new, least)
         if years >= 2.0:
-            steps = np.stack([np.where((np.arange(len(logs)) >= a) & (np.arange(len(logs)) < b), 1.0, 0.0) for a, b in new])
+            steps = np.stack(
+                [np.where((np.arange(len(logs)) >= a) & (np.arange(len(logs)) < b), 1.0, 0.0) for a, b in new]
+            )
             design = np.concatenate([steps, np.stack(waves)]).T
             weights = _robust_fit(design, logs)
             season = design[:, len(new) :] @ weights[len(new) :]
@@ -254,8 +245,8 @@ def _winsorized(left: Floats, spread: float) -> Floats:
 
 
 def _robust_fit(design: Floats, values: Floats) -> Floats:
-    weights = np.ones(len(values))
-    found = np.zeros(design.shape[1])
+    weights: Floats = np.ones(len(values))
+    found: Floats = np.zeros(design.shape[1])
     for _ in range(5):
         root = np.sqrt(weights)[:, None]
         found = np.linalg.lstsq(design * root, values * root[:, 0], rcond=None)[0]

@@ -196,7 +196,10 @@ def infer_orientation(data: xr.Dataset, *, variable: str = "total_ac_power") -> 
         ]
     ).T
     skies: dict[tuple[Any, ...], _Sky] = {}
-    return [_of_asset(grid, column, place[column], skies, irradiance=variable.startswith("irradiance")) for column in range(size)]
+    return [
+        _of_asset(grid, column, place[column], skies, irradiance=variable.startswith("irradiance"))
+        for column in range(size)
+    ]
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,13 @@ class _Sky:
     dni: Floats
     dhi: Floats
     north: bool = True  #: of the equator
+
+    def at(self, where: Bools) -> _Sky:
+        """The times of ``where``."""
+        zenith, azimuth, ghi, dni, dhi = (
+            one[where] for one in (self.zenith, self.azimuth, self.ghi, self.dni, self.dhi)
+        )
+        return _Sky(zenith, azimuth, ghi, dni, dhi, self.north)
 
     def plane(self, tilt: Floats, azimuth: Floats) -> Floats:
         """Irradiance on planes [time, plane]; tilt and azimuth broadcast against it."""
@@ -236,10 +246,13 @@ def _sky(times: Ints, place: Floats) -> _Sky:
     position = where.get_solarposition(stamps)
     clear = where.get_clearsky(stamps, model="ineichen", solar_position=position, linke_turbidity=_LINKE)
     parts = [position["apparent_zenith"], position["azimuth"], clear["ghi"], clear["dni"], clear["dhi"]]
-    return _Sky(*(part.to_numpy(dtype=float) for part in parts), north=bool(place[0] >= 0))
+    zenith, azimuth, ghi, dni, dhi = (part.to_numpy(dtype=float) for part in parts)
+    return _Sky(zenith, azimuth, ghi, dni, dhi, bool(place[0] >= 0))
 
 
-def _of_asset(grid: Grid, column: int, place: Floats, skies: dict[tuple[Any, ...], _Sky], *, irradiance: bool) -> Orientation:
+def _of_asset(
+    grid: Grid, column: int, place: Floats, skies: dict[tuple[Any, ...], _Sky], *, irradiance: bool
+) -> Orientation:
     values = grid.values[:, column]
     sun = sun_of(grid.times, values, grid.slot)
     if not np.isfinite(sun.noon) or not np.isfinite(sun.scale):
@@ -311,7 +324,7 @@ def _sunny(shape: Floats, power: Floats, weight: Floats) -> Floats:
 
 def _fit(sky: _Sky, power: Floats, where: Bools, heat: Floats | None) -> tuple[float, float, float, float]:
     """Tilt, azimuth [degree], misfit and share of the variance explained of the best fixed plane."""
-    part = _Sky(*(one[where] for one in (sky.zenith, sky.azimuth, sky.ghi, sky.dni, sky.dhi)))
+    part = sky.at(where)
     air = None if heat is None else heat[where]
     some = power[where]
     weight = np.ones(len(some))

@@ -7,10 +7,13 @@ around. Clouds come in company: what a series does often is not called an outlie
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba
 import numpy as np
 import xarray as xr
 
-from workbench.analytics.solar.series import DAY, HOUR, Bools, Floats, Sun, dim_of, grid_of, sun_of
+from workbench.analytics.solar.series import DAY, HOUR, Bools, Floats, Sun, dim_of, grid_of, spans_of, sun_of
 
 #: A value above this multiple of the usual top of its time of day plus a share of the scale is not of this world;
 #: edges of clouds reach 1.3 times clear sky in single values.
@@ -19,9 +22,9 @@ _BEYOND, _MARGIN = 1.35, 0.05
 _BELOW = 0.03
 #: How far off both neighbours, as a share of the scale; against the roughness around; against the neighbours' level.
 _OFF, _ROUGH, _DEEP = 0.10, 8.0, 0.25
-#: Slots on either side that tell the roughness; time on either side that tells the envelope.
+#: Slots on either side that tell the roughness; days on either side that tell the envelope, told anew every few.
 _SIDE = 8
-_SEASON = 20
+_SEASON, _EVERY = 20, 4
 #: The longest gap that neighbours may lie apart [ns], beyond the slot itself.
 _APART = 2 * HOUR
 
@@ -46,7 +49,7 @@ def outlier_values(data: xr.Dataset, *, variable: str = "total_ac_power") -> xr.
     """
     grid = grid_of(data, variable)
     found = np.zeros(grid.values.shape, bool)
-    for column in range(found.shape[1]):
+    for column in range(data.sizes["asset"]):
         values = grid.values[:, column]
         found[:, column] = outliers_of(values, sun_of(grid.times, values, grid.slot), grid.slot)
     return dim_of(data, grid.back(found), long_name=f"{variable} stands out")
@@ -77,57 +80,81 @@ def envelope(power: Floats, sun: Sun, slot: int) -> Floats:
     table = np.full((days, per_day), -np.inf)
     table[sun.day - first, bins] = np.nan_to_num(power, nan=-np.inf)
     # neighbours in time first: the largest of each but the tallest stands for a day and hour
-    reach = max(1, round(HOUR / 2 / slot))
-    padded = np.pad(table, ((0, 0), (reach, reach)), constant_values=-np.inf)
-    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=1)
-    second = np.partition(near, -2, axis=2)[:, :, -2]
+    second = _second(table, max(1, round(HOUR / 2 / slot)))
     out = np.empty_like(table)
-    for day in range(days):
-        season = second[max(0, day - _SEASON) : day + _SEASON + 1]
+    for day in range(0, days, _EVERY):
+        season = second[max(0, day - _SEASON) : day + _SEASON + _EVERY]
         rank = 1 if len(season) < _SEASON else 3
+        here = slice(day, day + _EVERY)
         # what the plant does for longer than a single value on the day itself is no outlier
-        out[day] = np.maximum(np.partition(season, -rank, axis=0)[-rank], second[day])
+        out[here] = np.maximum(np.partition(season, -rank, axis=0)[-rank], second[here])
     top = out[sun.day - first, bins]
     return np.where(np.isfinite(top), np.maximum(top, 0.0), np.inf)  # never seen at that time of day: not judged
+
+
+@numba.njit(cache=True, nogil=True)
+def _second(table: Any, reach: int) -> Any:
+    """Second largest of each [day, bin] and its neighbours within ``reach`` bins."""
+    days, bins = table.shape
+    out = np.full((days, bins), -np.inf)
+    for day in range(days):
+        for k in range(bins):
+            first = other = -np.inf
+            for j in range(max(0, k - reach), min(bins, k + reach + 1)):
+                value = table[day, j]
+                if value > first:
+                    first, other = value, first
+                elif value > other:
+                    other = value
+            out[day, k] = other
+    return out
 
 
 def _off_neighbours(power: Floats, sun: Sun, slot: int) -> Bools:
     """Off both neighbours, in a course that is smooth otherwise."""
     found = np.zeros(len(power), bool)
     rows = np.flatnonzero(np.isfinite(power))
-    if len(rows) < 2 * _SIDE:
-        return found
-    here = power[rows]
-    before, after = here[:-2], here[2:]
-    near = (np.diff(rows)[:-1] * slot <= slot + _APART) & (np.diff(rows)[1:] * slot <= slot + _APART)
-    off = np.zeros(len(here))
-    middle = here[1:-1]
-    out = np.where(
-        middle > np.maximum(before, after), middle - np.maximum(before, after), np.minimum(before, after) - middle
-    )
-    off[1:-1] = np.where(near, np.maximum(out, 0.0), 0.0)
-    suspects = np.flatnonzero(off > _OFF * sun.scale)
-    suspects = suspects[off[suspects] > _DEEP * np.abs(_neighbours(here, suspects))]
-    steps = np.abs(np.diff(here))
-    for k in suspects:
-        around = np.arange(max(0, k - _SIDE), min(len(steps), k + _SIDE))
-        some = np.sort(steps[around[(around != k) & (around != k - 1)]])
-        # one other outlier nearby does not hide it: its two steps are the largest
-        some = some[: len(some) - 2]
-        bridge = abs(here[k + 1] - here[k - 1]) / 2.0
-        if len(some) >= _SIDE // 2:
-            rough = max(float(np.mean(some)), bridge, sun.resolution)
-            found[rows[k]] = off[k] > _ROUGH * rough
+    if len(rows) >= 2 * _SIDE:
+        apart = 1 + _APART // slot
+        hits = _off(power[rows], rows, apart, _OFF * sun.scale, sun.resolution, _SIDE, _ROUGH, _DEEP)
+        found[rows[hits]] = True
     return found
 
 
-def _neighbours(here: Floats, at: np.ndarray) -> Floats:
-    return (here[at - 1] + here[at + 1]) / 2.0
+@numba.njit(cache=True, nogil=True)
+def _off(
+    here: Any, rows: Any, apart: int, least: float, resolution: float, side: int, rough: float, deep: float
+) -> Any:
+    size = here.size
+    found = np.zeros(size, np.bool_)
+    for k in range(1, size - 1):
+        before, middle, after = here[k - 1], here[k], here[k + 1]
+        off = middle - max(before, after) if middle > max(before, after) else min(before, after) - middle
+        if off <= least or off <= deep * abs(before + after) / 2.0:
+            continue
+        if rows[k] - rows[k - 1] > apart or rows[k + 1] - rows[k] > apart:
+            continue
+        # one other outlier nearby does not hide it: its two steps are the largest, and left out
+        total = first = second = 0.0
+        count = 0
+        for j in range(max(0, k - side), min(size - 1, k + side)):
+            if j in (k - 1, k):
+                continue
+            step = abs(here[j + 1] - here[j])
+            total += step
+            count += 1
+            if step > first:
+                first, second = step, first
+            elif step > second:
+                second = step
+        if count - 2 < side // 2:
+            continue
+        mean = (total - first - second) / (count - 2)
+        found[k] = off > rough * max(mean, abs(after - before) / 2.0, resolution)
+    return found
 
 
 def _short(mask: Bools, most: int) -> Bools:
-    from workbench.analytics.solar.series import spans_of
-
     found = np.zeros(len(mask), bool)
     for first, stop in spans_of(mask):
         if stop - first <= most:

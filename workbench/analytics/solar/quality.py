@@ -17,7 +17,7 @@ from workbench.analytics.solar.clipping import clipping_of
 from workbench.analytics.solar.clock import solar_clock_shifts
 from workbench.analytics.solar.level import level_shifts, offsets_of, signs_of
 from workbench.analytics.solar.outliers import outliers_of
-from workbench.analytics.solar.series import Floats, Grid, grid_of, sun_of
+from workbench.analytics.solar.series import Grid, grid_of, sun_of
 from workbench.analytics.solar.stale import lines_of, stale_of
 from workbench.analytics.wind.clock_correction import CORRECTED, SHIFT, shifts_of
 from workbench.model.errors import InputError
@@ -139,10 +139,10 @@ def solar_data_quality(
     return data.assign(added)
 
 
-def _levels(data: xr.Dataset, name: str, grid: Grid) -> Floats:
+def _levels(data: xr.Dataset, name: str, grid: Grid) -> npt.NDArray[np.float32]:
     """The level at each slot [slot, asset]; 1 where it is the usual one or not told."""
     table = level_shifts(data, variable=name)
-    out = np.ones(grid.values.shape, np.float32)
+    out: npt.NDArray[np.float32] = np.ones(grid.values.shape, np.float32)
     column = {str(asset): k for k, asset in enumerate(data["asset"].values)}
     for row in table.with_columns(pl.col("start", "end").cast(pl.Int64)).iter_rows(named=True):
         if row["reason"] is not None or row["level"] is None or row["level"] == 1.0:
@@ -150,7 +150,9 @@ def _levels(data: xr.Dataset, name: str, grid: Grid) -> Floats:
         first, stop = np.searchsorted(grid.times, [row["start"], row["end"]])
         if stop >= len(grid.times) - 1:
             stop = len(grid.times)
-        out[first:stop, column[row["asset"]]] = row["level"]
+        ratio = row["level"]
+        # units are off by a whole power of ten, whatever the weather of the days made of it
+        out[first:stop, column[row["asset"]]] = 10.0 ** (3 * round(np.log10(ratio) / 3)) if row["note"] else ratio
         text = f" ({row['note']})" if row["note"] else ""
         remark(f"solar_data_quality: {name} of {row['asset']} runs at {row['level']:.3g} of its level{text}")
     return out
@@ -211,7 +213,7 @@ def solar_level_correction(
     if flags in data:
         old = data[flags].astype(DTYPE)
         cleared = (old & DTYPE.type(0xFFFF ^ int(Quality.OFFSET))) | DTYPE.type(Quality.DERIVED)
-        made[flags] = xr.where(changed, cleared, old).astype(DTYPE).transpose(*array.dims).variable
+        made[flags] = cleared.where(changed, old).astype(DTYPE).transpose(*array.dims).variable
         made[flags].attrs = dict(data[flags].attrs)
         made[kept_flags] = data[flags].variable
     return data.assign(made)

@@ -69,7 +69,8 @@ def _level(
     adds = {variable: known.get(variable), kept: known.get(variable)}
     if flags in known:
         adds |= {flags: None, kept_flags: None}
-    return Effect(needs=(variable, *needs), adds=adds)
+    reads = tuple(name for name in (variable, variable + LEVEL, flags) if name in known)
+    return Effect(reads=reads, needs=(variable, *needs), adds=adds)
 
 
 @effect("solar_clock_shift_detection")

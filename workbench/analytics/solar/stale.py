@@ -74,7 +74,7 @@ def interpolated_values(data: xr.Dataset, *, variable: str = "total_ac_power") -
 def _each(data: xr.Dataset, variable: str, *, stale: bool) -> xr.DataArray:
     grid = grid_of(data, variable)
     found = np.zeros(grid.values.shape, bool)
-    for column in range(found.shape[1]):
+    for column in range(data.sizes["asset"]):
         values = grid.values[:, column]
         sun = sun_of(grid.times, values, grid.slot)
         lines = lines_of(values, sun, grid.slot)
