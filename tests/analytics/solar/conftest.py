@@ -18,7 +18,7 @@ def as_data(series: pd.Series, name: str = "total_ac_power", **coords: float) ->
     index = pd.DatetimeIndex(series.index)
     times = (index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index).as_unit("ns")
     return xr.Dataset(
-        {name: (("time", "asset"), series.to_numpy(dtype=float)[:, None])},
+        {name: (("time", "asset"), series.to_numpy(dtype=float).copy()[:, None])},
         coords={"time": times.to_numpy(), "asset": ["A"], **{k: ("asset", [v]) for k, v in coords.items()}},
     )
 
@@ -77,7 +77,13 @@ def plant() -> Callable[..., xr.Dataset]:
     """A plant at Golden: power [kW] under broken clouds."""
 
     def make(
-        days: int = 60, *, slot: str = "15min", tilt: float = 25.0, azimuth: float = 180.0, seed: int = 1, limit: float = 1e9
+        days: int = 60,
+        *,
+        slot: str = "15min",
+        tilt: float = 25.0,
+        azimuth: float = 180.0,
+        seed: int = 1,
+        limit: float = 1e9,
     ) -> xr.Dataset:
         import pvlib
 
@@ -93,7 +99,7 @@ def plant() -> Callable[..., xr.Dataset]:
         per_day = round(pd.Timedelta(days=1) / length)
         clear = np.repeat(rng.random(days) < 0.4, per_day)
         clouds = np.where(clear, 1.0, rng.uniform(0.2, 1.0, len(times))) * (1 + 1e-3 * rng.normal(size=len(times)))
-        air = 10 + 12 * np.sin(2 * np.pi * (times.dayofyear.to_numpy() - 110) / 365)
+        air = 10 + 12 * np.sin(2 * np.pi * (times.day_of_year.to_numpy() - 110) / 365)
         power = plane * clouds * (1 - 0.004 * (air + 0.03 * plane * clouds - 25)) / 10
         return as_data(pd.Series(np.minimum(power, limit), index=times), **GOLDEN)
 

@@ -55,13 +55,13 @@ def test_a_real_tracker_is_told_from_planes(pvanalytics):
 
 
 def test_what_is_not_told_says_why(plant):
-    data = plant(4)
+    data = plant(3)
     with remarks() as told:
         found = orientation_check(data)
     assert found["inferred_tilt"].isnull().all()
     assert "fewer than 5 days" in told[0]
     off = plant(40, slot="30min")
-    off = off.assign_coords(time=off["time"] + pd.Timedelta("6h").to_timedelta64())
+    off = off.assign_coords(time=off["time"] + pd.Timedelta("11h").to_timedelta64())
     (late,) = infer_orientation(off)
     assert late.mounting is Mounting.UNKNOWN
     assert "clock" in late.reason

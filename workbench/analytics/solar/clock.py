@@ -20,7 +20,7 @@ import numba
 import numpy as np
 import xarray as xr
 
-from workbench.analytics.solar.series import DAY, HOUR, MINUTE, Floats, Grid, Ints, Sun, grid_of, sun_of
+from workbench.analytics.solar.series import DAY, HOUR, MINUTE, Floats, Grid, Ints, grid_of, sun_of
 from workbench.analytics.solar.stale import lines_of, stale_of
 from workbench.analytics.wind.clock_changes import zone_changes
 from workbench.model.errors import InputError
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _LIGHT = 0.01
 #: A day without dark before or after counts where its first and last values are below this share: tables that leave nights out.
 _DIM = 0.15
-#: Least length of a day with a middle [ns].
-_SHORTEST = 4 * HOUR
+#: Lengths of a day with a middle, and of a night at least [ns].
+_SHORTEST, _LONGEST, _NIGHT = 4 * HOUR, 20 * HOUR, 4 * HOUR
 #: Spread of the daily middles at least [min], cost of a day at most (in squared spreads over two), price of a change.
 _SPREAD, _MOST, _PRICE = 4.0, 4.5, 12.0
 #: Days of data at least, and of a level.
@@ -156,7 +156,7 @@ def _coordinate(data: xr.Dataset, name: str, column: int) -> float:
 
 
 def _middles(grid: Grid, column: int) -> tuple[Ints, Ints]:
-    """Midnights before the days that have a first and a last light [ns], and the middles between these [ns]."""
+    """Half a day before the middles of the days that have a first and a last light [ns], and the middles between these [ns]."""
     values = grid.values[:, column].copy()
     sun = sun_of(grid.times, values, grid.slot)
     nothing = np.array([], np.int64)
@@ -165,24 +165,22 @@ def _middles(grid: Grid, column: int) -> tuple[Ints, Ints]:
     lines = lines_of(values, sun, grid.slot)
     values[lines | stale_of(values, sun, grid.slot, lines)] = np.nan
     power = np.abs(values - sun.night) / sun.scale  # a reversed sign does not matter
-    first, last = _light(power, sun)
-    middles, days = [], []
-    for a, b in zip(first, last, strict=True):
+    middles = []
+    for a, b in _lit(power, grid.slot):
         rise, fall = _crossing(power, a, a - 1), _crossing(power, b, b + 1)
-        if rise is None or fall is None or (fall - rise) * grid.slot < _SHORTEST:
-            continue
-        middles.append(grid.times[0] + round(((rise + fall) / 2.0 + 0.5) * grid.slot))
-        days.append(int(grid.times[a] - sun.since[a]))
-    return np.array(days, np.int64), np.array(middles, np.int64)
+        if rise is not None and fall is not None and _SHORTEST <= (fall - rise) * grid.slot <= _LONGEST:
+            middles.append(grid.times[0] + round(((rise + fall) / 2.0 + 0.5) * grid.slot))
+    found = np.array(middles, np.int64)
+    return found - DAY // 2, found
 
 
-def _light(power: Floats, sun: Sun) -> tuple[Ints, Ints]:
-    """First and last slot with light of each day that has some."""
+def _lit(power: Floats, slot: int) -> list[tuple[int, int]]:
+    """First and last slot with light of each day: nights part them, whenever the clock says they are."""
     rows = np.flatnonzero(np.nan_to_num(power) > _LIGHT)
     if not len(rows):
-        return rows, rows
-    cuts = np.flatnonzero(np.diff(sun.day[rows])) + 1
-    return rows[np.append(0, cuts)], rows[np.append(cuts - 1, len(rows) - 1)]
+        return []
+    cuts = np.flatnonzero(np.diff(rows) * slot > _NIGHT)
+    return list(zip(rows[np.append(0, cuts + 1)].tolist(), rows[np.append(cuts, len(rows) - 1)].tolist(), strict=True))
 
 
 def _crossing(power: Floats, lit: int, dark: int) -> float | None:
@@ -202,7 +200,7 @@ def _off(middles: Ints, place: tuple[float, ...]) -> Floats:
     from pvlib.solarposition import equation_of_time_spencer71
 
     longitude = place[1] if np.isfinite(place[1]) else 0.0
-    equation = np.asarray(equation_of_time_spencer71(pd.DatetimeIndex(middles).dayofyear.to_numpy()), dtype=float)
+    equation = np.asarray(equation_of_time_spencer71(pd.DatetimeIndex(middles).day_of_year.to_numpy()), dtype=float)
     minutes = (middles % DAY) / MINUTE - (720.0 - 4.0 * longitude - equation)
     return np.asarray((minutes + 720.0) % 1440.0 - 720.0)
 

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 _NIGHTS = 5
 #: A day is reversed where its sum is this share of its absolute sum or less.
 _REVERSED = -0.6
+#: A day whose top is below this share of the scale says nothing of the sign, even in a unit a thousand times larger.
+_DULL = 5e-4
 #: Price of a step in squared spreads, by the logarithm of the number of days; days of a level at least; days that tell its spread.
 _PRICE, _HOLDS = 3.0, 10
+#: Days around a step that date it, and the quantile of the days that are clear.
+_NEAR, _CLEAR = 30, 0.8
 #: Ratios of units that are mixed up.
 _UNITS = {1e3: "1000: W for kW", 1e-3: "0.001: kW for W", 1e6: "1,000,000: W for MW", 1e-6: "0.000001: MW for W"}
 
@@ -86,10 +90,13 @@ def signs_of(values: Floats, sun: Sun) -> Floats:
     if not np.isfinite(sun.scale) or sun.scale <= 0:
         return out
     power = np.nan_to_num(values - sun.night)
-    power[np.abs(power) <= sun.low] = 0.0
     days = sun.day - sun.day.min()
+    top = np.zeros(int(days.max()) + 1)
+    np.maximum.at(top, days, np.abs(power))
+    # by the day's own top: it may be in another unit; days without light have no sign
+    power[np.abs(power) <= 0.02 * top[days]] = 0.0
     total, size = np.bincount(days, power), np.bincount(days, np.abs(power))
-    enough = np.bincount(days, np.abs(power) > 0.05 * sun.scale) >= 3
+    enough = (np.bincount(days, power != 0.0) >= 3) & (top > max(_DULL * sun.scale, 10.0 * sun.resolution))
     return np.where(((total <= _REVERSED * size) & (size > 0) & enough)[days], -1.0, 1.0)
 
 
@@ -137,8 +144,8 @@ def level_shifts(
         if "latitude" in data.coords:
             latitude = float(np.broadcast_to(data.coords["latitude"].values, data.sizes["asset"])[column])
         starts, sums = _daily(grid, column, beside, latitude)
-        if len(sums) < 3 * _HOLDS:
-            why = f"{len(sums)} days with energy, of {3 * _HOLDS} it takes"
+        if len(sums) < 2 * _HOLDS:
+            why = f"{len(sums)} days with energy, of {2 * _HOLDS} it takes"
             rows.append((asset, int(ends[0]), int(ends[-1]), None, None, len(sums), None, why))
             continue
         years = (starts[-1] - starts[0]) / (365.25 * DAY)
@@ -232,8 +239,29 @@ def _steps(starts: Ints, logs: Floats, years: float, least: float) -> list[tuple
             break
         spans = new
     left = logs - season
+    spans = _dated(left, spans)
     inflate = np.sqrt((1.0 + memory) / (1.0 - memory))
     return [(a, b, float(np.median(left[a:b])), 1.2533 * spread * inflate / np.sqrt(b - a)) for a, b in spans]
+
+
+def _dated(left: Floats, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans with their ends where the clear days put them: these tell a level best, whatever the clouds."""
+    cuts = [span[0] for span in spans[1:]]
+    for k, cut in enumerate(cuts):
+        first = cuts[k - 1] if k else 0
+        stop = cuts[k + 1] if k + 1 < len(cuts) else len(left)
+        low, high = max(first + _HOLDS // 2, cut - _NEAR), min(stop - _HOLDS // 2, cut + _NEAR)
+        # away from the cut itself, whose days may be of either side
+        before = np.quantile(left[first : max(cut - 5, first + 3)], _CLEAR)
+        after = np.quantile(left[min(cut + 5, stop - 3) : stop], _CLEAR)
+        here = left[low:high]
+        off = np.stack([here - before, here - after])
+        loss = np.where(off > 0, _CLEAR * off, (_CLEAR - 1.0) * off)
+        gain = np.concatenate(
+            [[0.0], np.cumsum(loss[0] - loss[1])]
+        )  # of the days up to one, if they lie before the step
+        cuts[k] = low + int(np.argmin(gain))
+    return list(itertools.pairwise([0, *cuts, len(left)]))
 
 
 def _winsorized(left: Floats, spread: float) -> Floats:
@@ -249,7 +277,7 @@ def _robust_fit(design: Floats, values: Floats) -> Floats:
     found: Floats = np.zeros(design.shape[1])
     for _ in range(5):
         root = np.sqrt(weights)[:, None]
-        found = np.linalg.lstsq(design * root, values * root[:, 0], rcond=None)[0]
+        found = np.asarray(np.linalg.lstsq(design * root, values * root[:, 0], rcond=None)[0], dtype=np.float64)
         off = np.abs(values - design @ found)
         weights = 1.0 / np.maximum(off, max(float(np.median(off)), 1e-6))
     return found
