@@ -82,7 +82,7 @@ def test_a_flat_noon_at_the_limit_is_not_stale(plant):
 
 def test_bad_input_is_named(plant):
     data = plant(3)
-    with pytest.raises(InputError, match="did you mean|no field"):
+    with pytest.raises(InputError, match="no field"):
         stale_values(data, variable="total_ac_pwer")
     with pytest.raises(InputError, match="double or not ascending"):
         stale_values(data.isel(time=[0, 2, 1, 3]))
