@@ -88,7 +88,7 @@ def test_the_attributes_are_those_of_a_cf_flag_variable():
     assert len(meanings) == len(attrs["flag_masks"]) == 14
     assert dict(zip(meanings, attrs["flag_masks"].tolist(), strict=True))["stuck"] == Quality.STUCK
     assert attrs["flag_masks"].dtype == np.uint16
-    assert len(set(attrs["flag_masks"].tolist())) == 12
+    assert len(set(attrs["flag_masks"].tolist())) == 14
 
 
 def test_names():
