@@ -174,12 +174,45 @@ def battery() -> xr.Dataset:
     )
 
 
+def sun() -> xr.Dataset:
+    """Two inverters with irradiance, a quarter of an hour each, for a month, and what a first look found of them."""
+    times = pd.date_range("2024-05-01", periods=30 * 96, freq="15min", unit="ns")
+    rng = np.random.default_rng(5)
+    hour = times.hour.to_numpy() + times.minute.to_numpy() / 60
+    clear = np.clip(np.cos((hour - 12) / 14 * 2 * np.pi), 0, None)[:, None] * rng.uniform(0.5, 1, (len(times), 2))
+    dims = ("time", "asset")
+    power = np.round(clear * [80.0, 100.0], 3)
+    return xr.Dataset(
+        {
+            "total_ac_power": (dims, power, {"units": "kW"}),
+            "irradiance_ghi": (dims, 900 * clear - 1, {"units": "W/m2"}),
+            "irradiance_dhi": (dims, 150 * clear, {"units": "W/m2"}),
+            "irradiance_dni": (dims, 800 * clear, {"units": "W/m2"}),
+            "total_ac_power_night_offset": (dims, np.full_like(power, -0.5), {"units": "kW"}),
+            "total_ac_power_sign": (dims, np.where(hour[:, None] > 12, 1, [1, -1]).astype("int8"), {"units": "1"}),
+            "total_ac_power_level": (dims, np.where(hour[:, None] > 12, [1.0, 1.2], 1.0), {"units": "1"}),
+            "total_ac_power_quality": (dims, (power > 60).astype("uint16") * np.uint16(8192)),
+        },
+        coords={
+            "time": times,
+            "asset": ["I1", "I2"],
+            "latitude": ("asset", [40.0, 40.0], {"units": "deg"}),
+            "longitude": ("asset", [0.0, 0.0], {"units": "deg"}),
+            "tilt": ("asset", [20.0, 20.0], {"units": "degree"}),
+        },
+    )
+
+
 #: Steps that want data of their own.
 OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
 OWN |= {"yield_gap": told, "direction_offset": farm}
 OWN |= dict.fromkeys(
     ("battery_sign_correction", "soc_recount", "battery_health", "battery_efficiency", "battery_cycles", "cell_spread",
      "thermal_alarms", "usable_energy", "battery_remaining_life", "hybrid_flows"), battery,
+)  # fmt: skip
+OWN |= dict.fromkeys(
+    ("irradiance_quality", "orientation_check", "solar_clock_shift_detection", "solar_data_quality",
+     "solar_level_correction"), sun,
 )  # fmt: skip
 
 
@@ -345,6 +378,11 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {"reference": "wind_speed_2", "flag": False}),
     ],
     "clock_shift_correction": [("telemetry", {})],
+    "solar_data_quality": [("telemetry", {}), ("telemetry", {"variables": ["irradiance_ghi"], "level": False})],
+    "solar_level_correction": [("telemetry", {}), ("telemetry", {"night_offset": False, "level": True})],
+    "solar_clock_shift_detection": [("telemetry", {}), ("telemetry", {"flag": False})],
+    "irradiance_quality": [("telemetry", {}), ("telemetry", {"dni": "none", "rare": False})],
+    "orientation_check": [("telemetry", {})],
     "northing_jump_detection": [
         ("telemetry", {}),
         ("telemetry", {"reference": "nacelle_position", "flag": False}),

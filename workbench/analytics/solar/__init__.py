@@ -1,0 +1,37 @@
+"""Solar plants: quality of their data, expected power, losses."""
+
+from __future__ import annotations
+
+from workbench.analytics.solar.clipping import clipped_values
+from workbench.analytics.solar.clock import solar_clock_shifts
+from workbench.analytics.solar.irradiance import irradiance_quality
+from workbench.analytics.solar.level import level_shifts, night_offsets, signs
+from workbench.analytics.solar.orientation import Mounting, Orientation, infer_orientation, orientation_check
+from workbench.analytics.solar.outliers import outlier_values
+from workbench.analytics.solar.quality import (
+    solar_clock_shift_detection,
+    solar_data_quality,
+    solar_level_correction,
+    solar_quality_table,
+)
+from workbench.analytics.solar.stale import interpolated_values, stale_values
+
+__all__ = [
+    "Mounting",
+    "Orientation",
+    "clipped_values",
+    "infer_orientation",
+    "interpolated_values",
+    "irradiance_quality",
+    "level_shifts",
+    "night_offsets",
+    "orientation_check",
+    "outlier_values",
+    "signs",
+    "solar_clock_shift_detection",
+    "solar_clock_shifts",
+    "solar_data_quality",
+    "solar_level_correction",
+    "solar_quality_table",
+    "stale_values",
+]
