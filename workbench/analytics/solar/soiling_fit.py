@@ -7,17 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workbench.analytics.solar.soiling_kernel import FULL, OUT, PARTIAL, loss_of, partition, solve
+from workbench.analytics.solar.soiling_kernel import FULL, OUT, PARTIAL, kinds_of, normal_equations, partition, smooth
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 YEAR = 365.25
-LONGEST = 400  #: days of a piece of the saw-tooth
-MOST_RATE = 0.02  #: soiling of a day; what falls faster is something else
 _QUANTILES = (0.5, 0.7, 0.85, 0.95)  # of the index, where the clean plant is first looked for
 _TURNS = 12
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is thought of pieces before they are seen."""
+
+    rate: float = 0.001  #: of soiling [1/day]
+    rate_var: float = 0.0015**2
+    wander: float = 0.0  #: variance that the loss gains in a day beside its rate
+    penalty: tuple[float, ...] = (10.0, 16.0, 0.0, 16.0, 4.0, 0.04)  #: see ``partition``
+
+    @property
+    def state(self) -> tuple[float, float, float]:
+        return self.rate, self.rate_var, self.wander
 
 
 @dataclass
@@ -27,11 +39,7 @@ class Pieces:
     starts: Ints
     ends: Ints
     kinds: Ints
-    at_start: Floats  #: loss of the first day
-    rates: Floats  #: loss of a day
-
-    def copy(self) -> Pieces:
-        return Pieces(self.starts, self.ends, self.kinds, self.at_start.copy(), self.rates.copy())
+    before: Floats  #: loss at the end of the piece before
 
 
 @dataclass
@@ -39,7 +47,7 @@ class Fit:
     """What fits best.
 
     ``y`` is the logarithm of the index, ``weight`` 1 / variance (0: no value, or an outlier), ``coefficients`` those of
-    ``design``: level, trend (of the logarithm, per year, at the first day), season.
+    log level, rate (per year, of the level of the first day), season.
     """
 
     y: Floats
@@ -50,12 +58,14 @@ class Fit:
     pieces: Pieces
     loss: Floats
     kinds: Ints
+    rates: Floats
+    at_start: Floats
     residual: Floats  #: standardised
     covariance: Floats
     objective: float
     candidates: Bools
-    prior: tuple[float, float]
-    penalty: Floats
+    prior: Prior
+    places: list[tuple[Floats, float, Floats]]
 
     @property
     def rate(self) -> float:
@@ -132,27 +142,52 @@ def clean_level(years: Floats, season: Floats, coefficients: Floats) -> Floats:
     return found
 
 
+def losses(y: Floats, weight: Floats, level: Floats) -> tuple[Floats, Floats]:
+    """Loss of each day against the clean plant, and its weight; 0 where there is no value.
+
+    The noise is that of the logarithm: the loss of a day that shows half has half of it.
+    """
+    shown = np.where(weight > 0, np.exp(np.clip(np.where(weight > 0, y - level, 0.0), -3, 3)), 1.0)
+    return 1 - shown, weight / shown**2
+
+
+def improve(
+    y: Floats, weight: Floats, years: Floats, season: Floats, coefficients: Floats, pieces: Pieces, prior: Prior,
+    ridge: Floats, turns: int = 3,
+) -> tuple[Floats, Floats, float]:  # fmt: skip
+    """Level, trend and season given the pieces: coefficients, their information matrix, −2 log likelihood."""
+    size = len(coefficients)
+    normal, objective = np.zeros((size, size)), np.inf
+    for _ in range(turns):
+        loss, precision = losses(y, weight, clean_level(years, season, coefficients))
+        design = design_of(years, season, coefficients[1])
+        columns = np.column_stack([loss, (1 - loss)[:, None] * design])
+        products, logs = normal_equations(
+            columns, precision, pieces.starts, pieces.ends, pieces.kinds, pieces.before, *prior.state
+        )
+        normal = products[1:, 1:] + np.diag(ridge)
+        step = -np.linalg.solve(normal, products[1:, 0] + ridge * coefficients)
+        objective = float(products[0, 0] + logs)
+        coefficients = coefficients + step
+        coefficients[1] = min(max(coefficients[1], -0.15), 0.15)
+    return coefficients, normal, objective
+
+
 def alternate(
-    y: Floats, weight: Floats, years: Floats, season: Floats, start: Floats, candidates: Bools,
-    penalty: Floats, prior: tuple[float, float], turns: int, ridge: Floats,
+    y: Floats, weight: Floats, years: Floats, season: Floats, start: Floats, candidates: Bools, prior: Prior,
+    ridge: Floats, turns: int = _TURNS,
 ) -> tuple[Floats, Pieces, float, Floats]:  # fmt: skip
     """Pieces given the clean plant, and the clean plant given the pieces, until neither changes."""
     coefficients = start.copy()
     before: Ints | None = None
+    penalty = np.array(prior.penalty)
     pieces, cost, normal = None, np.inf, np.zeros((len(start), len(start)))
     for _ in range(turns):
-        level = clean_level(years, season, coefficients)
-        loss = np.where(weight > 0, 1 - np.exp(np.where(weight > 0, y - level, 0.0)), 0.0)
-        *found, cost = partition(loss, weight, candidates, LONGEST, penalty, prior[0], prior[1], MOST_RATE)
+        loss, precision = losses(y, weight, clean_level(years, season, coefficients))
+        *found, cost = partition(loss, precision, candidates, penalty, *prior.state)
+        cost += float(ridge @ coefficients**2)
         pieces = Pieces(*found)
-        for _ in range(3):
-            design = design_of(years, season, coefficients[1])
-            base = np.log(np.maximum(1 + coefficients[1] * years, 0.05)) - design[:, 1] * coefficients[1]
-            coefficients, normal = solve(
-                y - base, weight, design, pieces.starts, pieces.ends, pieces.kinds, pieces.at_start, pieces.rates,
-                prior[0], prior[1], ridge,
-            )  # fmt: skip
-            coefficients[1] = min(max(coefficients[1], -0.15), 0.15)
+        coefficients, normal, _objective = improve(y, weight, years, season, coefficients, pieces, prior, ridge)
         key = np.concatenate([pieces.starts, pieces.kinds])
         if before is not None and len(before) == len(key) and bool((before == key).all()):
             break
@@ -161,74 +196,151 @@ def alternate(
     return coefficients, pieces, float(cost), normal
 
 
-def candidate_days(y: Floats, weight: Floats) -> Bools:
-    """Days on which a piece may begin, and the end: all that have a value, or follow one that has not."""
-    size = len(y)
+def search(
+    y: Floats, weight: Floats, years: Floats, season: Floats, found: tuple[Floats, Pieces, float, Floats],
+    candidates: Bools, prior: Prior, ridge: Floats, passes: int = 3,
+) -> tuple[tuple[Floats, Pieces, float, Floats], list[tuple[Floats, float, Floats]]]:  # fmt: skip
+    """The best of what ``alternate`` finds from around; and all the places that it found.
+
+    Pieces and clean plant hold each other in place: from a wrong level the alternation does not come back by itself.
+    """
+    orders = season.shape[1] // 2
+    directions = []
+    for level in (0.004, 0.01):
+        directions.append((0, level))
+    directions += [(1, 0.0015), (2, 0.004), (2 + orders, 0.004)]
+    middle = float(years.mean())
+    best = found
+    places = [(found[0], found[2], found[3])]
+    for _ in range(passes):
+        before = best[2]
+        for place, size in directions:
+            for sign in (1.0, -1.0):
+                start = best[0].copy()
+                start[place] += sign * size
+                if place == 1:
+                    start[0] -= sign * size * middle
+                trial = alternate(y, weight, years, season, start, candidates, prior, ridge, 6)
+                places.append((trial[0], trial[2], trial[3]))
+                if trial[2] < best[2] - 1e-6:
+                    best = trial
+        if best[2] > before - 0.1:
+            break
+    return best, places
+
+
+def candidate_days(weight: Floats) -> Bools:
+    """Days on which a piece may begin, and the end: all that have a value."""
+    size = len(weight)
     found = np.zeros(size + 1, bool)
     found[:size] = weight > 0
     found[0] = found[size] = True
     return found
 
 
-def fit_plant(
-    index: Floats, insolation: Floats, day_of_year: Floats, *, harmonics_number: int = 2,
-    penalties: tuple[float, float, float, float, float] = (14.0, 22.0, 16.0, 4.0, 0.0), second: bool = True,
-) -> Fit:  # fmt: skip
+def learn(pieces: Pieces, rates: Floats, rate_vars: Floats, share: float, prior: Prior) -> Prior:
+    """What the pieces found say of pieces: how often they begin, how often clean, at which rates."""
+    soiled = (pieces.kinds == FULL) | (pieces.kinds == PARTIAL)
+    length = (pieces.ends - pieces.starts)[soiled].astype(np.float64)
+    hazard = min(soiled.sum() / length.sum(), 0.3)
+    mean = float(np.average(rates[soiled], weights=length))
+    var = float(np.average((rates[soiled] - mean) ** 2 + rate_vars[soiled], weights=length))
+    mean = max(mean, 1e-5)
+    # that some cleanings are thorough is what tells the level of the clean plant
+    partial = min((float((pieces.kinds == PARTIAL).sum()) + 1.0) / (float(soiled.sum()) + 4.0), 0.5)
+    begin = -2 * np.log(hazard)
+    return Prior(
+        rate=mean,
+        rate_var=max(var, (0.2 * mean) ** 2),
+        wander=prior.wander,
+        penalty=(
+            begin - 2 * np.log(1 - partial),
+            begin - 2 * np.log(partial),
+            begin + 4.0,
+            prior.penalty[3],
+            prior.penalty[4],
+            -2 * np.log(1 - hazard),
+        ),
+    )
+
+
+def inflation(z: Floats, use: Bools) -> float:
+    """By how much days that resemble those before them tell less than as many that do not: 1 + 2 Σ autocorrelations."""
+    z = np.where(use, np.clip(z, -3, 3), np.nan)
+    var = float(np.nanmean(z * z))
+    total = 1.0
+    for lag in range(1, 8):
+        keep = float(np.nanmean(z[lag:] * z[:-lag])) / var
+        if not keep > 0.05:
+            break
+        total += 2 * keep
+    return float(np.clip(total, 1.0, 6.0))
+
+
+def fit_plant(index: Floats, insolation: Floats, day_of_year: Floats, *, orders: int = 4) -> Fit:
     """Trend, season and soiling of one plant from its daily index; NaN where there is none."""
     size = len(index)
     with np.errstate(invalid="ignore", divide="ignore"):
         y = np.where(np.isfinite(index) & (index > 0), np.log(index), np.nan)
     years = np.arange(size) / YEAR
-    season = harmonics(day_of_year, harmonics_number)
+    season = harmonics(day_of_year, orders)
     scale = noise_scale(y, insolation)
     local = running_median(y, 7)
     spread = np.hypot(scale, 1.4826 * np.nanmedian(np.abs(y - local)))
     outlier = np.abs(y - local) > 5 * spread
     weight = np.where(np.isfinite(y) & ~outlier, 1 / scale**2, 0.0)
     y0 = np.where(np.isfinite(y), y, 0.0)
-    candidates = candidate_days(y0, weight)
-    penalty = np.array(penalties)
-    prior = (0.0, 0.0)
-    ridge = np.array([0.0, 1.0] + [1.0 / 0.05**2] * season.shape[1])
-    base = np.concatenate([np.ones((size, 1)), years[:, None], season[:, [0, harmonics_number]]], axis=1)
+    candidates = candidate_days(weight)
+    prior = Prior()
+    ridge = np.concatenate([[1e-6, 1 / 0.03**2], 1 / np.tile(0.05 / np.arange(1, orders + 1) ** 1.5, 2) ** 2])
+    base = np.concatenate([np.ones((size, 1)), years[:, None], season[:, [0, orders]]], axis=1)
     best = None
+    places: list[tuple[Floats, float, Floats]] = []
     for share in _QUANTILES:
         rough = quantile_start(y0, weight, base, share)
         start = np.zeros(2 + season.shape[1])
         start[:2] = rough[:2]
-        start[[2, 2 + harmonics_number]] = rough[2:]
-        found = alternate(y0, weight, years, season, start, candidates, penalty, prior, _TURNS, ridge)
+        start[[2, 2 + orders]] = rough[2:]
+        found = alternate(y0, weight, years, season, start, candidates, prior, ridge)
         if best is None or found[2] < best[2]:
             best = found
     assert best is not None
     coefficients, pieces, cost, normal = best
-    for turn in range(2 if second else 0):
+    for turn in range(3):
         level = clean_level(years, season, coefficients)
-        loss, kinds = loss_of(pieces.starts, pieces.ends, pieces.kinds, pieces.at_start, pieces.rates, size)
-        off = y0 - level - np.log(1 - loss)
+        u, precision = losses(y0, weight, level)
+        mean, _, rates, rate_vars, _ = smooth(
+            u, precision, pieces.starts, pieces.ends, pieces.kinds, pieces.before, *prior.state
+        )
+        kinds = kinds_of(pieces.starts, pieces.ends, pieces.kinds, size)
+        off = y0 - level - np.log(1 - mean)
         use = (weight > 0) & (kinds != OUT)
-        # the differences of days told the scale; what the fit leaves tells it better
         factor = 1.4826 * np.median(np.abs(off[use]) * np.sqrt(weight[use]))
-        weight = weight / max(factor, 0.5) ** 2
+        if turn == 0:
+            weight = weight / max(factor, 0.5) ** 2 / inflation(off * np.sqrt(weight) / factor, use)
         z = off * np.sqrt(weight)
         weight = np.where((kinds != OUT) & (np.abs(z) > 5), 0.0, weight)
         soiled = (pieces.kinds == FULL) | (pieces.kinds == PARTIAL)
         share = float(((kinds == FULL) | (kinds == PARTIAL)).mean())
         if soiled.sum() >= 6 and share > 0.3:
-            length = (pieces.ends - pieces.starts)[soiled]
-            hazard = soiled.sum() / length.sum()
-            mean = float(np.average(pieces.rates[soiled], weights=length))
-            var = float(np.average((pieces.rates[soiled] - mean) ** 2, weights=length))
-            prior = (mean, 1 / max(var, (0.2 * mean) ** 2))
-            full = -2 * np.log(hazard)
-            penalty = np.array([full, full + 8.0, 16.0, 4.0, full + 4.0])
-        coefficients, pieces, cost, normal = alternate(
-            y0, weight, years, season, coefficients, candidates, penalty, prior, _TURNS, ridge
-        )
+            prior = learn(pieces, rates, rate_vars, share, prior)
+            trials = []
+            for times in (0.0, 0.1, 0.4, 1.6, 6.4):
+                trial = Prior(prior.rate, prior.rate_var, times * prior.rate**2, prior.penalty)
+                trials.append((improve(y0, weight, years, season, coefficients, pieces, trial, ridge)[2], trial))
+            prior = min(trials, key=lambda one: one[0])[1]
+        here = alternate(y0, weight, years, season, coefficients, candidates, prior, ridge)
+        if turn > 0:
+            here, places = search(y0, weight, years, season, here, candidates, prior, ridge)
+        coefficients, pieces, cost, normal = here
     level = clean_level(years, season, coefficients)
-    loss, kinds = loss_of(pieces.starts, pieces.ends, pieces.kinds, pieces.at_start, pieces.rates, size)
-    residual = np.where((weight > 0) & (kinds != OUT), (y0 - level - np.log(1 - loss)) * np.sqrt(weight), np.nan)
+    u, precision = losses(y0, weight, level)
+    mean, _, rates, _, at_start = smooth(
+        u, precision, pieces.starts, pieces.ends, pieces.kinds, pieces.before, *prior.state
+    )
+    kinds = kinds_of(pieces.starts, pieces.ends, pieces.kinds, size)
+    residual = np.where((weight > 0) & (kinds != OUT), (y0 - level - np.log(1 - mean)) * np.sqrt(weight), np.nan)
     return Fit(
-        y0, weight, years, season, coefficients, pieces, loss, kinds, residual, np.linalg.inv(normal), cost,
-        candidates, prior, penalty,
+        y0, weight, years, season, coefficients, pieces, mean, kinds, rates, at_start, residual,
+        np.linalg.inv(normal), cost, candidates, prior, places,
     )  # fmt: skip

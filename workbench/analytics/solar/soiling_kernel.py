@@ -1,14 +1,16 @@
 """Kernels of the joint estimate of degradation and soiling; see :mod:`.degradation_soiling`.
 
-A day's loss by soiling is a saw-tooth: each piece begins at a cleaning and grows by a rate. Given the level of the clean
-plant, the best pieces are found by dynamic programming over their first days (optimal partitioning [1]_), every piece by least
-squares from prefix sums. Given the pieces, level, trend and season follow by weighted least squares together with all
-rates; a piece's own unknowns are eliminated by themselves, so the cost is that of a regression with a handful of unknowns.
+The loss by soiling is a saw-tooth. A piece of it begins with a cleaning (the loss is zero then, or a part of what it was
+before) and grows by a rate of its own, about which it wanders. Given the level of the clean plant, the best pieces are found by
+dynamic programming over their first days with pruning [1]_; the likelihood of a piece is that of a Kalman filter with the
+states loss and rate [2]_, so the piece's own unknowns are integrated out. Given the pieces, level, trend and season follow by
+generalised least squares on the innovations of the same filters.
 
 References
 ----------
-.. [1] B. Jackson et al., "An algorithm for optimal partitioning of data on an interval", IEEE Signal Processing Letters 12,
-   2005, https://doi.org/10.1109/LSP.2001.838216.
+.. [1] R. Killick, P. Fearnhead, I. A. Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost", Journal of
+   the American Statistical Association 107, 2012, https://doi.org/10.1080/01621459.2012.737745.
+.. [2] J. Durbin, S. J. Koopman, "Time Series Analysis by State Space Methods", 2nd ed., Oxford, 2012.
 """
 
 from __future__ import annotations
@@ -17,215 +19,266 @@ import numba
 import numpy as np
 
 CLEAN, FULL, PARTIAL, OUT = 0, 1, 2, 3
+LONGEST = 400  #: days of a piece
+_SLACK = 30.0  # how much worse a start may be before it is given up
 
 
 @numba.njit(cache=True, nogil=True)
-def partition(loss, weight, candidate, longest, penalty, rate_mean, rate_weight, most_rate):  # type: ignore[no-untyped-def]
+def partition(loss, weight, candidate, penalty, rate_mean, rate_var, wander):  # type: ignore[no-untyped-def]
     """Best pieces of a saw-tooth, given the days' loss against the clean plant.
 
     Parameters
     ----------
     loss, weight
-        [day], weight 1 / variance; 0 where there is none.
+        [day]; weight is 1 / variance, 0 where there is no value.
     candidate
-        [day + 1] bool: days on which a piece may begin.
-    longest
-        Of a piece [day].
+        [day + 1] bool: days on which a piece may begin; the first and the end among them.
     penalty
-        (full, partial, out, per day out, clean): what a piece costs.
-    rate_mean, rate_weight
-        Rate expected [1/day], and the weight of that.
+        (full, partial, clean, out, per day out, per day soiled): −2 log of how likely a piece is, and that it goes on.
+    rate_mean, rate_var
+        Rate expected [1/day].
+    wander
+        Variance that the loss gains in a day beside its rate.
 
     Returns
     -------
-    starts, ends, kinds, at_start, rates, total cost
+    starts, ends, kinds, before, total
+        ``before``: loss at the end of the piece before.
     """
     size = len(loss)
-    s_w = np.zeros(size + 1)
-    s_t = np.zeros(size + 1)
-    s_tt = np.zeros(size + 1)
-    s_u = np.zeros(size + 1)
-    s_tu = np.zeros(size + 1)
-    s_uu = np.zeros(size + 1)
-    s_n = np.zeros(size + 1)
-    for k in range(size):
-        w, u, t = weight[k], loss[k], float(k)
-        if w <= 0:
-            u = 0.0
-        s_w[k + 1] = s_w[k] + w
-        s_t[k + 1] = s_t[k] + w * t
-        s_tt[k + 1] = s_tt[k] + w * t * t
-        s_u[k + 1] = s_u[k] + w * u
-        s_tu[k + 1] = s_tu[k] + w * t * u
-        s_uu[k + 1] = s_uu[k] + w * u * u
-        s_n[k + 1] = s_n[k] + (1.0 if w > 0 else 0.0)
-    places = np.flatnonzero(candidate)
-    number = len(places)
-    best = np.full(number, np.inf)
-    back = np.zeros(number, np.int64)
-    kind = np.zeros(number, np.int64)
-    first = np.zeros(number)
-    rate = np.zeros(number)
-    end_loss = np.zeros(number)
-    best[0] = 0.0
-    kind[0] = OUT
-    end_loss[0] = np.inf
-    for b in range(1, number):
-        j = places[b]
-        a = b - 1
-        while a >= 0 and (j - places[a] <= longest or a == b - 1):
-            i = places[a]
-            base = best[a]
-            w = s_w[j] - s_w[i]
-            u = s_u[j] - s_u[i]
-            uu = s_uu[j] - s_uu[i]
-            d = s_t[j] - s_t[i] - i * w
-            dd = s_tt[j] - s_tt[i] - 2.0 * i * (s_t[j] - s_t[i]) + float(i) * i * w
-            du = s_tu[j] - s_tu[i] - i * u
-            n = s_n[j] - s_n[i]
-            # clean
-            cost = base + uu + (penalty[4] if kind[a] != CLEAN else 0.0)
-            if cost < best[b]:
-                best[b], back[b], kind[b], first[b], rate[b], end_loss[b] = cost, a, CLEAN, 0.0, 0.0, 0.0
-            # does not count
-            cost = base + penalty[3] * n + penalty[2]
-            if cost < best[b]:
-                best[b], back[b], kind[b], first[b], rate[b], end_loss[b] = cost, a, OUT, 0.0, 0.0, np.inf
-            if n >= 3 and dd > 0:
-                r = (du + rate_weight * rate_mean) / (dd + rate_weight)
-                r = min(max(r, 0.0), most_rate)
-                cost = base + uu - 2 * r * du + r * r * dd + rate_weight * (r - rate_mean) ** 2 + penalty[0]
-                if cost < best[b] and r > 0:
-                    best[b], back[b], kind[b], first[b], rate[b] = cost, a, FULL, 0.0, r
-                    end_loss[b] = r * (j - i)
-                if n >= 6 and base + penalty[1] < best[b]:
-                    d2 = dd + rate_weight
-                    du2 = du + rate_weight * rate_mean
-                    det = w * d2 - d * d
-                    if det > 1e-9 * w * d2:
-                        m = (d2 * u - d * du2) / det
-                        m = min(m, end_loss[a])  # a cleaning makes nothing dirtier
-                        m = max(m, 0.0)
-                        r = min(max((du2 - d * m) / d2, 0.0), most_rate)
-                        cost = uu + m * m * w + r * r * dd - 2 * m * u - 2 * r * du + 2 * m * r * d
-                        cost += base + rate_weight * (r - rate_mean) ** 2 + penalty[1]
-                        if cost < best[b] and m > 0:
-                            best[b], back[b], kind[b], first[b], rate[b] = cost, a, PARTIAL, m, r
-                            end_loss[b] = m + r * (j - i)
-            a -= 1
+    best = np.full(size + 1, np.inf)
+    back = np.zeros(size + 1, np.int64)
+    kind = np.full(size + 1, OUT)
+    end_loss = np.zeros(size + 1)
+    best[0], end_loss[0] = 0.0, 0.2
+    room = 256
+    start = np.zeros(room, np.int64)
+    what = np.zeros(room, np.int64)
+    cost = np.zeros(room)
+    x = np.zeros(room)
+    r = np.zeros(room)
+    pxx = np.zeros(room)
+    pxr = np.zeros(room)
+    prr = np.zeros(room)
+    active = 0
+    clean_cost, clean_start = np.inf, 0
+    out_cost, out_start = np.inf, 0
+    for day in range(size):
+        w, u = weight[day], loss[day]
+        if candidate[day]:
+            v = best[day]
+            if v + penalty[2] < clean_cost:
+                clean_cost, clean_start = v + penalty[2], day
+            if v + penalty[3] < out_cost:
+                out_cost, out_start = v + penalty[3], day
+            if active + 2 > room:
+                # the worst half goes
+                order = np.argsort(cost[:active])[: room // 2]
+                order = np.sort(order)
+                for k in range(len(order)):
+                    o = order[k]
+                    start[k], what[k], cost[k], x[k], r[k] = start[o], what[o], cost[o], x[o], r[o]
+                    pxx[k], pxr[k], prr[k] = pxx[o], pxr[o], prr[o]
+                active = len(order)
+            start[active], what[active], cost[active] = day, FULL, v + penalty[0]
+            x[active], r[active], pxx[active], pxr[active], prr[active] = 0.0, rate_mean, 0.0, 0.0, rate_var
+            active += 1
+            before = end_loss[day]
+            if before > 0.005:
+                start[active], what[active], cost[active] = day, PARTIAL, v + penalty[1]
+                x[active], r[active] = 0.5 * before, rate_mean
+                pxx[active], pxr[active], prr[active] = before * before / 12.0, 0.0, rate_var
+                active += 1
+        if w > 0:
+            clean_cost += u * u * w
+            out_cost += penalty[4]
+        floor = min(clean_cost, out_cost)
+        chosen = -1
+        for k in range(active):
+            if day > start[k]:
+                x[k] += r[k]
+                pxx[k] += 2 * pxr[k] + prr[k] + wander
+                pxr[k] += prr[k]
+            cost[k] += penalty[5]
+            if w > 0:
+                f = pxx[k] + 1.0 / w
+                g = u - x[k]
+                cost[k] += g * g / f + np.log(f * w)
+                a, b = pxx[k] / f, pxr[k] / f
+                x[k] += a * g
+                r[k] += b * g
+                prr[k] -= b * pxr[k]
+                pxr[k] -= a * pxr[k]
+                pxx[k] -= a * pxx[k]
+            if cost[k] < floor:
+                floor = cost[k]
+            if r[k] >= 0 and (chosen < 0 or cost[k] < cost[chosen]):
+                chosen = k
+        b = day + 1
+        if candidate[b]:
+            best[b], back[b], kind[b], end_loss[b] = clean_cost, clean_start, CLEAN, 0.0
+            if out_cost < best[b]:
+                best[b], back[b], kind[b] = out_cost, out_start, OUT
+                end_loss[b] = max(end_loss[out_start] + rate_mean * (b - out_start), 0.05)
+            if chosen >= 0 and cost[chosen] < best[b]:
+                best[b], back[b], kind[b] = cost[chosen], start[chosen], what[chosen]
+                end_loss[b] = max(x[chosen] + r[chosen], 0.0)
+        kept = 0
+        for k in range(active):
+            if cost[k] <= floor + _SLACK and b - start[k] < LONGEST:
+                if kept != k:
+                    start[kept], what[kept], cost[kept], x[kept], r[kept] = start[k], what[k], cost[k], x[k], r[k]
+                    pxx[kept], pxr[kept], prr[kept] = pxx[k], pxr[k], prr[k]
+                kept += 1
+        active = kept
     count = 0
-    b = number - 1
+    b = size
     while b > 0:
         count += 1
         b = back[b]
     starts = np.zeros(count, np.int64)
     ends = np.zeros(count, np.int64)
     kinds = np.zeros(count, np.int64)
-    at_start = np.zeros(count)
-    rates = np.zeros(count)
-    b = number - 1
+    befores = np.zeros(count)
+    b = size
     k = count - 1
     while b > 0:
-        starts[k], ends[k], kinds[k] = places[back[b]], places[b], kind[b]
-        at_start[k], rates[k] = first[b], rate[b]
+        starts[k], ends[k], kinds[k], befores[k] = back[b], b, kind[b], end_loss[back[b]]
         b = back[b]
         k -= 1
-    return starts, ends, kinds, at_start, rates, best[number - 1]
+    return starts, ends, kinds, befores, best[size]
 
 
 @numba.njit(cache=True, nogil=True)
-def loss_of(starts, ends, kinds, at_start, rates, size):  # type: ignore[no-untyped-def]
-    """Loss of each day, and the kind of its piece."""
-    loss = np.zeros(size)
-    what = np.zeros(size, np.int64)
-    for k in range(len(starts)):
-        for day in range(starts[k], ends[k]):
-            what[day] = kinds[k]
-            if kinds[k] == FULL or kinds[k] == PARTIAL:
-                loss[day] = min(at_start[k] + rates[k] * (day - starts[k]), 0.95)
-    return loss, what
+def normal_equations(columns, weight, starts, ends, kinds, before, rate_mean, rate_var, wander):  # type: ignore[no-untyped-def]
+    """Products of the whitened columns, with the pieces' unknowns integrated out; the first column is the loss.
 
-
-@numba.njit(cache=True, nogil=True)
-def solve(y, weight, design, starts, ends, kinds, at_start, rates, rate_mean, rate_weight, ridge):  # type: ignore[no-untyped-def]
-    """One Gauss–Newton step of ``y = design @ b + log(1 - loss)``; b and the pieces' unknowns, changed in place.
-
-    Returns the coefficients and the matrix of the normal equations with the pieces eliminated.
+    ``columns`` is (day, 1 + p). Returns (1 + p, 1 + p) and the sum of the logarithms of the innovations' variances.
     """
-    p = design.shape[1]
-    normal = np.zeros((p, p))
-    right = np.zeros(p)
-    for k in range(p):
-        normal[k, k] = ridge[k]
-    pieces = len(starts)
-    own = np.zeros((pieces, 2, 2))
-    own_right = np.zeros((pieces, 2))
-    cross = np.zeros((pieces, 2, p))
-    for k in range(pieces):
+    p = columns.shape[1]
+    out = np.zeros((p, p))
+    logs = 0.0
+    x = np.zeros(p)
+    r = np.zeros(p)
+    g = np.zeros(p)
+    for k in range(len(starts)):
         if kinds[k] == OUT:
             continue
-        soiled = kinds[k] == FULL or kinds[k] == PARTIAL
-        h00 = h01 = h11 = g0 = g1 = 0.0
+        soiled = kinds[k] != CLEAN
+        x[:] = 0.0
+        r[:] = 0.0
+        pxx = pxr = prr = 0.0
+        if soiled:
+            r[0], prr = rate_mean, rate_var
+            if kinds[k] == PARTIAL:
+                x[0], pxx = 0.5 * before[k], before[k] * before[k] / 12.0
         for day in range(starts[k], ends[k]):
+            if soiled and day > starts[k]:
+                for c in range(p):
+                    x[c] += r[c]
+                pxx += 2 * pxr + prr + wander
+                pxr += prr
             w = weight[day]
             if w <= 0:
                 continue
-            d = float(day - starts[k])
-            x = min(at_start[k] + rates[k] * d, 0.95) if soiled else 0.0
-            # log(1 - x) about the present unknowns: target with them as unknowns in full
-            slope = -1.0 / (1.0 - x)
-            target = y[day] - np.log(1.0 - x) + slope * x
-            for a in range(p):
-                wa = w * design[day, a]
-                right[a] += wa * target
-                for b in range(a + 1):
-                    normal[a, b] += wa * design[day, b]
+            f = pxx + 1.0 / w
+            logs += np.log(f * w)
+            for c in range(p):
+                g[c] = columns[day, c] - x[c]
+            for c in range(p):
+                gc = g[c] / f
+                for d in range(c + 1):
+                    out[c, d] += gc * g[d]
             if soiled:
-                h00 += w * slope * slope
-                h01 += w * slope * slope * d
-                h11 += w * slope * slope * d * d
-                g0 += w * slope * target
-                g1 += w * slope * d * target
-                for a in range(p):
-                    cross[k, 0, a] += w * slope * design[day, a]
-                    cross[k, 1, a] += w * slope * d * design[day, a]
-        if soiled:
-            h11 += rate_weight
-            g1 += rate_weight * rate_mean
-            if kinds[k] == FULL:
-                h00, h01, g0 = 1.0, 0.0, 0.0
-                cross[k, 0, :] = 0.0
-            det = h00 * h11 - h01 * h01
-            if det <= 1e-12 * h00 * h11 or h11 <= 0:
-                continue
-            own[k, 0, 0] = h11 / det
-            own[k, 1, 1] = h00 / det
-            own[k, 0, 1] = own[k, 1, 0] = -h01 / det
-            own_right[k, 0], own_right[k, 1] = g0, g1
-            for a in range(p):
-                va0 = own[k, 0, 0] * cross[k, 0, a] + own[k, 0, 1] * cross[k, 1, a]
-                va1 = own[k, 1, 0] * cross[k, 0, a] + own[k, 1, 1] * cross[k, 1, a]
-                right[a] -= va0 * g0 + va1 * g1
-                for b in range(a + 1):
-                    normal[a, b] -= va0 * cross[k, 0, b] + va1 * cross[k, 1, b]
-    for a in range(p):
-        for b in range(a):
-            normal[b, a] = normal[a, b]
-    for a in range(p):
-        normal[a, a] = normal[a, a] * (1 + 1e-12) + 1e-9
-    found = np.linalg.solve(normal, right)
+                a, b = pxx / f, pxr / f
+                for c in range(p):
+                    x[c] += a * g[c]
+                    r[c] += b * g[c]
+                prr -= b * pxr
+                pxr -= a * pxr
+                pxx -= a * pxx
+    for c in range(p):
+        for d in range(c):
+            out[d, c] = out[c, d]
+    return out, logs
+
+
+@numba.njit(cache=True, nogil=True)
+def smooth(loss, weight, starts, ends, kinds, before, rate_mean, rate_var, wander):  # type: ignore[no-untyped-def]
+    """Expected loss of each day with its variance, and of each piece the rate at its first day, its variance, the loss then.
+
+    Rauch–Tung–Striebel, piece by piece.
+    """
+    size = len(loss)
+    mean = np.zeros(size)
+    var = np.zeros(size)
+    pieces = len(starts)
+    rates = np.zeros(pieces)
+    rate_vars = np.zeros(pieces)
+    at_start = np.zeros(pieces)
     for k in range(pieces):
-        if kinds[k] != FULL and kinds[k] != PARTIAL:
+        if kinds[k] == CLEAN or kinds[k] == OUT:
             continue
-        g0, g1 = own_right[k, 0], own_right[k, 1]
-        for a in range(p):
-            g0 -= cross[k, 0, a] * found[a]
-            g1 -= cross[k, 1, a] * found[a]
-        if own[k, 1, 1] == 0.0:
-            continue
-        m = own[k, 0, 0] * g0 + own[k, 0, 1] * g1
-        r = own[k, 1, 0] * g0 + own[k, 1, 1] * g1
+        n = ends[k] - starts[k]
+        m = np.zeros((n, 2))
+        c = np.zeros((n, 3))
+        mp = np.zeros((n, 2))
+        cp = np.zeros((n, 3))
+        x, r, pxx, pxr, prr = 0.0, rate_mean, 0.0, 0.0, rate_var
         if kinds[k] == PARTIAL:
-            at_start[k] = min(max(m, 0.0), 0.6)
-        rates[k] = min(max(r, 0.0), 0.05)
-    return found, normal
+            x, pxx = 0.5 * before[k], before[k] * before[k] / 12.0
+        for t in range(n):
+            if t > 0:
+                x += r
+                pxx += 2 * pxr + prr + wander
+                pxr += prr
+            mp[t, 0], mp[t, 1], cp[t, 0], cp[t, 1], cp[t, 2] = x, r, pxx, pxr, prr
+            w = weight[starts[k] + t]
+            if w > 0:
+                f = pxx + 1.0 / w
+                g = loss[starts[k] + t] - x
+                a, b = pxx / f, pxr / f
+                x += a * g
+                r += b * g
+                prr -= b * pxr
+                pxr -= a * pxr
+                pxx -= a * pxx
+            m[t, 0], m[t, 1], c[t, 0], c[t, 1], c[t, 2] = x, r, pxx, pxr, prr
+        sx, sr, vxx, vxr, vrr = x, r, pxx, pxr, prr
+        for t in range(n - 1, -1, -1):
+            if t < n - 1:
+                # gain J = C T' P⁻¹, T = [[1, 1], [0, 1]]
+                p00, p01, p11 = cp[t + 1, 0], cp[t + 1, 1], cp[t + 1, 2]
+                det = p00 * p11 - p01 * p01
+                a00, a01, a11 = c[t, 0], c[t, 1], c[t, 2]
+                b00, b01 = a00 + a01, a01  # C T'
+                b10, b11 = a01 + a11, a11
+                if det > 1e-30:
+                    j00, j01 = (b00 * p11 - b01 * p01) / det, (b01 * p00 - b00 * p01) / det
+                    j10, j11 = (b10 * p11 - b11 * p01) / det, (b11 * p00 - b10 * p01) / det
+                elif p11 > 0:
+                    j00, j01, j10, j11 = 0.0, b01 / p11, 0.0, b11 / p11
+                else:
+                    j00, j01, j10, j11 = 0.0, 0.0, 0.0, 0.0
+                dx, dr = sx - mp[t + 1, 0], sr - mp[t + 1, 1]
+                d00, d01, d11 = vxx - p00, vxr - p01, vrr - p11
+                sx = m[t, 0] + j00 * dx + j01 * dr
+                sr = m[t, 1] + j10 * dx + j11 * dr
+                e00, e01 = j00 * d00 + j01 * d01, j00 * d01 + j01 * d11
+                e10, e11 = j10 * d00 + j11 * d01, j10 * d01 + j11 * d11
+                vxx = a00 + e00 * j00 + e01 * j01
+                vxr = a01 + e00 * j10 + e01 * j11
+                vrr = a11 + e10 * j10 + e11 * j11
+            mean[starts[k] + t] = min(max(sx, 0.0), 0.95)
+            var[starts[k] + t] = max(vxx, 0.0)
+        rates[k], rate_vars[k], at_start[k] = sr, vrr, sx
+    return mean, var, rates, rate_vars, at_start
+
+
+@numba.njit(cache=True, nogil=True)
+def kinds_of(starts, ends, kinds, size):  # type: ignore[no-untyped-def]
+    """Kind of the piece of each day."""
+    what = np.zeros(size, np.int64)
+    for k in range(len(starts)):
+        what[starts[k] : ends[k]] = kinds[k]
+    return what
