@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workbench.analytics.solar.soiling_kernel import FULL, OUT, PARTIAL, kinds_of, normal_equations, partition, smooth
+from workbench.analytics.solar.soiling_kernel import FULL, OUT, PARTIAL, kinds_of, normal_equations, partition, replicate, smooth
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -76,6 +76,19 @@ class Fit:
 def harmonics(day_of_year: Floats, number: int) -> Floats:
     angle = 2 * np.pi * day_of_year[:, None] / YEAR * np.arange(1, number + 1)[None, :]
     return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def clearness(insolation: Floats) -> Floats:
+    """How far each day's insolation is below that of the clear days around, less a tenth; 0 where it is not known."""
+    half = 20
+    padded = np.concatenate([np.full(half, np.nan), insolation, np.full(half, np.nan)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    top = np.full(len(insolation), np.nan)
+    known = np.isfinite(windows).any(axis=1)
+    top[known] = np.nanquantile(windows[known], 0.9, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.clip(insolation / top, 0.0, 1.2) - 0.9
+    return np.where(np.isfinite(share), share, 0.0)
 
 
 def noise_scale(y: Floats, insolation: Floats) -> Floats:
@@ -158,12 +171,13 @@ def improve(
     """Level, trend and season given the pieces: coefficients, their information matrix, −2 log likelihood."""
     size = len(coefficients)
     normal, objective = np.zeros((size, size)), np.inf
+    nothing = np.zeros((0, size))
     for _ in range(turns):
         loss, precision = losses(y, weight, clean_level(years, season, coefficients))
         design = design_of(years, season, coefficients[1])
         columns = np.column_stack([loss, (1 - loss)[:, None] * design])
         products, logs = normal_equations(
-            columns, precision, pieces.starts, pieces.ends, pieces.kinds, pieces.before, *prior.state
+            columns, precision, pieces.starts, pieces.ends, pieces.kinds, pieces.before, *prior.state, nothing
         )
         normal = products[1:, 1:] + np.diag(ridge)
         step = -np.linalg.solve(normal, products[1:, 0] + ridge * coefficients)
@@ -204,7 +218,7 @@ def search(
 
     Pieces and clean plant hold each other in place: from a wrong level the alternation does not come back by itself.
     """
-    orders = season.shape[1] // 2
+    orders = (season.shape[1] - 2) // 2
     directions = []
     for level in (0.004, 0.01):
         directions.append((0, level))
@@ -277,13 +291,21 @@ def inflation(z: Floats, use: Bools) -> float:
     return float(np.clip(total, 1.0, 6.0))
 
 
+def ridge_of(orders: int) -> Floats:
+    """Precision of what is thought of the coefficients beforehand: a rate of some percent, seasons of some percent."""
+    return np.concatenate(
+        [[1e-6, 1 / 0.03**2], 1 / np.tile(0.05 / np.arange(1, orders + 1) ** 1.5, 2) ** 2, [100.0, 100.0]]
+    )
+
+
 def fit_plant(index: Floats, insolation: Floats, day_of_year: Floats, *, orders: int = 4) -> Fit:
     """Trend, season and soiling of one plant from its daily index; NaN where there is none."""
     size = len(index)
     with np.errstate(invalid="ignore", divide="ignore"):
         y = np.where(np.isfinite(index) & (index > 0), np.log(index), np.nan)
     years = np.arange(size) / YEAR
-    season = harmonics(day_of_year, orders)
+    dim = clearness(insolation)
+    season = np.column_stack([harmonics(day_of_year, orders), dim, dim * dim])
     scale = noise_scale(y, insolation)
     local = running_median(y, 7)
     spread = np.hypot(scale, 1.4826 * np.nanmedian(np.abs(y - local)))
@@ -292,7 +314,7 @@ def fit_plant(index: Floats, insolation: Floats, day_of_year: Floats, *, orders:
     y0 = np.where(np.isfinite(y), y, 0.0)
     candidates = candidate_days(weight)
     prior = Prior()
-    ridge = np.concatenate([[1e-6, 1 / 0.03**2], 1 / np.tile(0.05 / np.arange(1, orders + 1) ** 1.5, 2) ** 2])
+    ridge = ridge_of(orders)
     base = np.concatenate([np.ones((size, 1)), years[:, None], season[:, [0, orders]]], axis=1)
     best = None
     places: list[tuple[Floats, float, Floats]] = []
@@ -344,3 +366,66 @@ def fit_plant(index: Floats, insolation: Floats, day_of_year: Floats, *, orders:
         y0, weight, years, season, coefficients, pieces, mean, kinds, rates, at_start, residual,
         np.linalg.inv(normal), cost, candidates, prior, places,
     )  # fmt: skip
+
+
+def clustered(fit: Fit, longest: int = 45) -> Floats:
+    """Covariance of the coefficients from how the pieces of the saw-tooth agree, whatever their noise is like.
+
+    A piece is a cluster (the clean time in parts of ``longest`` days): what its shape is wrong in counts once.
+    """
+    loss, precision = losses(fit.y, fit.weight, clean_level(fit.years, fit.season, fit.coefficients))
+    columns = np.column_stack([loss, (1 - loss)[:, None] * design_of(fit.years, fit.season, fit.coefficients[1])])
+    p = fit.pieces
+    scores = np.zeros((len(loss), columns.shape[1] - 1))
+    normal_equations(columns, precision, p.starts, p.ends, p.kinds, p.before, *fit.prior.state, scores)
+    number = np.searchsorted(p.starts, np.arange(len(loss)), side="right")
+    part = (np.arange(len(loss)) - p.starts[number - 1]) // longest
+    _, label = np.unique(number * 1000 + part, return_inverse=True)
+    count = int(label.max()) + 1
+    sums = np.stack([np.bincount(label, scores[:, c], minlength=count) for c in range(scores.shape[1])], axis=1)
+    middle = sums.T @ sums * count / max(count - scores.shape[1], 1)
+    found: Floats = fit.covariance @ middle @ fit.covariance
+    return found
+
+
+def bootstrap_days(fit: Fit) -> Bools:
+    """Days on which a piece of made-up data may begin: where one does, the days around, and where the loss jumps down."""
+    size = len(fit.y)
+    found = np.zeros(size + 1, bool)
+    for start in fit.pieces.starts:
+        found[max(start - 2, 0) : start + 3] = True
+    loss, precision = losses(fit.y, fit.weight, clean_level(fit.years, fit.season, fit.coefficients))
+    half = 5
+    total = np.concatenate([[0.0], np.cumsum(precision * loss)])
+    weight = np.concatenate([[0.0], np.cumsum(precision)])
+    place = np.arange(size + 1)
+    low, high = np.maximum(place - half, 0), np.minimum(place + half, size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        before = (total[place] - total[low]) / (weight[place] - weight[low])
+        after = (total[high] - total[place]) / (weight[high] - weight[place])
+        sharp = (before - after) / np.sqrt(1 / (weight[place] - weight[low]) + 1 / (weight[high] - weight[place]))
+    sharp = np.where(np.isfinite(sharp), sharp, 0.0)
+    padded = np.concatenate([np.zeros(2), sharp, np.zeros(2)])
+    top = np.lib.stride_tricks.sliding_window_view(padded, 5).max(axis=1)
+    found |= (sharp > 1.5) & (sharp >= top)
+    found &= fit.candidates
+    found[0] = found[size] = True
+    return found
+
+
+def bootstrap(fit: Fit, insolation: Floats, ridge: Floats, rng: np.random.Generator, number: int, block: int, turns: int) -> Floats:
+    """Rate [1/year] and soiling ratio of ``number`` made-up series, (number, 2)."""
+    residual = fit.residual[np.isfinite(fit.residual)]
+    residual = residual - residual.mean()
+    size = len(fit.y)
+    scatter = 1 / np.sqrt(np.where(fit.weight > 0, fit.weight, 1.0))
+    blocks = rng.integers(0, len(residual), (number, -(-size // block)))
+    random = rng.standard_normal((number, size)) if fit.prior.wander > 0 else np.zeros((number, size))
+    where = np.where(np.isfinite(insolation), insolation, 0.0)
+    p = fit.pieces
+    weight = np.where(fit.kinds == OUT, 0.0, fit.weight)
+    return replicate(
+        random, blocks, residual, scatter, weight, fit.years, fit.season, fit.coefficients, ridge,
+        p.starts, p.ends, p.kinds, fit.at_start, fit.rates, bootstrap_days(fit), np.array(fit.prior.penalty),
+        *fit.prior.state, where, turns,
+    )

@@ -150,10 +150,11 @@ def partition(loss, weight, candidate, penalty, rate_mean, rate_var, wander):  #
 
 
 @numba.njit(cache=True, nogil=True)
-def normal_equations(columns, weight, starts, ends, kinds, before, rate_mean, rate_var, wander):  # type: ignore[no-untyped-def]
+def normal_equations(columns, weight, starts, ends, kinds, before, rate_mean, rate_var, wander, scores):  # type: ignore[no-untyped-def]
     """Products of the whitened columns, with the pieces' unknowns integrated out; the first column is the loss.
 
     ``columns`` is (day, 1 + p). Returns (1 + p, 1 + p) and the sum of the logarithms of the innovations' variances.
+    Into ``scores`` (day, p), where it is as long, goes what each day contributes to the products with the loss.
     """
     p = columns.shape[1]
     out = np.zeros((p, p))
@@ -189,6 +190,8 @@ def normal_equations(columns, weight, starts, ends, kinds, before, rate_mean, ra
                 gc = g[c] / f
                 for d in range(c + 1):
                     out[c, d] += gc * g[d]
+                if c > 0 and len(scores) > day:
+                    scores[day, c - 1] = gc * g[0]
             if soiled:
                 a, b = pxx / f, pxr / f
                 for c in range(p):
@@ -282,3 +285,93 @@ def kinds_of(starts, ends, kinds, size):  # type: ignore[no-untyped-def]
     for k in range(len(starts)):
         what[starts[k] : ends[k]] = kinds[k]
     return what
+
+
+@numba.njit(cache=True, nogil=True)
+def replicate(  # type: ignore[no-untyped-def]
+    random, blocks, residual, scatter, weight, years, season, coefficients, ridge,
+    starts, ends, kinds, at_start, rates, candidate, penalty, rate_mean, rate_var, wander, insolation, turns,
+):  # fmt: skip
+    """Rate and soiling ratio of made-up data: the plant found, its saw-tooth wandering anew, residuals drawn by blocks.
+
+    Parameters
+    ----------
+    random
+        (replicate, day) standard normal, for the wandering.
+    blocks, residual
+        (replicate, block) first places in ``residual``, the standardised ones of all days that have one.
+    scatter
+        Standard deviation of each day.
+
+    Returns
+    -------
+    (replicate, 2)
+    """
+    size = len(weight)
+    count = blocks.shape[0]
+    length = -(-size // blocks.shape[1])
+    pool = len(residual)
+    p = len(coefficients)
+    orders = season.shape[1]
+    out = np.full((count, 2), np.nan)
+    y = np.zeros(size)
+    loss = np.zeros(size)
+    precision = np.zeros(size)
+    columns = np.zeros((size, 1 + p))
+    root = np.sqrt(wander)
+    nothing = np.zeros((0, p))
+    for k in range(count):
+        for piece in range(len(starts)):
+            x = at_start[piece]
+            for day in range(starts[piece], ends[piece]):
+                if day > starts[piece]:
+                    x += rates[piece] + root * random[k, day]
+                soiled = kinds[piece] == FULL or kinds[piece] == PARTIAL
+                here = min(max(x, 0.0), 0.9) if soiled else 0.0
+                e = residual[(blocks[k, day // length] + day % length) % pool]
+                level = coefficients[0] + np.log(1 + coefficients[1] * years[day])
+                for c in range(orders):
+                    level += season[day, c] * coefficients[2 + c]
+                y[day] = level + np.log(1 - here) + e * scatter[day]
+        b = coefficients.copy()
+        for turn in range(turns):
+            for inner in range(2):
+                for day in range(size):
+                    level = b[0] + np.log(max(1 + b[1] * years[day], 0.05))
+                    for c in range(orders):
+                        level += season[day, c] * b[2 + c]
+                    shown = np.exp(min(max(y[day] - level, -3.0), 3.0)) if weight[day] > 0 else 1.0
+                    loss[day] = 1 - shown
+                    precision[day] = weight[day] / (shown * shown)
+                    columns[day, 0] = loss[day]
+                    columns[day, 1] = shown
+                    columns[day, 2] = shown * years[day] / max(1 + b[1] * years[day], 0.1)
+                    for c in range(orders):
+                        columns[day, 3 + c] = shown * season[day, c]
+                if inner == 0:
+                    s, t, what, before, _ = partition(
+                        loss, precision, candidate, penalty, rate_mean, rate_var, wander
+                    )
+                elif turn < turns - 1:
+                    break
+                products, _ = normal_equations(
+                    columns, precision, s, t, what, before, rate_mean, rate_var, wander, nothing
+                )
+                normal = products[1:, 1:].copy()
+                right = products[1:, 0].copy()
+                for c in range(p):
+                    normal[c, c] += ridge[c]
+                    right[c] += ridge[c] * b[c]
+                b = b - np.linalg.solve(normal, right)
+                b[1] = min(max(b[1], -0.15), 0.15)
+        mean, _, _, _, _ = smooth(loss, precision, s, t, what, before, rate_mean, rate_var, wander)
+        total = got = 0.0
+        for piece in range(len(s)):
+            if what[piece] == OUT:
+                continue
+            for day in range(s[piece], t[piece]):
+                total += insolation[day]
+                got += insolation[day] * (1 - mean[day])
+        out[k, 0] = b[1]
+        out[k, 1] = got / total if total > 0 else np.nan
+    return out
