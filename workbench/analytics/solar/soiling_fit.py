@@ -14,6 +14,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 YEAR = 365.25
+MOST_TREND = 0.08  #: per year; what changes faster is no degradation
 _QUANTILES = (0.5, 0.7, 0.85, 0.95)  # of the index, where the clean plant is first looked for
 _TURNS = 12
 
@@ -183,7 +184,7 @@ def improve(
         step = -np.linalg.solve(normal, products[1:, 0] + ridge * coefficients)
         objective = float(products[0, 0] + logs)
         coefficients = coefficients + step
-        coefficients[1] = min(max(coefficients[1], -0.15), 0.15)
+        coefficients[1] = min(max(coefficients[1], -MOST_TREND), MOST_TREND)
     return coefficients, normal, objective
 
 
@@ -202,6 +203,8 @@ def alternate(
         cost += float(ridge @ coefficients**2)
         pieces = Pieces(*found)
         coefficients, normal, _objective = improve(y, weight, years, season, coefficients, pieces, prior, ridge)
+        # a plant that is never clean has no level of its own: any would do
+        cost += 1000.0 * float(((pieces.kinds == PARTIAL).sum() + 1) > 0.9 * ((pieces.kinds != OUT).sum() + 1) + 1)
         key = np.concatenate([pieces.starts, pieces.kinds])
         if before is not None and len(before) == len(key) and bool((before == key).all()):
             break
@@ -294,7 +297,7 @@ def inflation(z: Floats, use: Bools) -> float:
 def ridge_of(orders: int) -> Floats:
     """Precision of what is thought of the coefficients beforehand: a rate of some percent, seasons of some percent."""
     return np.concatenate(
-        [[1e-6, 1 / 0.03**2], 1 / np.tile(0.05 / np.arange(1, orders + 1) ** 1.5, 2) ** 2, [100.0, 100.0]]
+        [[1e-6, 1 / 0.015**2], 1 / np.tile(0.05 / np.arange(1, orders + 1) ** 1.5, 2) ** 2, [100.0, 100.0]]
     )
 
 
@@ -413,7 +416,9 @@ def bootstrap_days(fit: Fit) -> Bools:
     return found
 
 
-def bootstrap(fit: Fit, insolation: Floats, ridge: Floats, rng: np.random.Generator, number: int, block: int, turns: int) -> Floats:
+def bootstrap(
+    fit: Fit, insolation: Floats, rng: np.random.Generator, number: int, block: int, turns: int = 2
+) -> Floats:
     """Rate [1/year] and soiling ratio of ``number`` made-up series, (number, 2)."""
     residual = fit.residual[np.isfinite(fit.residual)]
     residual = residual - residual.mean()
@@ -424,8 +429,10 @@ def bootstrap(fit: Fit, insolation: Floats, ridge: Floats, rng: np.random.Genera
     where = np.where(np.isfinite(insolation), insolation, 0.0)
     p = fit.pieces
     weight = np.where(fit.kinds == OUT, 0.0, fit.weight)
-    return replicate(
+    ridge = ridge_of((fit.season.shape[1] - 2) // 2)
+    found: Floats = replicate(
         random, blocks, residual, scatter, weight, fit.years, fit.season, fit.coefficients, ridge,
         p.starts, p.ends, p.kinds, fit.at_start, fit.rates, bootstrap_days(fit), np.array(fit.prior.penalty),
         *fit.prior.state, where, turns,
-    )
+    )  # fmt: skip
+    return found
