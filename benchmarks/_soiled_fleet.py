@@ -100,7 +100,9 @@ def weather(rng: np.random.Generator, site: str, tilt: float, years: int, minute
         dni_extra=table["extra"].to_numpy(), model="haydavies",
     )  # fmt: skip
     aoi = pvlib.irradiance.aoi(tilt, facing, table["apparent_zenith"].to_numpy(), table["azimuth"].to_numpy())
-    effective = np.nan_to_num(poa["poa_direct"]) * pvlib.iam.ashrae(aoi, b=0.04) + np.nan_to_num(poa["poa_diffuse"]) * 0.96
+    effective = (
+        np.nan_to_num(poa["poa_direct"]) * pvlib.iam.ashrae(aoi, b=0.04) + np.nan_to_num(poa["poa_diffuse"]) * 0.96
+    )
     season = -np.cos(2 * np.pi * (np.arange(days) - 20) / 365.25) * np.sign(latitude)
     clock = np.cos(2 * np.pi * (np.arange(per_day) / per_day - 15 / 24))
     temperature = np.repeat(mean + swing * season + 3 * ar1(rng, days, 0.8), per_day) + np.tile(5 * clock, days)

@@ -124,8 +124,33 @@ def year() -> xr.Dataset:
     )
 
 
+def sunny() -> xr.Dataset:
+    """Two solar plants by days, two and a half years: for steps that are about the whole of it."""
+    times = pd.date_range("2022-01-01", periods=910, freq="D", unit="ns")
+    rng = np.random.default_rng(5)
+    dims, shape = ("time", "asset"), (len(times), 2)
+    index = (1 - 0.002 * (np.arange(len(times)) % 40))[:, None] * rng.normal(0.9, 0.005, shape)
+    sun = rng.uniform(3, 7, shape)
+    return xr.Dataset(
+        {
+            "performance_index": (dims, index, {"units": "1"}),
+            "insolation": (dims, sun, {"units": "kWh/m2"}),
+            "power_output": (dims, 100 * sun * index / 24, {"units": "kW"}),
+        },
+        coords={"time": times, "asset": ["I1", "I2"], "rated_capacity": ("asset", [100.0, 100.0], {"units": "kW"})},
+        attrs={"asset_type": "inverter", "cadence": "P1D"},
+    )
+
+
 #: Steps that want data of their own.
-OWN = {"plant_yield": year, "turbine_energy": year, "electrical_losses": year}
+OWN = {
+    "degradation_and_soiling": sunny,
+    "soiling_cost": sunny,
+    "year_on_year_degradation": sunny,
+    "plant_yield": year,
+    "turbine_energy": year,
+    "electrical_losses": year,
+}
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -384,6 +409,15 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "energy_ratio": [
         ("telemetry", {"replicates": 20, "block": "PT6H"}),
         ("telemetry", {"replicates": 20, "block": "PT6H", "reference": ["T1"], "directions": (300, 90)}),
+    ],
+    "degradation_and_soiling": [("telemetry", {"simulations": 20})],
+    "soiling_cost": [
+        ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),
+        ("telemetry", {"price": 0.1, "currency": "GBP"}),
+    ],
+    "year_on_year_degradation": [
+        ("telemetry", {"simulations": 50}),
+        ("telemetry", {"compatibility": "rdtools-3.2", "output_field": "rate"}),
     ],
     "conditional_alert": [
         ("telemetry", {"condition": "temperature > 17 FOR PT20M", "alert_type": "hot", "severity": "high"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import workbench.analytics.solar.soiling_effects
 import workbench.analytics.wind.air_density
 import workbench.analytics.wind.category_steps
 import workbench.analytics.wind.degradation

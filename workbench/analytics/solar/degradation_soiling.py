@@ -224,9 +224,7 @@ def calendar_days(daily: xr.Dataset) -> tuple[npt.NDArray[np.datetime64], npt.ND
     return np.arange(day[0], day[-1] + 1), place
 
 
-def _plant(
-    index: Floats, sun: Floats, days: npt.NDArray[np.datetime64]
-) -> tuple[dict[str, Any], Fit | None, int]:
+def _plant(index: Floats, sun: Floats, days: npt.NDArray[np.datetime64]) -> tuple[dict[str, Any], Fit | None, int]:
     """Fit of one plant or the reason why there is none, and its first day."""
     nan = float("nan")
     row: dict[str, Any] = dict.fromkeys(_RATES, nan) | {"reason": "", "caution": ""}
@@ -314,9 +312,7 @@ def _starts(fit: Fit) -> list[int]:
     return found
 
 
-def _cleanings(
-    fit: Fit, name: str, days: npt.NDArray[np.datetime64], rain: Floats | None
-) -> list[dict[str, Any]]:
+def _cleanings(fit: Fit, name: str, days: npt.NDArray[np.datetime64], rain: Floats | None) -> list[dict[str, Any]]:
     rows = []
     for k in _starts(fit):
         day = int(fit.pieces.starts[k])

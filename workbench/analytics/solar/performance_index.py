@@ -137,7 +137,8 @@ def daily_performance(
         )
     energy, wanted, number, possible = sums
     insolation = np.stack(
-        [np.bincount(day[:, k], np.nan_to_num(np.clip(poa[:, k], 0, None)), minlength=count) for k in range(shape[1])], 1
+        [np.bincount(day[:, k], np.nan_to_num(np.clip(poa[:, k], 0, None)), minlength=count) for k in range(shape[1])],
+        1,
     )
     measured = np.stack([np.bincount(day[:, k], np.isfinite(poa[:, k]), minlength=count) for k in range(shape[1])], 1)
     least = 1 if rough else max(_LEAST_SLOTS_HOURS / hours, 1)

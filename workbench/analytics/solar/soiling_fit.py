@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workbench.analytics.solar.soiling_kernel import FULL, OUT, PARTIAL, kinds_of, normal_equations, partition, replicate, smooth
+from workbench.analytics.solar.soiling_kernel import (
+    FULL,
+    OUT,
+    PARTIAL,
+    kinds_of,
+    normal_equations,
+    partition,
+    replicate,
+    smooth,
+)
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -30,6 +39,7 @@ class Prior:
 
     @property
     def state(self) -> tuple[float, float, float]:
+        """What the filters take."""
         return self.rate, self.rate_var, self.wander
 
 
@@ -41,6 +51,9 @@ class Pieces:
     ends: Ints
     kinds: Ints
     before: Floats  #: loss at the end of the piece before
+
+
+_NONE = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 
 @dataclass
@@ -75,6 +88,7 @@ class Fit:
 
 
 def harmonics(day_of_year: Floats, number: int) -> Floats:
+    """Cosines, then sines of the year and its parts, (day, 2 × number)."""
     angle = 2 * np.pi * day_of_year[:, None] / YEAR * np.arange(1, number + 1)[None, :]
     return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
 
@@ -150,9 +164,7 @@ def design_of(years: Floats, season: Floats, rate: float) -> Floats:
 
 def clean_level(years: Floats, season: Floats, coefficients: Floats) -> Floats:
     """Logarithm of the clean plant's index."""
-    found: Floats = (
-        coefficients[0] + np.log(np.maximum(1 + coefficients[1] * years, 0.05)) + season @ coefficients[2:]
-    )
+    found: Floats = coefficients[0] + np.log(np.maximum(1 + coefficients[1] * years, 0.05)) + season @ coefficients[2:]
     return found
 
 
@@ -196,7 +208,7 @@ def alternate(
     coefficients = start.copy()
     before: Ints | None = None
     penalty = np.array(prior.penalty)
-    pieces, cost, normal = None, np.inf, np.zeros((len(start), len(start)))
+    pieces, cost, normal = Pieces(*_NONE), np.inf, np.zeros((len(start), len(start)))
     for _ in range(turns):
         loss, precision = losses(y, weight, clean_level(years, season, coefficients))
         *found, cost = partition(loss, precision, candidates, penalty, *prior.state)
@@ -209,7 +221,6 @@ def alternate(
         if before is not None and len(before) == len(key) and bool((before == key).all()):
             break
         before = key
-    assert pieces is not None
     return coefficients, pieces, float(cost), normal
 
 
@@ -222,10 +233,7 @@ def search(
     Pieces and clean plant hold each other in place: from a wrong level the alternation does not come back by itself.
     """
     orders = (season.shape[1] - 2) // 2
-    directions = []
-    for level in (0.004, 0.01):
-        directions.append((0, level))
-    directions += [(1, 0.0015), (2, 0.004), (2 + orders, 0.004)]
+    directions = [(0, 0.004), (0, 0.01), (1, 0.0015), (2, 0.004), (2 + orders, 0.004)]
     middle = float(years.mean())
     best = found
     places = [(found[0], found[2], found[3])]
@@ -319,18 +327,15 @@ def fit_plant(index: Floats, insolation: Floats, day_of_year: Floats, *, orders:
     prior = Prior()
     ridge = ridge_of(orders)
     base = np.concatenate([np.ones((size, 1)), years[:, None], season[:, [0, orders]]], axis=1)
-    best = None
+    starts: list[tuple[Floats, Pieces, float, Floats]] = []
     places: list[tuple[Floats, float, Floats]] = []
     for share in _QUANTILES:
         rough = quantile_start(y0, weight, base, share)
         start = np.zeros(2 + season.shape[1])
         start[:2] = rough[:2]
         start[[2, 2 + orders]] = rough[2:]
-        found = alternate(y0, weight, years, season, start, candidates, prior, ridge)
-        if best is None or found[2] < best[2]:
-            best = found
-    assert best is not None
-    coefficients, pieces, cost, normal = best
+        starts.append(alternate(y0, weight, years, season, start, candidates, prior, ridge))
+    coefficients, pieces, cost, normal = min(starts, key=lambda one: one[2])
     for turn in range(3):
         level = clean_level(years, season, coefficients)
         u, precision = losses(y0, weight, level)

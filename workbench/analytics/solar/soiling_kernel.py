@@ -51,7 +51,7 @@ def partition(loss, weight, candidate, penalty, rate_mean, rate_var, wander):  #
     kind = np.full(size + 1, OUT)
     end_loss = np.zeros(size + 1)
     best[0], end_loss[0] = 0.0, 0.2
-    room = 256
+    room = 1024
     start = np.zeros(room, np.int64)
     what = np.zeros(room, np.int64)
     cost = np.zeros(room)
@@ -71,15 +71,7 @@ def partition(loss, weight, candidate, penalty, rate_mean, rate_var, wander):  #
                 clean_cost, clean_start = v + penalty[2], day
             if v + penalty[3] < out_cost:
                 out_cost, out_start = v + penalty[3], day
-            if active + 2 > room:
-                # the worst half goes
-                order = np.argsort(cost[:active])[: room // 2]
-                order = np.sort(order)
-                for k in range(len(order)):
-                    o = order[k]
-                    start[k], what[k], cost[k], x[k], r[k] = start[o], what[o], cost[o], x[o], r[o]
-                    pxx[k], pxr[k], prr[k] = pxx[o], pxr[o], prr[o]
-                active = len(order)
+            active = min(active, room - 2)  # never in practice: starts are given up long before
             start[active], what[active], cost[active] = day, FULL, v + penalty[0]
             x[active], r[active], pxx[active], pxr[active], prr[active] = 0.0, rate_mean, 0.0, 0.0, rate_var
             active += 1
@@ -288,6 +280,22 @@ def kinds_of(starts, ends, kinds, size):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def eliminate(matrix, right):  # type: ignore[no-untyped-def]
+    """Solve for a positive definite ``matrix``, both changed in place; quicker to compile than LAPACK's for as small a one."""
+    p = len(right)
+    for c in range(p):
+        for d in range(c + 1, p):
+            share = matrix[d, c] / matrix[c, c]
+            for e in range(c, p):
+                matrix[d, e] -= share * matrix[c, e]
+            right[d] -= share * right[c]
+    for c in range(p - 1, -1, -1):
+        for e in range(c + 1, p):
+            right[c] -= matrix[c, e] * right[e]
+        right[c] /= matrix[c, c]
+
+
+@numba.njit(cache=True, nogil=True)
 def replicate(  # type: ignore[no-untyped-def]
     random, blocks, residual, scatter, weight, years, season, coefficients, ridge,
     starts, ends, kinds, at_start, rates, candidate, penalty, rate_mean, rate_var, wander, insolation, turns,
@@ -320,6 +328,8 @@ def replicate(  # type: ignore[no-untyped-def]
     columns = np.zeros((size, 1 + p))
     root = np.sqrt(wander)
     nothing = np.zeros((0, p))
+    normal = np.zeros((p, p))
+    right = np.zeros(p)
     for k in range(count):
         for piece in range(len(starts)):
             x = at_start[piece]
@@ -349,20 +359,20 @@ def replicate(  # type: ignore[no-untyped-def]
                     for c in range(orders):
                         columns[day, 3 + c] = shown * season[day, c]
                 if inner == 0:
-                    s, t, what, before, _ = partition(
-                        loss, precision, candidate, penalty, rate_mean, rate_var, wander
-                    )
+                    s, t, what, before, _ = partition(loss, precision, candidate, penalty, rate_mean, rate_var, wander)
                 elif turn < turns - 1:
                     break
                 products, _ = normal_equations(
                     columns, precision, s, t, what, before, rate_mean, rate_var, wander, nothing
                 )
-                normal = products[1:, 1:].copy()
-                right = products[1:, 0].copy()
                 for c in range(p):
+                    for d in range(p):
+                        normal[c, d] = products[1 + c, 1 + d]
                     normal[c, c] += ridge[c]
-                    right[c] += ridge[c] * b[c]
-                b = b - np.linalg.solve(normal, right)
+                    right[c] = products[1 + c, 0] + ridge[c] * b[c]
+                eliminate(normal, right)
+                for c in range(p):
+                    b[c] -= right[c]
                 b[1] = min(max(b[1], -0.15), 0.15)
         mean, _, _, _, _ = smooth(loss, precision, s, t, what, before, rate_mean, rate_var, wander)
         total = got = 0.0
