@@ -125,10 +125,10 @@ def year() -> xr.Dataset:
 
 
 def sunny() -> xr.Dataset:
-    """Two solar plants by days, two and a half years: for steps that are about the whole of it."""
-    times = pd.date_range("2022-01-01", periods=910, freq="D", unit="ns")
+    """A solar plant by days, two years: for steps that are about the whole of it."""
+    times = pd.date_range("2022-01-01", periods=740, freq="D", unit="ns")
     rng = np.random.default_rng(5)
-    dims, shape = ("time", "asset"), (len(times), 2)
+    dims, shape = ("time", "asset"), (len(times), 1)
     index = (1 - 0.002 * (np.arange(len(times)) % 40))[:, None] * rng.normal(0.9, 0.005, shape)
     sun = rng.uniform(3, 7, shape)
     return xr.Dataset(
@@ -137,7 +137,7 @@ def sunny() -> xr.Dataset:
             "insolation": (dims, sun, {"units": "kWh/m2"}),
             "power_output": (dims, 100 * sun * index / 24, {"units": "kW"}),
         },
-        coords={"time": times, "asset": ["I1", "I2"], "rated_capacity": ("asset", [100.0, 100.0], {"units": "kW"})},
+        coords={"time": times, "asset": ["I1"], "rated_capacity": ("asset", [100.0], {"units": "kW"})},
         attrs={"asset_type": "inverter", "cadence": "P1D"},
     )
 

@@ -160,7 +160,11 @@ def degradation_and_soiling(
             found = _intervals(fit, sun[first:last], rng, simulations, level, repeatability)
             row |= found[0]
             draws[:, column] = found[1]
-            wet = None if rain is None else np.bincount(place, np.nan_to_num(rain[:, column]), minlength=size)
+            wet = (
+                None
+                if rain is None
+                else np.bincount(place, np.nan_to_num(rain[:, column]), minlength=size).astype(np.float64)
+            )
             events += _cleanings(fit, name, days[first:last], None if wet is None else wet[first:last])
         rows.append(row)
         if progress is not None:

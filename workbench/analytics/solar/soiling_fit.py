@@ -153,7 +153,7 @@ def quantile_start(y: Floats, weight: Floats, design: Floats, share: float) -> F
         off = v - x @ found
         w = np.where(off > 0, share, 1 - share) / np.maximum(np.abs(off), 0.003)
         found = np.linalg.lstsq(x * np.sqrt(w)[:, None], v * np.sqrt(w), rcond=None)[0]
-    return found
+    return np.asarray(found, dtype=np.float64)
 
 
 def design_of(years: Floats, season: Floats, rate: float) -> Floats:
@@ -174,7 +174,9 @@ def losses(y: Floats, weight: Floats, level: Floats) -> tuple[Floats, Floats]:
     The noise is that of the logarithm: the loss of a day that shows half has half of it.
     """
     shown = np.where(weight > 0, np.exp(np.clip(np.where(weight > 0, y - level, 0.0), -3, 3)), 1.0)
-    return 1 - shown, weight / shown**2
+    loss: Floats = 1 - shown
+    precision: Floats = weight / shown**2
+    return loss, precision
 
 
 def improve(
@@ -372,7 +374,7 @@ def fit_plant(index: Floats, insolation: Floats, day_of_year: Floats, *, orders:
     residual = np.where((weight > 0) & (kinds != OUT), (y0 - level - np.log(1 - mean)) * np.sqrt(weight), np.nan)
     return Fit(
         y0, weight, years, season, coefficients, pieces, mean, kinds, rates, at_start, residual,
-        np.linalg.inv(normal), cost, candidates, prior, places,
+        np.asarray(np.linalg.inv(normal), dtype=np.float64), cost, candidates, prior, places,
     )  # fmt: skip
 
 
