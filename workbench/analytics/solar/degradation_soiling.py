@@ -155,7 +155,8 @@ def degradation_and_soiling(
             there = fit.kinds != OUT
             ratio[first:last, column] = np.where(there, 1 - fit.loss, np.nan)
             clean[first:last, column] = np.exp(clean_level(fit.years, fit.season, fit.coefficients))
-            state[first:last, column] = fit.kinds
+            # a day that is far off what its piece says counts as little as a stop; the soiling goes on below it
+            state[first:last, column] = np.where(np.isfinite(one[first:last]) & (fit.weight <= 0), OUT, fit.kinds)
             rng = np.random.default_rng([seed, column])
             found = _intervals(fit, sun[first:last], rng, simulations, level, repeatability)
             row |= found[0]
