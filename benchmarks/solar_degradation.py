@@ -229,6 +229,7 @@ warnings.filterwarnings("ignore")
 import numpy as np
 import pandas as pd
 import rdtools
+from rdtools.soiling import soiling_srr
 index, light = pd.read_parquet(sys.argv[1] + "/index.parquet"), pd.read_parquet(sys.argv[1] + "/light.parquet")
 found = []
 for number, name in enumerate(index):
@@ -240,7 +241,7 @@ for number, name in enumerate(index):
     if sys.argv[2] == "soiling" and number < 2:
         both = pd.concat([index[name], light[name]], axis=1).asfreq("D")
         start = time.process_time()
-        ratio, _, _ = rdtools.soiling_srr(both.iloc[:, 0], both.iloc[:, 1], reps=1000)
+        ratio, _, _ = soiling_srr(both.iloc[:, 0], both.iloc[:, 1], reps=1000)
         one |= {"srr": float(ratio), "srr_seconds": time.process_time() - start}
     found.append(one)
 print(json.dumps(found))

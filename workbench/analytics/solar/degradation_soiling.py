@@ -7,7 +7,8 @@ know of it charges the soiling of a dry last year to the modules. Here the logar
 
 the loss a saw-tooth whose pieces, cleanings and rates are found by dynamic programming and Kalman filters together with the
 rest (:mod:`.soiling_kernel`). The level of the *clean* days tells the rate. What rates of soiling and how thorough cleanings the
-plant has, it tells itself (empirical Bayes). Snow, and inverters that stand for days, are pieces that do not count.
+plant has, it tells itself (empirical Bayes). Snow and stops of days are pieces that do not count; a part
+that stands for weeks may be taken for soiling.
 
 How it differs from the year-on-year of RdTools and its SRR [1]_: those know one of the two at a time, and SRR needs the rate
 to be known. CODS [2]_ shares the aim of a joint estimate.
