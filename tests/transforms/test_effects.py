@@ -203,6 +203,24 @@ def sun() -> xr.Dataset:
     )
 
 
+def sunny() -> xr.Dataset:
+    """A solar plant by days, two years: for steps that are about the whole of it."""
+    times = pd.date_range("2022-01-01", periods=740, freq="D", unit="ns")
+    rng = np.random.default_rng(5)
+    dims, shape = ("time", "asset"), (len(times), 1)
+    index = (1 - 0.002 * (np.arange(len(times)) % 40))[:, None] * rng.normal(0.9, 0.005, shape)
+    sun = rng.uniform(3, 7, shape)
+    return xr.Dataset(
+        {
+            "performance_index": (dims, index, {"units": "1"}),
+            "insolation": (dims, sun, {"units": "kWh/m2"}),
+            "power_output": (dims, 100 * sun * index / 24, {"units": "kW"}),
+        },
+        coords={"time": times, "asset": ["I1"], "rated_capacity": ("asset", [100.0], {"units": "kW"})},
+        attrs={"asset_type": "inverter", "cadence": "P1D"},
+    )
+
+
 #: Steps that want data of their own.
 OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
 OWN |= {"yield_gap": told, "direction_offset": farm}
@@ -214,6 +232,7 @@ OWN |= dict.fromkeys(
     ("irradiance_quality", "orientation_check", "solar_clock_shift_detection", "solar_data_quality",
      "solar_level_correction"), sun,
 )  # fmt: skip
+OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -585,6 +604,15 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "usable_energy": [("telemetry", {"least_share": 0.7})],
     "battery_remaining_life": [("telemetry", {"simulations": 50})],
     "hybrid_flows": [("telemetry", {"kinds": {"inverter": ["B1"], "battery": ["B2"]}})],
+    "degradation_and_soiling": [("telemetry", {"simulations": 20})],
+    "soiling_cost": [
+        ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),
+        ("telemetry", {"price": 0.1, "currency": "GBP"}),
+    ],
+    "year_on_year_degradation": [
+        ("telemetry", {"simulations": 50}),
+        ("telemetry", {"compatibility": "rdtools-3.2", "output_field": "rate"}),
+    ],
     "conditional_alert": [
         ("telemetry", {"condition": "temperature > 17 FOR PT20M", "alert_type": "hot", "severity": "high"}),
         ("records", {"condition": "temperature > 75", "alert_type": "hot", "severity": "high"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import workbench.analytics.solar.orientation
 import workbench.analytics.solar.quality
 import workbench.analytics.solar.quality_effects
+import workbench.analytics.solar.soiling_effects
 import workbench.analytics.storage.ageing
 import workbench.analytics.storage.cells
 import workbench.analytics.storage.cycles
