@@ -171,3 +171,18 @@ def test_errors() -> None:
         slot_ns(data.isel(time=[0]))
     with pytest.raises(InputError):
         flag_stuck(data, after={"wind_speed": "half an hour"})
+
+
+def test_limits_are_in_the_unit_that_the_values_name():
+    times = np.arange(3) * np.timedelta64(600, "s") + np.datetime64("2025-01-01", "ns")
+
+    def of(values: list[float], units: str, name: str) -> xr.Dataset:
+        return xr.Dataset(
+            {name: (("time", "asset"), np.array(values)[:, None], {"units": units})},
+            coords={"time": times, "asset": ["T1"], "rated_capacity": ("asset", [2000.0])},
+        )
+
+    pressure = flag_range(of([95000.0, 101325.0, 950.0], "Pa", "barometric_pressure"))
+    assert pressure["barometric_pressure_quality"].values[:, 0].tolist() == [0, 0, int(Quality.RANGE)]
+    power = flag_range(of([2.0, -0.05, 2.5], "MW", "power_output"))
+    assert power["power_output_quality"].values[:, 0].tolist() == [0, 0, int(Quality.RANGE)]

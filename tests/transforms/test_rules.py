@@ -211,3 +211,14 @@ def test_calm_may_stay_the_same():
     found = data_quality_flagging(data, rules=[rule])
     assert not found["wind_speed_quality"].values[:20].any()
     assert found["wind_speed_quality"].values[27:].all()
+
+
+@pytest.mark.parametrize("rule", ["rate_of_change", "spike", "stuck_value"])
+def test_a_window_shorter_than_the_cadence_is_remarked(rule):
+    data = telemetry(wind_speed=[[8, 8], [40, 8], [8, 8], [8, 8]])
+    how = {"field": "wind_speed", "rule": rule, "parameters": {"max_delta": 5, "time_window": "PT10M"}}
+    if rule != "rate_of_change":
+        del how["parameters"]["max_delta"]
+    with remarks() as told:
+        data_quality_flagging(data, rules=[how])
+    assert any("holds two values" in one for one in told)

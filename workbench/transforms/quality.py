@@ -18,8 +18,9 @@ import xarray as xr
 
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.quality import DTYPE, Quality, count_flags, is_quality, quality_attrs, quality_name
+from workbench.model.units import convert
 from workbench.model.vocabulary import vocabulary
-from workbench.steps import step
+from workbench.steps import remark, step
 
 if TYPE_CHECKING:
     import polars as pl
@@ -303,6 +304,12 @@ def _range(
         )
         low = np.fmax(low, rating * shares[:, 0])  # fmax: where the rating is not known the vocabulary's holds
         high = np.fmin(high, rating * shares[:, 1])
+    unit = data[name].attrs.get("units")
+    if term is not None and not term.states and term.units and unit and unit != term.units:
+        try:  # the limits in the unit that the values name
+            return convert(low, term.units, str(unit)), convert(high, term.units, str(unit))
+        except InputError:
+            remark(f"{name}: {unit!r} is no unit of it; its limits are taken as they are, in {term.units}")
     return low, high
 
 

@@ -14,6 +14,7 @@ from workbench.expressions import Expression, compile_expression
 from workbench.model.errors import BadValue, InputError, did_you_mean
 from workbench.model.keys import DurationText
 from workbench.model.quality import Quality, add_flags, good
+from workbench.model.time import parse_duration
 from workbench.steps import remark, step
 from workbench.transforms.fields import checked, some_there
 from workbench.transforms.rolling import rolling_statistics
@@ -195,6 +196,9 @@ def _struck(data: xr.Dataset, rule: QualityRule) -> tuple[xr.DataArray | None, x
         twice = xr.DataArray(data.get_index("time").duplicated(), dims="time", coords={"time": data["time"]})
         return (there & twice).transpose(*values.dims), xr.zeros_like(there), Quality.DUPLICATE
     window = str(given.time_window)
+    steps = np.diff(data["time"].values)
+    if len(steps) and (steps >= np.timedelta64(parse_duration(window).ns, "ns")).all():
+        remark(f"data_quality_flagging: {rule.rule} of {rule.field}: no {window} holds two values; nothing is compared")
     kinds = ("mean", "stddev", "min", "max", "count")
     rolled = rolling_statistics(
         xr.Dataset({"x": good(data, rule.field)}),

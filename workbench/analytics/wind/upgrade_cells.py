@@ -294,7 +294,7 @@ class Comparison:
                 weights.append(rng.multinomial(there.sum(), there / there.sum(), simulations).astype(np.float64))
             if shared:
                 weights[1] = weights[0]
-            n = np.stack([_product(weights[s], count[:, s]) for s in range(2)], axis=1)
+            n = np.stack([_product(weights[s], count[:, s].astype(np.float64)) for s in range(2)], axis=1)
             p = np.stack([_product(weights[s], total[:, s]) for s in range(2)], axis=1)
             draws = _uplifts(n, p)
         covered = float(count[:, 1].sum() / slots[0])
