@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -294,7 +294,7 @@ class Comparison:
                 weights.append(rng.multinomial(there.sum(), there / there.sum(), simulations).astype(np.float64))
             if shared:
                 weights[1] = weights[0]
-            n = np.stack([_product(weights[s], count[:, s].astype(np.float64)) for s in range(2)], axis=1)
+            n = np.stack([_product(weights[s], count[:, s]) for s in range(2)], axis=1)
             p = np.stack([_product(weights[s], total[:, s]) for s in range(2)], axis=1)
             draws = _uplifts(n, p)
         covered = float(count[:, 1].sum() / slots[0])
@@ -401,7 +401,7 @@ class _One:
         }  # fmt: skip
 
 
-def _product(weights: Floats, values: Floats) -> Floats:
+def _product(weights: Floats, values: npt.NDArray[Any]) -> Floats:
     """``weights @ values``, summed in one order whatever the number of threads is."""
     found: Floats = np.einsum("sb,bc->sc", weights, values, optimize=False)
     return found
