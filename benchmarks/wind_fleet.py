@@ -7,7 +7,7 @@ curtailment found; what is ordinary told from what is not; a measured power curv
 do not need one another for that, and go through ten at a time, two at once.
 
 The checks that hold turbines against each other (clocks, northing, drift) need the whole farm at once, and are a figure of
-their own, for one sensor each.
+their own, for one sensor each. So do wakes: the turbines stand in a square, and a reanalysis of twenty years gives the long term.
 
 Last, 1 Hz: a day of ten turbines brought to ten minutes, with the circular mean of a direction; the rival is pandas, which
 has no circular mean: it is given sine and cosine to average, as its users do.
@@ -143,7 +143,14 @@ def by_pandas(data: xr.Dataset) -> list[pd.DataFrame]:
 
 
 def figures() -> Iterator[Figure]:
-    from workbench.analytics.wind import clock_shifts, northing_jumps, sensor_drift, ten_minute
+    from workbench.analytics.wind import (
+        clock_shifts,
+        northing_jumps,
+        sensor_drift,
+        simulate_wake_losses,
+        ten_minute,
+        wake_losses,
+    )
 
     analysed(fleet_of_two())  # what is compiled once is no part of the work
     data = fleet()
@@ -169,7 +176,28 @@ def figures() -> Iterator[Figure]:
         "northing, clocks and drift against neighbours", round(cost.wall, 1), "s",
         note=f"{rows:.1f} M rows, one core, {cost.cpu:.1f} CPU-s; found where nothing is: {false}",
     )  # fmt: skip
-    del data, parts, results
+    del parts, results
+    farm, reanalysis = placed(data)
+    del data
+    part = farm.isel(time=slice(0, 3_000), asset=slice(0, 4))
+    wake_losses(part, reanalysis)  # compiled
+    before = peak_memory_mb()
+    with Cost() as cost:
+        waked = wake_losses(farm, reanalysis)
+    loss = 100 * float(waked.summary.loc["plant", "long_term"])
+    yield Figure(
+        "wake losses, with the long term", round(cost.cpu, 1), "CPU-s", 30 if whole else None,
+        note=f"{rows:.1f} M rows, one core, {cost.wall:.1f} s; of a farm without wakes {loss:.2f} %; peak memory so far "
+        f"{before / 1000:.2f}, with it {peak_memory_mb() / 1000:.2f} GB",
+    )  # fmt: skip
+    simulate_wake_losses(part, reanalysis, simulations=2)
+    with Cost() as cost:
+        simulate_wake_losses(farm, reanalysis, simulations=10)
+    yield Figure(
+        "wake losses, 10 simulations", round(cost.cpu, 1), "CPU-s",
+        note=f"{cost.wall:.1f} s; peak memory {peak_memory_mb() / 1000:.2f} GB",
+    )  # fmt: skip
+    del farm, waked
     fast = one_hertz()
     ten_minute(fast)
     with Cost() as mine:
@@ -181,6 +209,30 @@ def figures() -> Iterator[Figure]:
         "1 Hz to ten minutes, a day of ten turbines", round(mine.cpu, 3), "CPU-s", rival="pandas",
         rival_value=round(other.cpu, 3), note=f"largest difference of a direction {np.abs(off).max():.1g} degrees",
     )  # fmt: skip
+
+
+def placed(data: xr.Dataset) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
+    """The fleet in a square, 600 m apart, with its directions by the name they have elsewhere; and a reanalysis."""
+    turbines = data.sizes["asset"]
+    side, place = int(np.ceil(np.sqrt(turbines))), np.arange(turbines)
+    farm = data[["wind_speed", "power_output"]].assign(wind_direction=data["nacelle_position"])
+    farm = farm.assign_coords(
+        latitude=("asset", 48.0 + (place // side) * 0.0054),
+        longitude=("asset", 5.0 + (place % side) * 0.0081),
+        rotor_diameter=("asset", np.full(turbines, 92.0)),
+    )
+    hours = pd.date_range("2005-01-01", "2025-01-01", freq="h", inclusive="left", unit="ns").to_numpy()
+    rng = np.random.default_rng(5)
+    speed, angle = rng.weibull(2.0, len(hours)) * 8, rng.uniform(0, 2 * np.pi, len(hours))
+    measured = farm.isel(asset=0, time=slice(0, None, 6))
+    at = np.searchsorted(hours, measured["time"].values)
+    wind, bearing = measured["wind_speed"].values, np.deg2rad(measured["wind_direction"].values)
+    known = np.isfinite(wind) & np.isfinite(bearing) & (at < len(hours))
+    speed[at[known]], angle[at[known]] = 0.9 * wind[known], bearing[known]
+    content = {"wind_speed": speed, "wind_u": -speed * np.sin(angle), "wind_v": -speed * np.cos(angle)}
+    dims = ("time", "asset")
+    made = xr.Dataset({name: (dims, one[:, None]) for name, one in content.items()}, {"time": hours, "asset": ["P"]})
+    return farm, {"made": made}
 
 
 def fleet_of_two() -> xr.Dataset:

@@ -2,7 +2,8 @@
 
 200 simulated farms of four turbines with known misalignments of -8 to 8 degrees (half a year each), and 200 with known
 degradation (five years each); farms as `_yaw_farms` and `_drift_farms` make them. An interval that covers the truth in
-87 to 93 % of the cases is honest: the figure is how far from 90 % it is. Then La Haute Borne: 100 simulations of 4 turbines, and the figures of OpenOA 3.2. OpenOA needs about 60
+87 to 93 % of the cases is honest: the figure is how far from 90 % it is. Then as many farms of another make
+(:mod:`benchmarks._other_farms`), and La Haute Borne: 100 simulations of 4 turbines, and the figures of OpenOA 3.2. OpenOA needs about 60
 CPU-seconds for its 100 simulations; it pins older libraries than this project's and is not run here.
 
 ``SCALE_OF_LOAD`` makes fewer farms.
@@ -17,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from benchmarks import _other_farms
 from benchmarks._drift_farms import drift_farm
+from benchmarks._other_farms import TEST
 from benchmarks._yaw_farms import yaw_farm
 from benchmarks.figures import Cost, Figure
 
@@ -52,6 +55,25 @@ def degradation(farms: int, reference: str, years: float = 5.0) -> tuple[np.ndar
         if reference == "neighbours":
             truth = truth - (truth.sum() - truth) / 3
         off.append(found["rate"].values - truth)
+        covers.append((found["lower"].values <= truth) & (truth <= found["upper"].values))
+    return np.concatenate(off), np.concatenate(covers)
+
+
+def of_other_make(farms: int, reference: str | None = None, *, seed: int = TEST) -> tuple[np.ndarray, np.ndarray]:
+    """Errors and whether the interval covers, by turbine: of yaw [degree], or with ``reference`` of rates [%/a]."""
+    from workbench.analytics.wind import degradation_rate, static_yaw_misalignment
+
+    off, covers = [], []
+    for number in range(farms):
+        if reference is None:
+            data, truth = _other_farms.yaw_farm((seed, number))
+            found, name = static_yaw_misalignment(data, seed=number).misalignment, "yaw_misalignment"
+        else:
+            data, truth = _other_farms.worn_farm((seed, number))
+            found, name = degradation_rate(data, reference=reference, seed=number).rates, "rate"
+            if reference == "neighbours":
+                truth = truth - (truth.sum() - truth) / (len(truth) - 1)
+        off.append(found[name].values - truth)
         covers.append((found["lower"].values <= truth) & (truth <= found["upper"].values))
     return np.concatenate(off), np.concatenate(covers)
 
@@ -125,6 +147,16 @@ def figures() -> Iterator[Figure]:
         share = 100 * float(covers.mean())
         about = f"{share:.1f} % of {len(off)} covered, error {off.std():.2f} %/a, {cost.cpu:.0f} CPU-s"
         yield Figure(f"degradation, {reference}: coverage off 90 %", abs(share - 90), "%", 3, note=about)
+    for reference, unit in ((None, "degree"), ("own", "%/a"), ("neighbours", "%/a")):
+        with Cost() as cost:
+            off, covers = of_other_make(FARMS, reference)
+        name = "farms of another make: " + ("yaw" if reference is None else f"degradation, {reference}")
+        share = 100 * float(covers.mean())
+        about = f"{share:.1f} % of {len(off)} covered, mean {off.mean():+.2f} {unit}, {cost.cpu:.0f} CPU-s"
+        yield Figure(
+            f"{name}: mean absolute error", float(np.abs(off).mean()), unit, 0.5 if reference is None else None
+        )
+        yield Figure(f"{name}: coverage off 90 %", abs(share - 90), "%", 3, note=about)
     for gain in (0.0, 0.03):
         covers, claims = uplift(max(FARMS // 2, 4), gain)
         share = 100 * float(covers.mean())

@@ -1,9 +1,11 @@
-"""Performance of a wind farm: long-term yield and power curves, with sliders that answer at once.
+"""Performance of a wind farm: yield, losses, curves, wakes, yaw, degradation, gap.
+
+Sliders answer at once; intervals that take seconds follow by themselves.
 
 The address says which site: ``performance?site=la_haute_borne``.
 """
 
-from workbench.display import Page, argument, live_view, parts, performance, performance_rows
+from workbench.display import Page, argument, live_view, parts, performance, performance_rows, performance_study_rows
 
 view = live_view()
 site, sites = argument("site"), performance.wind_sites(view)
@@ -23,5 +25,9 @@ else:
         performance_rows.yield_rows(page, found)
         performance_rows.loss_rows(page, found)
         performance_rows.curve_rows(page, found)
+        performance_study_rows.wake_rows(page, found)
+        performance_study_rows.yaw_rows(page, found)
+        performance_study_rows.aging_rows(page, found)
+        performance_study_rows.gap_rows(page, found)
 
 page.show()

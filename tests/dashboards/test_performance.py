@@ -35,6 +35,21 @@ HANDLES = (
     "spread",
     "margin",
     "count",
+    "sector",
+    "turn",
+    "wake spread",
+    "wake bins",
+    "wake simulations",
+    "no wakes",
+    "wake years",
+    "least power",
+    "most power",
+    "vane",
+    "yaw spread",
+    "yaw simulations",
+    "baseline",
+    "block",
+    "aging simulations",
 )
 
 
@@ -117,3 +132,49 @@ def test_the_price_moves_the_money_and_nothing_else(farm):
     energy, money = (re.findall(rf"(\S+)\s{unit}", after) for unit in ("MWh", "kEUR"))
     assert energy == re.findall(r"(\S+)\sMWh", before)
     assert {one.lstrip("\N{MINUS SIGN}") for one in money} == {"0.0"}
+
+
+#: Section, what to move and how, the plot that changes.
+STUDIES = (
+    ("Wakes of the turbines", "sector", "ArrowLeft", 4, "Wake losses"),
+    ("Yaw of the turbines", "most power", "ArrowLeft", 15, "Static yaw misalignment"),
+    ("Degradation of the turbines", "block", "ArrowRight", 6, "Change of performance"),
+)
+
+
+def test_a_slider_moves_wakes_yaw_and_degradation(farm):
+    for section, slider, key, times, plot in STUDIES:
+        card = f"[aria-label={section!r}]"
+        farm.wait_for_selector(f"{card} tbody >> text=R80790", timeout=90_000)
+        before, drawn = farm.inner_text(f"{card} tbody"), picture(farm, plot)
+        move(farm, slider, key, times)
+        farm.wait_for_function(f"document.querySelector({f'{card} tbody'!r}).innerText !== {before!r}", timeout=20_000)
+        farm.wait_for_timeout(300)
+        assert picture(farm, plot) != drawn
+        worked = int(re.search(r"Worked out in (\d+) ms", farm.inner_text(card)).group(1))
+        print(f"{section}: {slider} answered in {worked} ms")
+    # the interval of the wakes comes by itself
+    farm.wait_for_selector(
+        "[aria-label='Wakes of the turbines'] >> text=/the interval of 100 simulations in/", timeout=90_000
+    )
+    assert "…" not in farm.inner_text("[aria-label='Wakes of the turbines'] tbody")
+    assert farm.problems == []
+
+
+def test_a_typed_assessment_moves_the_gap(farm):
+    card = "[aria-label='Gap to the assessment']"
+    farm.wait_for_selector(f"{card} tbody >> text=Unexplained", timeout=90_000)
+    before, drawn = farm.inner_text(f"{card} tbody"), picture(farm, "From the assessment to operation")
+    energy = farm.locator("[aria-label=Assessment] input").first
+    energy.fill("13.5")
+    energy.press("Enter")
+    farm.wait_for_function(f"document.querySelector({f'{card} tbody'!r}).innerText !== {before!r}", timeout=20_000)
+    assert "13.50" in farm.inner_text(f"{card} tbody").splitlines()[0]
+    farm.wait_for_timeout(300)
+    assert picture(farm, "From the assessment to operation") != drawn
+    assert farm.problems == []
+
+
+def picture(page, plot: str) -> bytes:
+    """What a plot looks like."""
+    return page.locator(f"[aria-label={plot!r}] .chart").screenshot()

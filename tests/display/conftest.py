@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from workbench.display.readings import Block, SiteNow
 from workbench.model.assets import Portfolio, load_portfolio
 from workbench.model.samples import NS, SeriesKey
+from workbench.project import Project
 
 NOW = 1_764_000_000 * NS
 
@@ -21,6 +23,20 @@ def now_ns() -> int:
 @pytest.fixture(scope="session")
 def portfolio(checkout) -> Portfolio:
     return load_portfolio(checkout / "catalogs" / "portfolio")
+
+
+@pytest.fixture(scope="session")
+def wind_live(checkout, tmp_path_factory, portfolio):
+    """As much of a live view as the page of a wind farm's performance needs."""
+    return SimpleNamespace(project=Project(checkout), root=tmp_path_factory.mktemp("store"), portfolio=portfolio)
+
+
+@pytest.fixture(scope="session")
+def wind_farm(wind_live, test_data):
+    """La Haute Borne, read and prepared once for all tests of its page."""
+    from workbench.display.performance import prepare
+
+    return prepare(wind_live, "la_haute_borne")
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -15,17 +13,16 @@ from workbench.display.performance_charts import (
     YieldRegression,
     YieldWind,
 )
-from workbench.project import Project
 
 
-@pytest.fixture(scope="module")
-def live(checkout, tmp_path_factory, portfolio):
-    return SimpleNamespace(project=Project(checkout), root=tmp_path_factory.mktemp("store"), portfolio=portfolio)
+@pytest.fixture
+def live(wind_live):
+    return wind_live
 
 
-@pytest.fixture(scope="module")
-def farm(live, test_data):
-    return prepare(live, "la_haute_borne")
+@pytest.fixture
+def farm(wind_farm):
+    return wind_farm
 
 
 def test_the_same_settings_give_the_same_yield(farm):

@@ -85,10 +85,10 @@ def test_the_attributes_are_those_of_a_cf_flag_variable():
     attrs = quality_attrs("wind_speed")
     meanings = str(attrs["flag_meanings"]).split()
     assert attrs["standard_name"] == "quality_flag"
-    assert len(meanings) == len(attrs["flag_masks"]) == 12
+    assert len(meanings) == len(attrs["flag_masks"]) == 14
     assert dict(zip(meanings, attrs["flag_masks"].tolist(), strict=True))["stuck"] == Quality.STUCK
     assert attrs["flag_masks"].dtype == np.uint16
-    assert len(set(attrs["flag_masks"].tolist())) == 12
+    assert len(set(attrs["flag_masks"].tolist())) == 14
 
 
 def test_names():

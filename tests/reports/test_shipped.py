@@ -40,7 +40,14 @@ def performance(test_data: Path, checkout: Path, tmp_path_factory, patch) -> Rep
     patch.setenv("WORKBENCH_TEST_DATA", str(test_data))
     patch.setenv("WORKBENCH_PROJECT", str(checkout))
     patch.setenv("WORKBENCH_STORE", str(tmp_path_factory.mktemp("none") / "store"))
-    return run_report("wind_performance", period="2015-06", site="la_haute_borne", out=tmp_path_factory.mktemp("wind"))
+    given = {"assessment_net_energy": 13.1, "assessment_losses": "availability 3 %, electrical 2 %, wake 6 %"}
+    return run_report(
+        "wind_performance",
+        parameters=given,
+        period="2015-06",
+        site="la_haute_borne",
+        out=tmp_path_factory.mktemp("wind"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +178,14 @@ def test_the_performance_report_tells_what_was_lost_and_what_is_to_come(performa
     assert names == {f"la_haute_borne.{name}" for name in ("scada", "plant", "era5", "merra2")}
     text = re.sub(r"<details.*?</details>", "", performance.files["html"].read_text(encoding="utf-8"), flags=re.DOTALL)
     assert "Not told:" not in text
+    assert "Not to be told:" not in text
+    assert "between the changes of the clock of Europe/Paris" in text  # of the record: daylight saving
+    for bar in ("Wind and turbines", "Unexplained", "Loss as assessed"):
+        assert bar in text
     for section in (
         "Losses",
         "Long-term yield",
+        "Gap to the assessment",
         "Power curves",
         "Wakes",
         "Yaw",
@@ -193,6 +205,8 @@ def test_the_performance_report_of_a_farm_without_meter_and_reanalysis_says_why(
     text = run.files["html"].read_text(encoding="utf-8")
     assert figure(run, "actual_energy", "coastal_flats") > 0
     assert "no entry of the driver reanalysis in the catalog of the site" in text
+    assert "No assessment from before the plant was built was given" in text
+    assert "without a reanalysis a shift that all turbines share cannot be seen" in text
     assert all(one["name"] not in ("p50", "p90") for one in run.manifest["figures"])
     assert "nan" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL).lower().split("<body")[1].split()
 

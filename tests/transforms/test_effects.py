@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import dask
@@ -43,6 +44,7 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "curtailment_limit": some(rng.uniform(1500, 2500, shape), "kW"),
             "temperature": some(rng.normal(15, 3, shape), "degC"),
             "nacelle_position": (dims, np.cumsum(wind, axis=0) % 360, {"units": "degree"}),
+            "wind_speed_drift": (dims, np.where(wind > 8, 4.0, 0.0), {"units": "%", "flagged_from": 3.0}),
             "nacelle_position_northing_offset": (dims, np.where(wind > 8, 15.0, 0.0), {"units": "degree"}),
             "clock_shift": (dims, np.where(np.arange(ROWS)[:, None] > 200, [60.0, 0.0], 0.0), {"units": "min"}),
             "ready_time": some(rng.uniform(200, 600, shape), "s"),
@@ -58,6 +60,7 @@ def telemetry(seed: int = 1) -> xr.Dataset:
             "asset": ["T1", "T2"],
             "rated_capacity": ("asset", [2000.0, 1500.0], {"units": "kW"}),
             "hub_height": ("asset", [80.0, 90.0], {"units": "m"}),
+            "rotor_diameter": ("asset", [82.0, 92.0], {"units": "m"}),
             "elevation": ("asset", [400.0, 420.0], {"units": "m"}),
             "latitude": ("asset", [48.45, 48.455], {"units": "deg"}),
             "longitude": ("asset", [5.58, 5.581], {"units": "deg"}),
@@ -124,8 +127,112 @@ def year() -> xr.Dataset:
     )
 
 
+def told() -> xr.Dataset:
+    """What the analyses of a year give, of two turbines."""
+    fields = {"long_term_energy": [4.5e6, 3.4e6], "long_term_gross_energy": [5.0e6, 3.7e6]}
+    fields |= {"electrical_loss": [0.02, 0.02], "long_term_availability_loss": [0.03, 0.01]}
+    return year().assign({name: ("asset", np.array(values)) for name, values in fields.items()})
+
+
+@functools.cache
+def farm() -> xr.Dataset:
+    """Three turbines in each other's wakes, ten minutes each, forty days."""
+    from benchmarks._wake_farm import made_farm
+
+    return made_farm(3, turbines=3, days=40, years=2, terrain=0.003).turbines
+
+
+def battery() -> xr.Dataset:
+    """Two batteries that are charged by day and discharged in the evening, ten minutes, twenty days."""
+    times = pd.date_range("2025-01-01", periods=2_880, freq="10min", unit="ns")
+    rng = np.random.default_rng(5)
+    shape = (len(times), 2)
+    hour = np.arange(len(times)) / 6 % 24
+    flow = np.where((hour >= 9) & (hour < 13), -200.0, np.where((hour >= 17) & (hour < 21), 200.0, 0.0))[:, None]
+    soc = 10.0 - np.cumsum(flow, axis=0) / 60.0
+    volt = 3.0 + 0.011 * soc - 0.0002 * flow
+    heat = 25 + 0.02 * np.abs(flow)
+    values = {
+        "charge_power": (np.maximum(-flow, 0) / 0.92, "kW"), "discharge_power": (np.maximum(flow, 0) * 0.92, "kW"),
+        "active_power": (np.maximum(flow, 0) * 0.92 - np.maximum(-flow, 0) / 0.92 - 2, "kW"),
+        "dc_power": (flow, "kW"), "dc_current": (flow / (0.2 * volt), "A"), "dc_voltage": (200 * volt, "V"),
+        "cell_voltage_mean": (volt, "V"), "cell_voltage_min": (volt - 0.01, "V"), "cell_voltage_max": (volt + 0.01, "V"),
+        "state_of_charge": (soc, "%"), "cell_temperature_max": (heat + 2, "degC"), "cell_temperature_min": (heat - 2, "degC"),
+        "cell_temperature_mean": (heat, "degC"), "ambient_temperature": (15 + 0 * flow, "degC"),
+        "state_of_health": (100 - 0.05 * np.arange(len(times))[:, None] / 144, "%"),
+        "cycle_count": (100 + 0.8 * np.arange(len(times))[:, None] / 144, "1"), "total_ac_power": (300 + 0 * flow, "kW"),
+    }  # fmt: skip
+    return xr.Dataset(
+        {n: (("time", "asset"), v + 1e-3 * rng.random(shape), {"units": u}) for n, (v, u) in values.items()},
+        coords={
+            "time": times.to_numpy(),
+            "asset": ["B1", "B2"],
+            "rated_capacity": ("asset", [250.0, 250.0], {"units": "kW"}),
+            "energy_capacity": ("asset", [1000.0, 1000.0], {"units": "kWh"}),
+            "chemistry": ("asset", np.array(["NMC", "NMC"], dtype=object)),
+        },
+    )
+
+
+def sun() -> xr.Dataset:
+    """Two inverters with irradiance, a quarter of an hour each, for a month, and what a first look found of them."""
+    times = pd.date_range("2024-05-01", periods=30 * 96, freq="15min", unit="ns")
+    rng = np.random.default_rng(5)
+    hour = times.hour.to_numpy() + times.minute.to_numpy() / 60
+    clear = np.clip(np.cos((hour - 12) / 14 * 2 * np.pi), 0, None)[:, None] * rng.uniform(0.5, 1, (len(times), 2))
+    dims = ("time", "asset")
+    power = np.round(clear * [80.0, 100.0], 3)
+    return xr.Dataset(
+        {
+            "total_ac_power": (dims, power, {"units": "kW"}),
+            "irradiance_ghi": (dims, 900 * clear - 1, {"units": "W/m2"}),
+            "irradiance_dhi": (dims, 150 * clear, {"units": "W/m2"}),
+            "irradiance_dni": (dims, 800 * clear, {"units": "W/m2"}),
+            "total_ac_power_night_offset": (dims, np.full_like(power, -0.5), {"units": "kW"}),
+            "total_ac_power_sign": (dims, np.where(hour[:, None] > 12, 1, [1, -1]).astype("int8"), {"units": "1"}),
+            "total_ac_power_level": (dims, np.where(hour[:, None] > 12, [1.0, 1.2], 1.0), {"units": "1"}),
+            "total_ac_power_quality": (dims, (power > 60).astype("uint16") * np.uint16(8192)),
+        },
+        coords={
+            "time": times,
+            "asset": ["I1", "I2"],
+            "latitude": ("asset", [40.0, 40.0], {"units": "deg"}),
+            "longitude": ("asset", [0.0, 0.0], {"units": "deg"}),
+            "tilt": ("asset", [20.0, 20.0], {"units": "degree"}),
+        },
+    )
+
+
+def sunny() -> xr.Dataset:
+    """A solar plant by days, two years: for steps that are about the whole of it."""
+    times = pd.date_range("2022-01-01", periods=740, freq="D", unit="ns")
+    rng = np.random.default_rng(5)
+    dims, shape = ("time", "asset"), (len(times), 1)
+    index = (1 - 0.002 * (np.arange(len(times)) % 40))[:, None] * rng.normal(0.9, 0.005, shape)
+    sun = rng.uniform(3, 7, shape)
+    return xr.Dataset(
+        {
+            "performance_index": (dims, index, {"units": "1"}),
+            "insolation": (dims, sun, {"units": "kWh/m2"}),
+            "power_output": (dims, 100 * sun * index / 24, {"units": "kW"}),
+        },
+        coords={"time": times, "asset": ["I1"], "rated_capacity": ("asset", [100.0], {"units": "kW"})},
+        attrs={"asset_type": "inverter", "cadence": "P1D"},
+    )
+
+
 #: Steps that want data of their own.
-OWN = {"plant_yield": year, "turbine_energy": year, "electrical_losses": year}
+OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
+OWN |= {"yield_gap": told, "direction_offset": farm}
+OWN |= dict.fromkeys(
+    ("battery_sign_correction", "soc_recount", "battery_health", "battery_efficiency", "battery_cycles", "cell_spread",
+     "thermal_alarms", "usable_energy", "battery_remaining_life", "hybrid_flows"), battery,
+)  # fmt: skip
+OWN |= dict.fromkeys(
+    ("irradiance_quality", "orientation_check", "solar_clock_shift_detection", "solar_data_quality",
+     "solar_level_correction"), sun,
+)  # fmt: skip
+OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -290,6 +397,11 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {"reference": "wind_speed_2", "flag": False}),
     ],
     "clock_shift_correction": [("telemetry", {})],
+    "solar_data_quality": [("telemetry", {}), ("telemetry", {"variables": ["irradiance_ghi"], "level": False})],
+    "solar_level_correction": [("telemetry", {}), ("telemetry", {"night_offset": False, "level": True})],
+    "solar_clock_shift_detection": [("telemetry", {}), ("telemetry", {"flag": False})],
+    "irradiance_quality": [("telemetry", {}), ("telemetry", {"dni": "none", "rare": False})],
+    "orientation_check": [("telemetry", {})],
     "northing_jump_detection": [
         ("telemetry", {}),
         ("telemetry", {"reference": "nacelle_position", "flag": False}),
@@ -301,10 +413,12 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {}),
         ("telemetry", {"variable": "temperature", "reference": "wind_speed_2", "flag": False}),
     ],
+    "sensor_drift_correction": [("telemetry", {})],
     "static_yaw_misalignment": [
         ("telemetry", {"vane": "temperature", "simulations": 5}),
         ("telemetry", {"vane": "temperature", "nacelle": "wind_speed_2", "compatibility": "openoa-3.2"}),
     ],
+    "yaw_settings_sweep": [("telemetry", {"vane": "temperature", "output_field": "sweep"})],
     "dynamic_yaw_error": [("telemetry", {"vane": "temperature", "optimum": 2.0, "output_field": "lost"})],
     "upgrade_uplift": [("telemetry", {"upgraded": ["T1"], "when": "2025-01-02", "direction": "temperature"})],
     "degradation_rate": [("telemetry", {}), ("telemetry", {"reference": "neighbours", "output_field": "rate"})],
@@ -362,6 +476,58 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "loss_waterfall": [
+        (
+            "telemetry",
+            {
+                "seconds": {"available": "ready_time", "forced_outage": "stop_time"},
+                "expected": "curtailment_limit",
+                "slot": "PT10M",
+            },
+        ),
+        (
+            "telemetry",
+            {
+                "seconds": {"available": "ready_time", "bats": "stop_time"},
+                "own": {"bats": "environmental_standby"},
+                "expected": "curtailment_limit",
+                "limit": "power_output",
+                "price": "wind_speed_2",
+                "stopped_is_zero": True,
+                "slot": "PT10M",
+                "output_field": "bars",
+            },
+        ),
+    ],
+    "reliability": [
+        ("telemetry", {"seconds": {"available": "ready_time", "forced_outage": "stop_time"}, "slot": "PT10M"}),
+        (
+            "telemetry",
+            {
+                "seconds": {"available": "ready_time", "bats": "stop_time"},
+                "own": {"bats": "environmental_standby"},
+                "categories": ["environmental_standby"],
+                "merge": "PT1H",
+                "slot": "PT10M",
+            },
+        ),
+    ],
+    "iec_power_curve": [
+        ("telemetry", {"instruments": {"power": 10, "wind_speed": 0.2}, "cut_in": 3.5}),
+        (
+            "telemetry",
+            {
+                "instruments": {},
+                "cut_in": 3.5,
+                "rating": 1900,
+                "control": "stall",
+                "normal": False,
+                "bin_width": 1.0,
+                "output_field": "curve",
+            },
+        ),
+        ("telemetry", {"instruments": {}, "cut_in": 3.5, "air_density_correction": False}),
+    ],
     "plant_yield": [
         ("telemetry", {"reanalysis": {"one": reanalysis()}, "years": (2, 3), "simulations": 50}),
         (
@@ -375,15 +541,77 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
                 "temperature": True,
             },
         ),
+        (
+            "telemetry",
+            {"reanalysis": {"one": reanalysis()}, "years": (2, 3), "simulations": 5, "meter": year().isel(asset=[0])},
+        ),
+    ],
+    "yield_gap": [
+        ("telemetry", {"net_energy": 8.5e6, "gross_energy": 9.5e6, "losses": {"availability": 0.03, "wake": 0.05}}),
+        (
+            "telemetry",
+            {
+                "net_energy": 8.5,
+                "gross_energy": 9.5,
+                "unit": "GWh",
+                "losses": {"availability": 0.03, "electrical": 0.02},
+                "ideal_energy": 8.8,
+                "operation_losses": {"availability": 0.02, "electrical": "electrical_loss"},
+                "compatibility": "openoa-3.2",
+                "output_field": "gap",
+            },
+        ),
     ],
     "turbine_energy": [("telemetry", {"reanalysis": {"one": reanalysis()}, "simulations": 2})],
     "electrical_losses": [
         ("telemetry", {"meter": year()[["net_energy"]].sum("asset", keepdims=True), "simulations": 20})
     ],
-    "wake_losses": [("telemetry", {}), ("telemetry", {"direction_offset": 15.0, "direction_assets": ["T1"]})],
+    "wake_losses": [
+        ("telemetry", {}),
+        ("telemetry", {"direction_offset": 15.0, "direction_assets": ["T1"], "simulations": 3}),
+    ],
+    "modelled_wakes": [
+        ("telemetry", {}),
+        (
+            "telemetry",
+            {
+                "model": "jensen",
+                "curve": {"wind_speed": [3, 12, 25], "power": [0, 2000, 2000]},
+                "thrust": {"wind_speed": [3, 12, 25], "coefficient": [0.8, 0.7, 0.1]},
+                "output_field": "wakes",
+            },
+        ),
+    ],
+    "direction_offset": [("telemetry", {"replicates": 3}), ("telemetry", {"replicates": 3, "output_field": "off"})],
+    "energy_ratio_uplift": [
+        ("telemetry", {"test": ["T1"], "when": "2025-01-02", "replicates": 20, "block": "PT6H"}),
+        (
+            "telemetry",
+            {"test": ["T2"], "state": "sample_count", "replicates": 20, "block": "PT6H", "output_field": "won"},
+        ),
+    ],
     "energy_ratio": [
         ("telemetry", {"replicates": 20, "block": "PT6H"}),
         ("telemetry", {"replicates": 20, "block": "PT6H", "reference": ["T1"], "directions": (300, 90)}),
+    ],
+    "battery_sign_correction": [("telemetry", {})],
+    "soc_recount": [("telemetry", {}), ("telemetry", {"threshold": 3.0, "window": 12.0, "reference_days": 5.0})],
+    "battery_health": [("telemetry", {}), ("telemetry", {"output_field": "soh"})],
+    "battery_efficiency": [("telemetry", {})],
+    "battery_cycles": [("telemetry", {}), ("telemetry", {"least": 5.0})],
+    "cell_spread": [("telemetry", {}), ("telemetry", {"output_field": "spread"})],
+    "thermal_alarms": [("telemetry", {}), ("telemetry", {"hot": 28.0, "hold": 30.0, "baseline_days": 3.0})],
+    "usable_energy": [("telemetry", {"least_share": 0.7})],
+    "battery_remaining_life": [("telemetry", {"simulations": 50})],
+    "hybrid_flows": [("telemetry", {"kinds": {"inverter": ["B1"], "battery": ["B2"]}})],
+    "degradation_and_soiling": [("telemetry", {"simulations": 20})],
+    "soiling_cost": [
+        ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),
+        ("telemetry", {"price": 0.1, "currency": "GBP"}),
+    ],
+    "year_on_year_degradation": [
+        ("telemetry", {"simulations": 50}),
+        ("telemetry", {"compatibility": "rdtools-3.2", "output_field": "rate"}),
     ],
     "conditional_alert": [
         ("telemetry", {"condition": "temperature > 17 FOR PT20M", "alert_type": "hot", "severity": "high"}),

@@ -28,7 +28,6 @@ from workbench.model.errors import InputError, did_you_mean
 from workbench.model.quality import DTYPE, Quality, good, is_quality, quality_name
 from workbench.model.units import convert
 from workbench.model.vocabulary import vocabulary
-from workbench.steps import remark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,14 +41,13 @@ _HOUR = np.timedelta64(3600, "s")
 def variable_of(data: xr.Dataset, name: str) -> xr.DataArray:
     """``name`` of ``data`` as (time, asset) without rejected and impossible values.
 
-    In the unit of the vocabulary, where it names another in ``units`` (power in MW); a unit of another kind is
-    remarked and not believed. What cannot have been measured counts
+    In the unit of the vocabulary, where it names another in ``units`` (power in MW). What cannot have been measured counts
     as missing: :func:`~workbench.analytics.plausible.plausible`.
 
     Raises
     ------
     InputError
-        There is no such variable (with the nearest), it is text where the vocabulary has numbers, or times or assets are
+        There is no such variable (with the nearest), its unit is of another kind, it is text where the vocabulary has numbers, or times or assets are
         none (:func:`~workbench.analytics.calendar.check_axes`).
     """
     check_axes(data)
@@ -65,9 +63,8 @@ def variable_of(data: xr.Dataset, name: str) -> xr.DataArray:
     if term is not None and not term.states and term.units and unit and unit != term.units:
         try:
             values = convert(values, str(unit), term.units)
-        except InputError:  # arithmetic with xarray keeps attributes that are not the result's
-            remark(f"{name}: {unit!r} is no unit of it; the values are taken as {term.units}")
-            values = values.assign_attrs(units=term.units)
+        except InputError as error:
+            raise error.at(where=name) from None
     values = plausible(values, name)
     return values if set(values.dims) != {"time", "asset"} else values.transpose("time", "asset")
 

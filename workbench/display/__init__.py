@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workbench.display import parts as parts
     from workbench.display import performance as performance
     from workbench.display import performance_rows as performance_rows
+    from workbench.display import performance_study_rows as performance_study_rows
     from workbench.display.live import Live as Live
     from workbench.display.live import live_view as live_view
     from workbench.display.page import Page as Page
@@ -29,7 +30,17 @@ _WHERE = {
     "argument": "page",
     "live_view": "live",
 }
-_MODULES = ("charts", "format", "markup", "parts", "performance", "performance_rows", "plots", "theme")
+_MODULES = (
+    "charts",
+    "format",
+    "markup",
+    "parts",
+    "performance",
+    "performance_rows",
+    "performance_study_rows",
+    "plots",
+    "theme",
+)
 __all__ = sorted([*_WHERE, *_MODULES])
 
 

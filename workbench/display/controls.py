@@ -44,15 +44,23 @@ class Controls:
         By name; see the functions below.
     span
         Width in twelfths.
+    paired
+        Whether those after the first stand two beside each other.
     """
 
     narrow = 12
     legend: Sequence[tuple[str, str, str]] = ()
 
-    def __init__(self, title: str, widgets: Mapping[str, Any], *, note: str = "", span: int = 3) -> None:
+    def __init__(
+        self, title: str, widgets: Mapping[str, Any], *, note: str = "", span: int = 3, paired: bool = False
+    ) -> None:
         self.title, self.note, self.span = title, note, span
         self.widgets = dict(widgets)
-        self.panel = pn.Column(*self.widgets.values(), sizing_mode="stretch_width", margin=(2, 8, 6, 8))
+        shown = list(self.widgets.values())
+        if paired:
+            pairs = [shown[at : at + 2] for at in range(1, len(shown), 2)]
+            shown = [shown[0], *(pn.Row(*two, sizing_mode="stretch_width", margin=0) for two in pairs)]
+        self.panel = pn.Column(*shown, sizing_mode="stretch_width", margin=(2, 8, 6, 8))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -75,23 +83,29 @@ class Answers(Generic[Settings, Answer]):
     settings
         Gives what is set now.
     work
-        From settings to an answer.
+        From settings to an answer; None while there is none yet.
     show
         Draws the answer.
+    finer
+        What takes seconds more, such as intervals: from an answer and whether it is still wanted to the whole of it, or
+        None where there is nothing to add. Done when the answer is shown, and given up when the settings change.
     """
 
     def __init__(
         self,
         page: Page,
         settings: Callable[[], Settings],
-        work: Callable[[Settings], Answer],
+        work: Callable[[Settings], Answer | None],
         show: Callable[[Answer], None],
+        finer: Callable[[Answer, Callable[[], bool]], Answer | None] | None = None,
     ) -> None:
-        self._page, self._settings, self._work, self._show = page, settings, work, show
+        self._page, self._settings, self._work, self._show, self._finer = page, settings, work, show, finer
         self._busy = self._again = False
+        self._asked = 0
 
     def ask(self) -> None:
         """Work out the answer to what is set; where one is being worked out already, once more after it."""
+        self._asked += 1
         if self._busy:
             self._again = True
             return
@@ -113,8 +127,29 @@ class Answers(Generic[Settings, Answer]):
             if self._again:
                 self._again = False
                 self.ask()
+            elif found is not None and self._finer is not None:
+                self._refine(found, self._finer)
 
         self._page.later(work, done)
+
+    def _refine(self, found: Answer, finer: Callable[[Answer, Callable[[], bool]], Answer | None]) -> None:
+        asked = self._asked
+
+        def current() -> bool:
+            return asked == self._asked and self._page.open
+
+        def wanted() -> bool:
+            self._page.give_way()  # in the other thread: this one would stand still
+            return current()
+
+        def work() -> Answer | None:
+            return finer(found, wanted) if wanted() else None
+
+        def done(whole: Answer | None) -> None:
+            if whole is not None and current():
+                self._show(whole)
+
+        self._page.later(work, done, slow=True)
 
 
 def _made(kind: str, label: str, **given: Any) -> Any:
@@ -140,6 +175,11 @@ def whole(label: str, low: int, high: int, value: int) -> Any:
 def between(label: str, low: int, high: int, value: tuple[int, int]) -> Any:
     """A slider with two ends."""
     return _made("IntRangeSlider", label, start=low, end=high, value=value, format="0")
+
+
+def amount(label: str, value: float, *, step: float = 0.1, low: float = 0.0, high: float | None = None) -> Any:
+    """A number that is typed."""
+    return _made("FloatInput", label, value=value, step=step, start=low, end=high, format="0.[00]")
 
 
 def choice(label: str, options: Sequence[str], value: str) -> Any:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
+
+#: Several threads put documents on the stack: those that have worked something out for a page, too.
+_STACK = threading.Lock()
 
 
 def let_documents_go() -> None:
@@ -26,15 +30,17 @@ def _patched(document: Any) -> Iterator[None]:
     from bokeh.io.doc import _PATCHED_CURDOCS
 
     entry = weakref.ref(document)
-    _PATCHED_CURDOCS.append(entry)
+    with _STACK:
+        _PATCHED_CURDOCS.append(entry)
     try:
         yield
     finally:
         # By identity: another thread may have put one on top since.
-        for at in range(len(_PATCHED_CURDOCS) - 1, -1, -1):
-            if _PATCHED_CURDOCS[at] is entry:
-                del _PATCHED_CURDOCS[at]
-                break
+        with _STACK:
+            for at in range(len(_PATCHED_CURDOCS) - 1, -1, -1):
+                if _PATCHED_CURDOCS[at] is entry:
+                    del _PATCHED_CURDOCS[at]
+                    break
 
 
 def forget_the_dead() -> None:
@@ -48,7 +54,8 @@ def forget_the_dead() -> None:
     from bokeh.io.doc import _PATCHED_CURDOCS
     from bokeh.io.state import curstate
 
-    _PATCHED_CURDOCS[:] = [entry for entry in _PATCHED_CURDOCS if not _dead(entry())]
+    with _STACK:
+        _PATCHED_CURDOCS[:] = [entry for entry in _PATCHED_CURDOCS if not _dead(entry())]
     if _dead(curstate().document):
         curstate().document = Document()
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -153,6 +153,10 @@ class Live:
         self.root = Path(store) if store is not None else project.store
         self.portfolio = load_portfolio(project.portfolio)
         self.work = ThreadPoolExecutor(max_workers=2, thread_name_prefix="history")
+        #: For what takes seconds: one at a time, so that nothing that should be quick waits for it.
+        self.slow = ThreadPoolExecutor(max_workers=1, thread_name_prefix="study")
+        self._quick = 0  #: answers that viewers wait for
+        self._calm = threading.Condition()
         self._feeds: dict[str, _SiteFeed] = {}
         self._listeners: set[Callable[[Now], None]] = set()
         self._parts: dict[Any, tuple[int, int, Callable[[Now], str]]] = {}
@@ -191,7 +195,8 @@ class Live:
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(timeout=5)
         # What is being read is read to its end: nobody else may close what a thread is using.
-        self.work.shutdown(wait=True, cancel_futures=True)
+        for pool in (self.slow, self.work):
+            pool.shutdown(wait=True, cancel_futures=True)
         for feed in self._feeds.values():
             feed.store.close()
 
@@ -339,6 +344,32 @@ class Live:
 
         self.work.submit(do)
         return found
+
+    def quick(self, work: Callable[[], Any]) -> Future[Any]:
+        """Do ``work`` in another thread; slow work steps aside until it is done."""
+        with self._calm:
+            self._quick += 1
+
+        def done(_: Future[Any]) -> None:
+            with self._calm:
+                self._quick -= 1
+                self._calm.notify_all()
+
+        try:
+            job = self.work.submit(work)
+        except RuntimeError:  # the server is ending
+            done(Future())
+            raise
+        job.add_done_callback(done)
+        return job
+
+    def give_way(self) -> None:
+        """Wait while a viewer waits for an answer: slow work calls it between its steps.
+
+        Two threads of one interpreter slow each other down by more than a half, whatever processors there are.
+        """
+        with self._calm:
+            self._calm.wait_for(lambda: self._quick == 0, timeout=2.0)
 
     # -- reading --------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -181,7 +182,9 @@ class Page:
             template.add_variable(name, content)
         self._template = template
         self._document = pn.state.curdoc
-        template.servable(title=f"{self.title} · Workbench")
+        # Bokeh would look through all that is there already for each thing that is added: seconds on a large page.
+        with self._document.models.freeze() if self._document is not None else nullcontext():
+            template.servable(title=f"{self.title} · Workbench")
         if self._document is None or self._document.session_context is None:
             return  # run outside of a server, as a check of the script
         self.feed.param.watch(self._wished, "wish")
@@ -211,8 +214,20 @@ class Page:
 
     # -- while it is looked at ------------------------------------------------------------------------
 
-    def later(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Do ``work`` in another thread, then give its result to ``then`` with the document locked."""
+    @property
+    def open(self) -> bool:
+        """Whether somebody may still be looking."""
+        return self._document is not None
+
+    def give_way(self) -> None:
+        """Slow work calls it between its steps: it waits while a viewer waits for an answer."""
+        self.live.give_way()
+
+    def later(self, work: Callable[[], Any], then: Callable[[Any], None], *, slow: bool = False) -> None:
+        """Do ``work`` in another thread, then give its result to ``then`` with the document locked.
+
+        ``slow`` is what takes seconds: it waits for other slow work, and nothing quick waits for it.
+        """
 
         def done(future: Any) -> None:
             if future.cancelled() or self._document is None:
@@ -223,7 +238,8 @@ class Page:
                 return
             self._next_tick(lambda: then(future.result()))
 
-        self.live.work.submit(work).add_done_callback(done)
+        job = self.live.slow.submit(work) if slow else self.live.quick(work)
+        job.add_done_callback(done)
 
     def replace(self, name: str, part: Part) -> None:
         """Show another part in the place of the one called ``name``."""

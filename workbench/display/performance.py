@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +24,22 @@ if TYPE_CHECKING:
     from workbench.analytics.wind.plant_yield import PlantYield, YieldData
     from workbench.catalog.wind_plant import WindPlant
     from workbench.display.live import Live
+    from workbench.display.performance_aging import AgingStudy, YawStudy
+    from workbench.display.performance_gap import GapStudy
+    from workbench.display.performance_wakes import WakeStudy
     from workbench.model.assets import Site
 
 Floats = npt.NDArray[np.float64]
 
+_FLAGGED = (
+    "power_output",
+    "wind_speed",
+    "temperature",
+    "wind_direction",
+    "nacelle_position",
+    "yaw_error",
+    "blade_pitch_angle",
+)
 SECONDS = 900.0  #: after which a farm is read anew where somebody still looks
 SOON = 10.0  #: the same, where there was nothing to read
 SIMULATIONS = (300, 1_000, 3_000, 10_000, 30_000, 100_000)
@@ -130,6 +143,39 @@ class Performance:
         newest = min(_year(one["time"].values[-1]) for one in self.plant.reanalysis.values())
         # months of wind and energy are needed together, so no earlier than the last of the record
         return (min(_year(self.plant.meter["time"].values[-1]), newest), newest)
+
+    @cached_property
+    def wakes(self) -> WakeStudy:
+        """What the turbines take from each other."""
+        from workbench.display.performance_wakes import WakeStudy
+
+        return WakeStudy(self._there)
+
+    @cached_property
+    def yaw(self) -> YawStudy:
+        """Whether the rotors look into the wind."""
+        from workbench.display.performance_aging import YawStudy
+
+        return YawStudy(self._there)
+
+    @cached_property
+    def aging(self) -> AgingStudy:
+        """Whether the turbines make less of the same wind year after year."""
+        from workbench.display.performance_aging import AgingStudy
+
+        return AgingStudy(self._there)
+
+    @cached_property
+    def gap(self) -> GapStudy:
+        """What is missing to what was assessed."""
+        from workbench.display.performance_gap import GapStudy
+
+        return GapStudy(self)
+
+    @property
+    def _there(self) -> WindPlant:
+        assert self.plant is not None  # noqa: S101  the page asks where there is data
+        return self.plant
 
     def yields(self, settings: YieldSettings) -> YieldAnswer:
         """The long-term yield for ``settings``."""
@@ -290,7 +336,7 @@ def prepare(live: Live, site: str) -> Performance:
         plant = wind_plant(SiteView(site, catalog.portfolio, live.root), catalog)
     except InputError as error:
         return Performance(facts, problem=str(error))
-    names = [one for one in ("power_output", "wind_speed", "temperature") if one in plant.turbines]
+    names = [one for one in _FLAGGED if one in plant.turbines]
     lacking = {"power_output", "wind_speed"} - set(names)
     if lacking:
         return Performance(facts, problem=f"the turbines do not tell {' and '.join(sorted(lacking))}")
@@ -310,7 +356,15 @@ def prepare(live: Live, site: str) -> Performance:
     found.yields(YieldSettings())
     found.curves(CurveSettings())
     found.losses(LossSettings())
+    _warm(found)
     return found
+
+
+def _warm(found: Performance) -> None:
+    from workbench.display.performance_aging import AgingSettings, YawSettings
+
+    found.yaw.answer(YawSettings())
+    found.aging.answer(AgingSettings())
 
 
 def wind_sites(live: Live) -> dict[str, str]:

@@ -361,6 +361,7 @@ _NUMBERS: dict[str, _Number] = {
     "round_trip_efficiency": _Number("1", "AC round-trip efficiency", _sheet("round_trip_efficiency")),
     "soc_min": _Number("%", "lowest state of charge", _sheet("soc_min")),
     "soc_max": _Number("%", "highest state of charge", _sheet("soc_max")),
+    "cells_in_series": _Number("1", "cells in series", _sheet("cells_in_series", BatteryModel)),
     "height": _Number("m", "height of the sensor above ground", _own("height")),
     "latitude": _Number("degrees_north", "latitude", _own("latitude")),
     "longitude": _Number("degrees_east", "longitude", _own("longitude")),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from workbench.model.errors import BadValue, InputError, did_you_mean
 
@@ -79,6 +80,11 @@ def check_url(value: str) -> str:
     return value
 
 
+def _moment(value: Any) -> Any:
+    """What YAML reads a date without quotes as, in ISO 8601."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
 #: Kind of asset, of those that the vocabulary has.
 AssetTypeName = Annotated[str, AfterValidator(_asset_type)]
 #: Length of a slot: ``1s``, ``10min`` or an ISO 8601 duration of fixed length.
@@ -87,5 +93,7 @@ CadenceText = Annotated[str, AfterValidator(_cadence)]
 UnitText = Annotated[str, AfterValidator(_unit)]
 #: ISO 8601 duration of fixed length, such as ``PT1H`` or ``P30D``.
 DurationText = Annotated[str, AfterValidator(_duration)]
+#: A date or time in ISO 8601, in YAML with or without quotes.
+MomentText = Annotated[str, BeforeValidator(_moment)]
 #: ``host`` or ``host:port``.
 HostText = Annotated[str, AfterValidator(check_host)]

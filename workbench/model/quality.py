@@ -36,6 +36,8 @@ class Quality(IntFlag):
     INCONSISTENT = 512  #: contradicts another variable
     DERIVED = 1024  #: computed from incomplete input
     NOT_CHECKED = 2048  #: a check applied but could not be evaluated
+    INTERPOLATED = 4096  #: lies on a straight line between two others: a gap that was filled
+    OFFSET = 8192  #: the sensor's zero, sign or scale is off for a time
 
 
 def quality_name(variable: str) -> str:

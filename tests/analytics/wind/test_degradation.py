@@ -76,7 +76,8 @@ def test_less_than_two_years(farm):
     assert np.isfinite(short["rate"]).all()
     assert all("less than 2" in text for text in short["caution"].values)
     long = degradation_rate(farm).rates
-    assert (short["upper"] - short["lower"] > 3 * (long["upper"] - long["lower"])).all()
+    # of residuals that last, more years tell less than of those of single blocks: 2 times as much at least, not 7
+    assert (short["upper"] - short["lower"] > 2 * (long["upper"] - long["lower"])).all()
     assert (long["caution"] == "").all()
     none = degradation_rate(farm.sel(time=slice(None, "2015-10-31"))).rates
     assert np.isnan(none["rate"]).all()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.analytics.wind.gap_analysis import Assessment, Operation, gap_analysis, operation_of
+from workbench.analytics.wind.gap_analysis import Assessment, Operation, assessment_of, gap_analysis, operation_of
 from workbench.model.errors import InputError
 
 LOSSES = {"availability": 0.062, "electrical": 0.024, "turbine": 0.037, "blade_degradation": 0.011, "wake": 0.087}
@@ -129,3 +129,26 @@ def test_compatibility_needs_both_losses():
         gap_analysis(ASSESSMENT, Operation(448.0, 477.8, {"availability": 0.05}), compatibility="openoa-3.2")
     with pytest.raises(InputError, match="unknown compatibility"):
         gap_analysis(ASSESSMENT, OPERATION, compatibility="other")
+
+
+def test_an_assessment_from_a_form():
+    found = assessment_of(467.0, 597.14, "availability 6.2 %; electrical: 0.024, Turbine = 3.7%")
+    assert found.losses == pytest.approx({"availability": 0.062, "electrical": 0.024, "turbine": 0.037})
+    assert (found.net_energy, found.gross_energy) == (467.0, 597.14)
+    assert assessment_of(90.0, losses="wake 10 %").gross_energy == pytest.approx(100.0)
+    assert assessment_of(90.0, 100.0) == Assessment(90.0, 100.0, {})
+
+
+@pytest.mark.parametrize(
+    ("net", "losses", "said"),
+    [
+        (0.0, "wake 8 %", "no energy"),
+        (90.0, "", "neither gross energy nor losses"),
+        (90.0, "8 % wake", "no class of losses"),
+        (90.0, "wake 8 %, wake 9 %", "twice"),
+        (90.0, "wake 8", "no share"),
+    ],
+)
+def test_a_form_that_cannot_be_read_says_why(net, losses, said):
+    with pytest.raises(InputError, match=said):
+        assessment_of(net, losses=losses)

@@ -107,8 +107,8 @@ def test_yield_of_many_simulations(la_haute_borne, compatibility):
     found = simulate_yield(la_haute_borne, simulations=100_000, seed=1, compatibility=compatibility).summary
     assert found.loc["annual_energy", "mean"] == pytest.approx(12.30e6, abs=0.05e6)
     assert found.loc["availability_loss", "mean"] == pytest.approx(0.0117, abs=0.0001)
-    # with the uncertainty of what 10 to 20 years tell of all years
-    assert found.loc["annual_energy", "cv"] == pytest.approx(0.097 if compatibility else 0.110, abs=0.005)
+    # with the uncertainty of what 10 to 20 years tell of all years, and what the regression leaves of a year
+    assert found.loc["annual_energy", "cv"] == pytest.approx(0.097 if compatibility else 0.115, abs=0.005)
 
 
 def test_what_the_compatibility_changes(la_haute_borne):

@@ -109,6 +109,65 @@ def test_turbines_that_never_ran_together_are_no_neighbours():
     assert np.isnan(found["error_std"].values).all()
 
 
+def waked(seed: int = 1) -> tuple[xr.Dataset, xr.DataArray]:
+    """A farm in which T0 makes half of its power in the wake, from the south; and the directions, (time, asset)."""
+    data = farm(assets=4, slots=12_000, seed=seed)
+    rng = np.random.default_rng(seed)
+    truth = np.cumsum(rng.normal(0, 4.0, 12_000)) % 360.0
+    in_wake = np.abs(truth - 180.0) < 40.0
+    power = data["power"].values.copy()
+    power[in_wake, 0] *= 0.5
+    vanes = (truth[:, None] + rng.normal(0, 3.0, (12_000, 4))) % 360.0
+    vanes[6_000:, 3] = (vanes[6_000:, 3] + 120.0) % 360.0  # one that was turned does not matter
+    return data.assign(power=(("time", "asset"), power)), data["power"].copy(data=vanes)
+
+
+def test_in_a_wake_a_neighbour_tells_less_power():
+    data, direction = waked()
+    stands = stopped(data)
+    made = data["power"].where(~stands, 0.0)
+    errors = {}
+    for name, given in (("none", None), ("sectors", direction), ("farm", direction[:, 0].drop_vars("asset"))):
+        told = neighbour_power(made, ~stands, direction=given)
+        off = (told["neighbour_power"] - data["power"]).where(stands)[:, 0]
+        errors[name] = float(np.sqrt((off**2).mean()))
+        assert told["neighbour_power"].notnull().all()
+    assert errors["sectors"] < 0.75 * errors["none"]
+    assert errors["farm"] < 0.75 * errors["none"]
+
+
+def test_without_directions_or_with_few_slots_all_of_them_tell():
+    data, direction = waked()
+    stands = stopped(data)
+    made = data["power"].where(~stands, 0.0)
+    plain = neighbour_power(made, ~stands)
+    xr.testing.assert_identical(neighbour_power(made, ~stands, direction=direction * np.nan), plain)
+    xr.testing.assert_identical(neighbour_power(made, ~stands, direction=direction, sector=1.0), plain)
+    one = neighbour_power(made, ~stands, direction=direction, sector=360.0)
+    np.testing.assert_allclose(one["neighbour_power"], plain["neighbour_power"])
+    with pytest.raises(InputError, match="no width of a sector"):
+        neighbour_power(made, ~stands, direction=direction, sector=0.0)
+    with pytest.raises(InputError, match="no series of directions"):
+        neighbour_power(made, ~stands, direction=direction.isel(time=0))
+
+
+def test_directions_make_the_potential_of_real_turbines_better(two_years):
+    """Each turbine is hidden for every fifth ten days, one at a time: energy of a day by its neighbours."""
+    power = two_years["power_output"]
+    plain = two_years[["wind_speed", "power_output"]]
+    usual = normal_operation(plain, ordinary_slots(from_production(production_state(two_years)), power))
+    day = np.arange(power.sizes["time"]) // 144
+    hidden = usual.copy(data=(day[:, None] // 10) % 5 == np.arange(4))
+    errors = {}
+    for name, direction in (("none", None), ("sectors", two_years["wind_direction"])):
+        told = neighbour_power(power, usual & ~hidden, direction=direction)["neighbour_power"]
+        off = (told - power).where(usual & hidden).fillna(0.0).transpose("time", "asset").values
+        daily = np.stack([np.bincount(day, one) for one in off.T]) / 6
+        errors[name] = float(np.sqrt((daily**2).sum() / (hidden.values.sum() / 144)))
+    # of all days, each turbine hidden in each: 910 and 719 kWh
+    assert errors["sectors"] < 0.85 * errors["none"]
+
+
 def test_hidden_days_of_real_turbines(haute_borne):
     """A turbine is hidden for 40 days in all; what it made then is told within three per cent by all three ways."""
     data = haute_borne[0][["wind_speed", "power_output"]].load()

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from workbench.analytics.wind import sensor_drift, sensor_drift_detection
+from workbench.analytics.wind import sensor_drift, sensor_drift_correction, sensor_drift_detection
 from workbench.analytics.wind.sensor_drift import DAY, MONTH
-from workbench.model.quality import count_flags
+from workbench.model.errors import InputError
+from workbench.model.quality import Quality, add_flags, count_flags
 
 START = 60_000
 
@@ -106,3 +107,42 @@ def test_one_turbine_and_little_data_say_why(two_years):
     assert set(short["reason"]) == {"fewer than 12 weeks in common"}
     assert np.isnan(sensor_drift_detection(two_years.isel(asset=[0]))["wind_speed_drift"]).all()
     assert DAY == 86_400 * 10**9
+
+
+@pytest.mark.parametrize(("variable", "unit"), [("wind_speed", "%"), ("temperature", "degC")])
+def test_the_correction_brings_a_drift_back_and_is_undone_to_the_last_bit(two_years, variable, unit):
+    wrong = two_years.copy(deep=True)
+    if unit == "%":
+        wrong[variable][:, 2] *= np.exp(0.02 * months(wrong))
+    else:
+        wrong[variable][:, 2] += 0.2 * months(wrong)
+    # a flag of another check stays where the detection flags nothing
+    wrong = add_flags(wrong, variable, wrong[variable].isel(time=slice(10, 20)).notnull(), Quality.INCONSISTENT)
+    flagged = sensor_drift_detection(wrong, variable=variable)
+    right = sensor_drift_correction(flagged, variable=variable)
+    off, before = (one[variable][-4000:, 2].values - two_years[variable][-4000:, 2].values for one in (right, wrong))
+    assert abs(np.nanmean(off)) < 0.25 * abs(np.nanmean(before))
+    assert sensor_drift(right, variable=variable)["kind"][2] == "none"
+    np.testing.assert_array_equal(right[f"{variable}_raw"], wrong[variable])
+    early = right[variable].isel(time=slice(0, START - 8000))
+    np.testing.assert_array_equal(early, wrong[variable].isel(time=slice(0, START - 8000)))
+    bits = right[f"{variable}_quality"]
+    assert not (bits[-4000:, 2] & int(Quality.INCONSISTENT)).any()
+    assert (bits[10:20] & int(Quality.INCONSISTENT)).any()
+    with pytest.raises(InputError, match="taken out already"):
+        sensor_drift_correction(right, variable=variable)
+    back = sensor_drift_correction(right, variable=variable, undo=True)
+    assert set(back) == set(flagged)
+    for name in flagged:
+        np.testing.assert_array_equal(back[name], flagged[name])
+    with pytest.raises(InputError, match="no drift was taken out"):
+        sensor_drift_correction(back, variable=variable, undo=True)
+
+
+def test_the_correction_needs_the_detection_and_leaves_alone_what_was_not_judged(two_years):
+    with pytest.raises(InputError, match="not in the data"):
+        sensor_drift_correction(two_years)
+    one = sensor_drift_detection(two_years.isel(asset=[0]))
+    np.testing.assert_array_equal(sensor_drift_correction(one)["wind_speed"], one["wind_speed"])
+    unflagged = sensor_drift_detection(two_years, flag=False)
+    assert count_flags(sensor_drift_correction(unflagged)) == count_flags(unflagged)

@@ -99,7 +99,8 @@ def test_gaps_are_missing_and_slow_data_pass_unchanged():
 
 def test_the_analyses_make_them_by_themselves():
     data = fast(60_000, seed=3)
-    data["power_output"] = 2000 / (1 + np.exp(-(data["wind_speed"] - 8)))
+    made = 2000 / (1 + np.exp(-(data["wind_speed"] - 8)))
+    data["power_output"] = made.assign_attrs(units="kW")
     with remarks() as told:
         state = production_state(data)
         curve = power_curve(data)

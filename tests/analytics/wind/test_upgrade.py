@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -156,6 +158,12 @@ def test_the_step_by_time_and_by_state(farm):
     assert np.isnan(by_time["uplift"].sel(asset="T2"))
     by_state = step(data.assign(on=on), upgraded=["T1"], state="on", simulations=50)
     assert by_state["uplift"].sel(asset="T1") == pytest.approx(by_time["uplift"].sel(asset="T1").item(), abs=0.2)
+    weekly = data.assign(on=("time", (np.arange(data.sizes["time"]) // 1008 % 2).astype(float)))
+    settled = step(weekly, upgraded=["T1"], state="on", settle="P2D", simulations=20)["uplift"].sel(asset="T1").item()
+    by_hand = toggle_uplift(weekly, ["T1"], "on", settle="P2D", simulations=20).uplift["uplift"].item()
+    assert settled == by_hand != step(weekly, upgraded=["T1"], state="on", simulations=20)["uplift"].sel(asset="T1")
+    as_yaml_has_it = step(data, upgraded=["T1"], when=dt.date.fromisoformat(str(WHEN)[:10]), simulations=20)
+    assert as_yaml_has_it["uplift"].sel(asset="T1") == pytest.approx(4.0, abs=1.5)
     with pytest.raises(InputError, match="either the time"):
         step(data, upgraded=["T1"])
     with remarks() as told:

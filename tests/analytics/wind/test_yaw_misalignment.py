@@ -192,6 +192,22 @@ def test_how_far_settings_move_the_answer(farm):
     assert 0 < moved < 2
 
 
+def test_the_sweep_as_a_step(farm):
+    data = farm[0].sel(asset=["T4"]).isel(time=slice(0, 15_000))
+    with remarks() as told:
+        found = get_step("yaw_settings_sweep")(data, output_field="angle")
+    by_hand = sweep_yaw_settings(data, cosines=False)
+    assert found["angle"].dims == ("asset", "angle_setting")
+    assert found["angle"].values[0] == pytest.approx(by_hand.table["T4"].to_numpy(), nan_ok=True)
+    assert str(found["angle_setting"].values[0]) == "parabola: as it is"
+    moved = (by_hand.table["T4"] - by_hand.table["T4"].iloc[0]).abs().max()
+    assert found["angle_moved"].item() == pytest.approx(moved)
+    assert moved > 0
+    assert told == [f"yaw_settings_sweep: {by_hand.text}"]
+    none = get_step("yaw_settings_sweep")(data.isel(time=slice(0, 100)))
+    assert none["yaw_misalignment_sweep_moved"].isnull().all()
+
+
 def test_the_step_says_why_there_is_no_figure(farm):
     with remarks() as told:
         found = get_step("static_yaw_misalignment")(farm[0].isel(time=slice(0, 300)))

@@ -204,7 +204,7 @@ def test_many_at_once_as_one_by_one(regression):
     meter, loss = rng.normal(1, 0.01, 6), rng.normal(1, 0.05, 6)
     found = simulate(
         regression,
-        Record(x, energy, lost),
+        Record(x, energy, lost, np.repeat(np.arange(10), 30)),
         Wanted(long, cell, weight, 4, others),
         lambda first, last: (counts[first:last], (counts[first:last] == 0).astype(float)),
         meter,

@@ -25,11 +25,19 @@ from workbench.analytics.wind.clock_correction import clock_shift_correction, cl
 from workbench.analytics.wind.clock_shift import clock_shifts
 from workbench.analytics.wind.curtailment import curtailment_detection, curtailment_table
 from workbench.analytics.wind.curve_fits import logistic, method_of_bins, monotone_spline, polynomial_regression
+from workbench.analytics.wind.data_findings import DataFindings, data_findings, find_spikes
 from workbench.analytics.wind.degradation import Degradation, degradation_rate
 from workbench.analytics.wind.electrical_losses import electrical_losses
 from workbench.analytics.wind.energy import electrical_loss, expected_energy
 from workbench.analytics.wind.energy_ratio import energy_ratio, energy_uplift
-from workbench.analytics.wind.gap_analysis import Assessment, Operation, gap_analysis, operation_of
+from workbench.analytics.wind.gap_analysis import (
+    Assessment,
+    Operation,
+    assessment_of,
+    gap_analysis,
+    losses_of,
+    operation_of,
+)
 from workbench.analytics.wind.icing import icing_detection, icing_summary
 from workbench.analytics.wind.losses import energy_losses, loss_waterfall
 from workbench.analytics.wind.northing import direction_offset
@@ -40,7 +48,7 @@ from workbench.analytics.wind.power_curve import annual_energy, normal_operation
 from workbench.analytics.wind.power_curve_comparison import power_curve_comparison
 from workbench.analytics.wind.power_curve_iec import Instruments, iec_power_curve
 from workbench.analytics.wind.reliability import reliability, stays, stays_of_intervals
-from workbench.analytics.wind.sensor_drift import sensor_drift, sensor_drift_detection
+from workbench.analytics.wind.sensor_drift import sensor_drift, sensor_drift_correction, sensor_drift_detection
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.analytics.wind.turbine_energy import daily_energy, simulate_turbine_energy, turbine_energy
 from workbench.analytics.wind.upgrade import upgrade_uplift
@@ -65,6 +73,7 @@ __all__ = [
     "AvailabilityRules",
     "CategoryTable",
     "CosineBins",
+    "DataFindings",
     "Degradation",
     "Instruments",
     "Operation",
@@ -75,6 +84,7 @@ __all__ = [
     "YawSweep",
     "air_density",
     "annual_energy",
+    "assessment_of",
     "availability",
     "category_frame",
     "category_totals",
@@ -87,6 +97,7 @@ __all__ = [
     "curtailment_table",
     "daily_data",
     "daily_energy",
+    "data_findings",
     "degradation_rate",
     "direction_offset",
     "dominant_category",
@@ -97,6 +108,7 @@ __all__ = [
     "energy_ratio",
     "energy_uplift",
     "expected_energy",
+    "find_spikes",
     "from_counters",
     "from_events",
     "from_production",
@@ -108,6 +120,7 @@ __all__ = [
     "iec_power_curve",
     "logistic",
     "loss_waterfall",
+    "losses_of",
     "method_of_bins",
     "modelled_wakes",
     "monotone_spline",
@@ -130,6 +143,7 @@ __all__ = [
     "reliability",
     "resolve_events",
     "sensor_drift",
+    "sensor_drift_correction",
     "sensor_drift_detection",
     "simulate_daily_yield",
     "simulate_turbine_energy",

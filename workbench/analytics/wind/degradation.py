@@ -6,8 +6,12 @@ blocks of four weeks, is a straight line of time and a season [1]_. Neighbours d
 difference is seen. The own anemometer may drift: its drift looks like degradation. Where both agree, believe it.
 
 Turbines drift by a half percent for months for reasons that are no degradation. Such residuals are correlated, and an
-interval that takes them for independent is far too narrow. Here they are a first-order autoregression whose
-coefficient is freed of its small-sample bias [2]_, from which series are drawn and the rate found again.
+interval that takes them for independent is far too narrow. Beside neighbours they are a first-order autoregression whose
+coefficient is freed of its small-sample bias [2]_, from which series are drawn and the rate found again. Against the
+own curve the anemometer enters, and one that is replaced reads otherwise for good: the correlation of neighbouring
+blocks, which vary by themselves too, does not show it. There the residuals are a part of each block and a part that lasts
+for weeks or for years, in all proportions, each as likely beforehand; how likely each is by the data their restricted
+likelihood tells [3]_, and the interval is drawn from all of them.
 
 References
 ----------
@@ -17,6 +21,9 @@ References
    (year on year).
 .. [2] M. G. Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41, 1954,
    https://doi.org/10.1093/biomet/41.3-4.403.
+.. [3] H. D. Patterson, R. Thompson, "Recovery of inter-block information when block sizes are unequal", Biometrika 58,
+   1971, https://doi.org/10.1093/biomet/58.3.545; D. A. Harville, "Bayesian inference for variance components using only
+   error contrasts", Biometrika 61, 1974, https://doi.org/10.1093/biomet/61.2.383.
 """
 
 from __future__ import annotations
@@ -46,6 +53,9 @@ Reference = Literal["own", "neighbours"]
 _YEAR = 365.25
 _LEAST_SLOTS = 48  # of a block
 _LEAST_BLOCKS = 13
+#: Of the variance of a residual, the share that lasts, and what a block keeps of it from the one before.
+_SHARES = np.array([0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1.0])
+_KEEPS = np.array([0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99])
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,15 @@ def degradation_rate(
         enough = (count >= _LEAST_SLOTS) & (one > 0)
         ratio[enough, column], years[enough, column] = one[enough], middle[enough]
     found = [
-        _rate(ratio[:, column], years[:, column], block, simulations, np.random.default_rng([seed, column]), level)
+        _rate(
+            ratio[:, column],
+            years[:, column],
+            block,
+            simulations,
+            np.random.default_rng([seed, column]),
+            level,
+            shifts=reference == "own",
+        )
         for column in range(len(names))
     ]
     table = pd.DataFrame([one for one, _ in found], index=pd.Index(names, name="asset"))
@@ -254,9 +272,19 @@ def _usual(made: Floats, number: Ints) -> Bools:
 
 
 def _rate(
-    ratio: Floats, years: Floats, block: int, simulations: int, rng: np.random.Generator, level: float
+    ratio: Floats,
+    years: Floats,
+    block: int,
+    simulations: int,
+    rng: np.random.Generator,
+    level: float,
+    *,
+    shifts: bool,
 ) -> tuple[dict[str, object], Floats]:
-    """What the table says of one turbine, and the draws [%/a]."""
+    """What the table says of one turbine, and the draws [%/a].
+
+    With ``shifts`` the residuals may have a part that lasts as long as the record, beside one of each block.
+    """
     nan = float("nan")
     known = np.flatnonzero(np.isfinite(ratio))
     span = float(np.ptp(years[known])) + block / _YEAR if len(known) else 0.0
@@ -279,15 +307,19 @@ def _rate(
     solve = np.linalg.pinv(design)
     coefficient = solve @ y
     residual = y - design @ coefficient
-    keep = _correlation(residual, known, design, rng)
+    noise = _Noise.of(residual, known - known[0], design) if shifts else None
+    keep = noise.correlation if noise is not None else _correlation(residual, known, design, rng)
     free = len(y) - design.shape[1]
     draws = nothing
     if simulations:
-        drawn = _series(residual, keep, int(known[-1] - known[0]) + 1, simulations, rng, design, known - known[0])
-        # few blocks tell their own scatter badly: t instead of normal, by a chi-squared factor of each draw
-        effective = max((len(y) * (1 - keep) / (1 + keep)) - design.shape[1], 3.0)
-        factor = np.sqrt(effective / rng.chisquare(effective, simulations))
-        draws = coefficient[1] + (drawn @ solve[1]) * factor
+        if noise is not None:
+            off = noise.draw(solve[1], simulations, rng)
+        else:
+            drawn = _series(residual, keep, int(known[-1] - known[0]) + 1, simulations, rng, design, known - known[0])
+            # few blocks tell their own scatter badly: t instead of normal, by a chi-squared factor of each draw
+            effective = max((len(y) * (1 - keep) / (1 + keep)) - design.shape[1], 3.0)
+            off = (drawn @ solve[1]) * np.sqrt(effective / rng.chisquare(effective, simulations))
+        draws = coefficient[1] + off
         row["lower"], row["upper"] = (float(q) for q in np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]))
         row["std"] = float(draws.std(ddof=1))
     pairs = _pairs(ratio, years, round(_YEAR / block))
@@ -357,6 +389,47 @@ def _series(
     scale = np.sqrt((residual**2).sum() / (left**2).sum(axis=1).mean())
     found: Floats = series * scale
     return found
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """What the residuals of blocks may be: a part that lasts and a part of each block, in many proportions."""
+
+    covariance: Floats  #: of unit variance, dims (kind, block, block)
+    scale: Floats  #: its variance, times the degrees of freedom [%2], [kind]
+    weight: Floats  #: how likely each kind is, [kind]
+    free: int
+    correlation: float  #: of a block with that before, the mean of all kinds
+
+    @classmethod
+    def of(cls, residual: Floats, where: Ints, design: Floats) -> _Noise:
+        """By the restricted likelihood of each kind, all being as likely beforehand."""
+        apart = np.abs(where[:, None] - where[None, :])
+        share, keep = (grid.ravel() for grid in np.meshgrid(_SHARES, _KEEPS))
+        covariance = share[:, None, None] * keep[:, None, None] ** apart + (1 - share)[:, None, None] * np.eye(
+            len(where)
+        )
+        # contrasts that the fit has no part in: of them nothing is lost by it
+        contrasts = np.linalg.svd(design, full_matrices=True)[0][:, design.shape[1] :]
+        seen = contrasts.T @ covariance @ contrasts
+        y = contrasts.T @ residual
+        free = len(y)
+        scale = np.einsum(
+            "i,ki->k", y, np.linalg.solve(seen, np.broadcast_to(y[:, None], (*seen.shape[:2], 1)))[..., 0]
+        )
+        if not scale.min() > 1e-20:
+            return cls(covariance[:1], np.zeros(1), np.ones(1), free, 0.0)
+        log = -0.5 * np.linalg.slogdet(seen)[1] - 0.5 * free * np.log(scale)
+        weight = np.exp(log - log.max())
+        weight /= weight.sum()
+        return cls(covariance, scale, weight, free, float(weight @ (share * keep)))
+
+    def draw(self, row: Floats, number: int, rng: np.random.Generator) -> Floats:
+        """What a sum of the blocks by ``row`` may be off by, [draw]."""
+        kind = rng.choice(len(self.weight), number, p=self.weight)
+        spread = np.sqrt(self.scale * np.einsum("i,kij,j->k", row, self.covariance, row))
+        found: Floats = spread[kind] * rng.normal(size=number) / np.sqrt(rng.chisquare(self.free, number))
+        return found
 
 
 @step("degradation_rate")

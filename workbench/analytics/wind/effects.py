@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workbench.analytics.wind.curtailment import CURTAILMENT
+from workbench.analytics.wind.curve_steps import AVAILABLE, BY_ASSET, BY_BIN
+from workbench.analytics.wind.icing import ICING
 from workbench.analytics.wind.power_curve_comparison import OUTPUTS, REFERENCE
 from workbench.model.time import parse_duration
 from workbench.steps import Effect, effect
 
 Known = Mapping[str, str | None]
 
+#: What to know of a field with a dimension besides time and asset.
+OWN_DIMENSION = (
+    "the fields by bin have a dimension of their own: .nc and .zarr keep it, tables and the store leave them out"
+)
 _FROM = ("air_density", "temperature", "barometric_pressure", "humidity")
 
 
@@ -88,5 +95,38 @@ def _comparison(
         needs=(wind_speed, power),
         adds={name: units.get(name, given) for name in output_fields},
         before=parse_duration(baseline_period).ns + parse_duration(retrain_period).ns if history else 0,
+        notes=tuple(notes),
+    )
+
+
+@effect("iec_power_curve")
+def _measured_curve(
+    known: Known,
+    *,
+    air_density_correction: bool = True,
+    cut_in: float | None = None,
+    rating: float | None = None,
+    wind_speed: str = "wind_speed",
+    power: str = "power_output",
+    output_field: str = "power_curve",
+    **_: Any,
+) -> Effect:
+    adds: dict[str, str | None] = {output_field + ending: units for ending, (_, units, _) in BY_BIN.items()}
+    adds |= {output_field + ending: units for ending, (_, units, _) in BY_ASSET.items()}
+    adds[f"{output_field}_bin"] = "m/s"
+    without = [name for name in (ICING, CURTAILMENT, AVAILABLE) if name not in known]
+    notes = ["one curve of all the data, whatever their length", OWN_DIMENSION]
+    if without:
+        notes.append(f"without {', '.join(without)} stops and limits show by power far from the usual alone")
+    return Effect(
+        reads=(
+            *(_of_density(known) if air_density_correction else ()),
+            *(name for name in (ICING, CURTAILMENT, AVAILABLE) if name in known),
+        ),
+        needs=(wind_speed, power),
+        adds=adds,
+        before=None,
+        after=None,
+        lazy=False,
         notes=tuple(notes),
     )

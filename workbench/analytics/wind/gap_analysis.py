@@ -13,6 +13,7 @@ References
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -92,6 +93,57 @@ class GapAnalysis:
 
     waterfall: pd.DataFrame
     ideal_energy: float
+
+
+def losses_of(text: str) -> dict[str, float]:
+    """Losses by class [1] from a line such as ``availability 6.2 %, electrical: 2.4 %, wake 0.087``.
+
+    Raises
+    ------
+    InputError
+        Something between the commas is not a class and its loss, or a class stands there twice.
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, (each.strip() for each in re.split(r"[,;]", text))):
+        match = re.fullmatch(r"([a-z][a-z0-9_]*)\s*[:= ]\s*([0-9.]+(?:e-?[0-9]+)?)\s*(%?)", part, re.IGNORECASE)
+        try:
+            if match is None:
+                raise ValueError
+            name, share = match[1].lower(), float(match[2]) / (100.0 if match[3] else 1.0)
+        except ValueError:
+            raise InputError(
+                "no class of losses with its loss", where="losses", found=part, expected="such as availability 6.2 %"
+            ) from None
+        if name in found:
+            raise InputError("a class of losses stands there twice", where="losses", found=name)
+        found[name] = share
+    return found
+
+
+def assessment_of(net_energy: float, gross_energy: float = 0.0, losses: str = "") -> Assessment:
+    """An assessment from what a form has: energies of a year in one unit, and a line of losses.
+
+    Parameters
+    ----------
+    gross_energy
+        0 where it is not given: it is then the net energy over what the losses leave.
+    losses
+        See :func:`losses_of`.
+
+    Raises
+    ------
+    InputError
+        There is no energy, or the losses cannot be read; neither gross energy nor losses are given.
+    """
+    known = losses_of(losses)
+    if not net_energy > 0:
+        raise InputError("no energy", where="net_energy", found=net_energy, expected="more than 0")
+    if not gross_energy and not known:
+        raise InputError("neither gross energy nor losses", where="assessment", expected="one of them at least")
+    if odd := next((name for name, loss in known.items() if not 0 <= loss < 1), None):
+        raise InputError("no share", where=f"losses.{odd}", found=known[odd], expected="in [0, 1), or with %")
+    left = float(np.prod([1.0 - loss for loss in known.values()]))
+    return Assessment(net_energy, gross_energy or net_energy / left, known)
 
 
 def operation_of(

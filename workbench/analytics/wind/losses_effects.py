@@ -7,6 +7,8 @@ from typing import Any
 
 from workbench.analytics.wind.categories import CATEGORIES, UNKNOWN
 from workbench.analytics.wind.category_steps import SUFFIX
+from workbench.analytics.wind.effects import OWN_DIMENSION
+from workbench.analytics.wind.loss_steps import RELIABILITY
 from workbench.steps import Effect, effect
 
 Known = Mapping[str, str | None]
@@ -64,4 +66,60 @@ def _losses(
         needs=(expected, power, *named, *([price] if isinstance(price, str) else [])),
         adds=adds,
         notes=("a slot of which power or expectation is missing has no losses: they are unknown",),
+    )
+
+
+def _seconds(
+    known: Known, seconds: Mapping[str, str] | None, own: Mapping[str, str] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Fields of categories that are read where they are there, and those that are needed."""
+    if seconds:
+        return (), tuple(seconds.values())
+    return tuple(name + SUFFIX for name in dict.fromkeys([*CATEGORIES, *(own or {})]) if name + SUFFIX in known), ()
+
+
+@effect("reliability")
+def _reliability(
+    known: Known, *, seconds: Mapping[str, str] | None = None, own: Mapping[str, str] | None = None, **_: Any
+) -> Effect:
+    reads, needs = _seconds(known, seconds, own)
+    return Effect(
+        reads=reads,
+        needs=needs,
+        adds={name: units for name, (units, _) in RELIABILITY.items()},
+        before=None,
+        after=None,
+        lazy=False,
+        notes=("one figure per asset, of all the data; slots that are missing in between are unknown time",),
+    )
+
+
+@effect("loss_waterfall")
+def _waterfall(
+    known: Known,
+    *,
+    price: float | str | None = None,
+    currency: str = "EUR",
+    limit: str | None = None,
+    seconds: Mapping[str, str] | None = None,
+    own: Mapping[str, str] | None = None,
+    expected: str = "expected_power",
+    power: str = "power_output",
+    output_field: str = "loss_waterfall",
+    **_: Any,
+) -> Effect:
+    reads, named = _seconds(known, seconds, own)
+    adds: dict[str, str | None] = {output_field: "kWh", f"{output_field}_level": "kWh", f"{output_field}_share": "1"}
+    adds[f"{output_field}_bar"] = None
+    if price is not None:
+        adds[f"{output_field}_value"] = currency
+    more = [name for name in (price, limit) if isinstance(name, str)]
+    return Effect(
+        reads=reads,
+        needs=(expected, power, *named, *more),
+        adds=adds,
+        before=None,
+        after=None,
+        lazy=False,
+        notes=("one waterfall per asset, of all the data that it runs on", OWN_DIMENSION),
     )

@@ -53,6 +53,22 @@ def others_direction(values: Floats, *, fewest: int = FEWEST) -> Floats:
     return found
 
 
+def farm_direction(values: Floats) -> Floats:
+    """Wind direction [degree, 0..360) of the farm at each time, from that of its turbines [time, asset]; NaN where none has one.
+
+    The median about the mean vector, of which one vane that is off is no part.
+    """
+    turned = np.deg2rad(values)
+    known = np.isfinite(values).any(axis=1)
+    centre = np.full(len(values), np.nan)
+    if known.any():
+        sines, cosines = (np.nansum(part(turned[known]), axis=1) for part in (np.sin, np.cos))
+        centre[known] = np.rad2deg(np.arctan2(sines, cosines))
+        centre[known] += np.nanmedian(wrapped(values[known] - centre[known, None]), axis=1)
+    found: Floats = centre % 360.0
+    return found
+
+
 def wrapped(angle: Any) -> Any:
     """An angle [degree] brought to [-180, 180)."""
     return (angle + 180.0) % 360.0 - 180.0

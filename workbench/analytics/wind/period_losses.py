@@ -19,7 +19,7 @@ from workbench.analytics.wind.potential_energy import ordinary_slots, potential_
 from workbench.analytics.wind.power_curve import curve_power, normal_operation, power_curve
 from workbench.model.quality import good
 
-STATUS = "availability_status"
+STATUS, DIRECTION = "availability_status", "wind_direction"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def operation(
     """Divide a record into categories and tell what the turbines could have made.
 
     Where the data have an ``availability_status`` it tells the category, and production what it leaves open; otherwise
-    production does. The potential is by the turbine's own power curve of normal operation and by its neighbours.
+    production does. The potential is by the turbine's own power curve of normal operation and by its neighbours, these by
+    wind direction where the data have a ``wind_direction``.
 
     Parameters
     ----------
@@ -139,4 +140,6 @@ def operation(
     usual = normal_operation(plain, ordinary_slots(seconds, power), bin_width=bin_width, spread=spread)
     curve = power_curve(plain, where=usual, bin_width=bin_width, min_count=min_count)
     expected = curve_power(curve, speed, cut_out=cut_out)
-    return Operation(seconds, usual, curve, speed, power, potential_power(power, usual, expected), told_by)
+    direction = good(data, DIRECTION) if DIRECTION in data and "time" in data[DIRECTION].dims else None
+    potential = potential_power(power, usual, expected, direction=direction)
+    return Operation(seconds, usual, curve, speed, power, potential, told_by)

@@ -269,7 +269,8 @@ def simulate_yield(
         years as if they were all there ever were (dividing by n and not n - 1), which is 2.5 to 5 % too small; and it
         takes their mean and their variability for those of the climate. By default both are known as a sample of as
         many years lets them be (``long_term_factor``; Student's distribution for the year): on made-up farms the 90 %
-        interval of the mean then covers about 91 % of them, and 77 % without (see ``benchmarks/wind_intervals_yield.py``).
+        interval of the mean then covers about 91 % of them, and 77 % without; and a single year varies by its wind alone,
+        not by what the regression leaves of it (see ``benchmarks/wind_intervals_yield.py``).
 
     Raises
     ------
@@ -333,6 +334,7 @@ def simulate_yield(
         gross=gross,
         losses=losses,
         variability=variability,
+        left=fit["left"] * np.sqrt((weight**2).sum()) / gross,
         record=record,
         rng=rng,
         years=years,
@@ -451,7 +453,7 @@ def _regressions(
     measured = 1.0 - lost / (energy + lost) if loss_weighting else np.ones(len(days))
     weights = np.clip(measured, 0.0, 1.0)
     wind = data.wind.sel(month=plant["month"]).values
-    result = {name: np.empty(len(group)) for name in ("slope", "intercept", "r2")}
+    result = {name: np.empty(len(group)) for name in ("slope", "intercept", "r2", "left")}
     for start in range(0, len(group), _BLOCK):
         part = slice(start, start + _BLOCK)
         uniform = rng.random((len(group[part]), masks.shape[1]))
@@ -479,5 +481,6 @@ def _regressions(
             result["slope"][rows] = slope
             centre = fm * middle[1] + fl * middle[2]
             result["intercept"][rows] = mean_y + centre - slope * (mean_x + middle[0])
+            result["left"][rows] = np.sqrt(np.maximum(yy - slope * xy, 0.0) * n / max(n - 2, 1))
             result["r2"][rows] = np.divide(slope * xy, yy, out=np.zeros(len(rows)), where=told & (yy > 0))
     return result

@@ -135,7 +135,8 @@ def power_curve(
     if density is not None:
         rho = density.transpose("time", "asset").values
         fast = fast * np.cbrt(rho / reference_density)
-    keep = np.isfinite(fast) & np.isfinite(worth)
+    with np.errstate(invalid="ignore"):
+        keep = (fast >= 0) & np.isfinite(fast) & np.isfinite(worth)  # an impossible density makes a wind speed negative
     if where is not None:
         keep &= where.transpose("time", "asset").values.astype(bool)
     odd = keep & ~((fast >= 0) & (fast <= FASTEST))

@@ -22,6 +22,7 @@ from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.air_density import STANDARD_DENSITY, Control, normalized_power
 from workbench.analytics.wind.power_curve import Floats, power_curve
+from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.model.errors import InputError
 
 T0, B0 = 288.15, 1013.25  #: temperature [K] and pressure [hPa] of the standard atmosphere at sea level
@@ -73,7 +74,7 @@ def iec_power_curve(
     Parameters
     ----------
     data
-        dims (time, asset): wind speed [m/s] and power [kW], ten-minute means.
+        dims (time, asset): wind speed [m/s] and power [kW], ten-minute means; faster data are brought to these first.
     instruments
         Uncertainties of the measurements.
     where, density, reference_density, bin_width
@@ -94,6 +95,7 @@ def iec_power_curve(
     InputError
         A field is missing, or cut-in and rating are told by nobody.
     """
+    data = ten_minute(data)
     slot = slot_length(data) / np.timedelta64(60, "s")
     least = max(int(np.ceil(MINUTES / slot)), 1)
     if density is not None and control == "stall":

@@ -9,7 +9,7 @@ from workbench.analytics.wind.clock_correction import CORRECTED, SHIFT
 from workbench.analytics.wind.curtailment import CURTAILMENT, EXPECTED, LEVEL
 from workbench.analytics.wind.icing import ICING, ICING_LOSS
 from workbench.analytics.wind.northing_jumps import OFFSET
-from workbench.analytics.wind.sensor_drift import DRIFT
+from workbench.analytics.wind.sensor_drift import DRIFT, RAW
 from workbench.analytics.wind.ten_minute import COUNT
 from workbench.model.quality import is_quality, quality_name
 from workbench.steps import Effect, effect
@@ -172,4 +172,24 @@ def _drift(
         after=None,
         lazy=False,
         notes=(_WHOLE,) if reference else (_WHOLE, _NEIGHBOURS),
+    )
+
+
+@effect("sensor_drift_correction")
+def _drift_correction(known: Known, *, variable: str = "wind_speed", undo: bool = False) -> Effect:
+    if undo:
+        return Effect(
+            needs=(variable, variable + DRIFT, variable + RAW),
+            removes=(variable + RAW,),
+            before=None,
+            after=None,
+            lazy=False,
+        )
+    unit = known.get(variable)
+    return Effect(
+        needs=(variable, variable + DRIFT),
+        adds={variable: unit, variable + RAW: unit},
+        before=None,
+        after=None,
+        lazy=False,
     )

@@ -22,17 +22,17 @@ from pydantic import Field
 
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.neighbours import (
-    FEWEST,
     Floats,
     autocorrelation,
     block_medians,
     blocks_of,
     by_turbine,
+    farm_direction,
     reference_of,
-    wrapped,
 )
 from workbench.analytics.wind.ten_minute import ten_minute
-from workbench.model.quality import Quality, add_flags
+from workbench.model.errors import InputError
+from workbench.model.quality import Quality, add_flags, clear_flags, quality_name
 from workbench.steps import remark, step
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400 * 10**9  #: [ns]
 MONTH = 30.4375  #: days
-DRIFT = "_drift"
+DRIFT, RAW = "_drift", "_raw"
 _WEEK, _FEWEST, _WEEKS = 7 * DAY, 72, 12
 _BACKFITS = 4
 _SECTOR = 30.0  #: width [degree]
@@ -184,16 +184,7 @@ def _groups(data: xr.Dataset, direction: str) -> npt.NDArray[np.int64]:
     quarter = seconds // 21_600
     if direction not in data:
         return np.asarray(quarter, dtype=np.int64)
-    angles = by_turbine(data, direction)
-    turned = np.deg2rad(angles)
-    known = np.isfinite(turned).any(axis=1)
-    centre = np.rad2deg(np.arctan2(np.nansum(np.sin(turned), axis=1), np.nansum(np.cos(turned), axis=1)))
-    if angles.shape[1] > FEWEST:
-        # the farm's wind, of which one vane that is off is no part
-        middle = np.full(len(centre), np.nan)
-        middle[known] = np.nanmedian(wrapped(angles[known] - centre[known, None]), axis=1)
-        centre = centre + middle
-    centre = np.where(known, centre, np.nan)
+    centre = farm_direction(by_turbine(data, direction))
     sector = np.floor((np.where(np.isfinite(centre), centre, 0.0) + _SECTOR / 2) / _SECTOR) % round(360 / _SECTOR)
     return np.where(np.isfinite(centre), sector * 4 + quarter, -1).astype(np.int64)
 
@@ -332,9 +323,70 @@ def sensor_drift_detection(
             )
     unit = str(table["unit"][0])
     name = variable + DRIFT
-    attrs = {"units": unit, "long_name": f"drift of {variable} against its neighbours"}
+    matters = least if least is not None else (3.0 if unit == "%" else 1.0)
+    attrs = {
+        "units": unit,
+        "long_name": f"drift of {variable} against its neighbours",
+        "flagged_from": float(matters) if flag else float("inf"),
+    }
     data = data.assign({name: (("time", "asset"), found, attrs)})
     if not flag:
         return data
-    matters = least if least is not None else (3.0 if unit == "%" else 1.0)
     return add_flags(data, variable, abs(data[name]) > matters, Quality.INCONSISTENT)
+
+
+@step("sensor_drift_correction")
+def sensor_drift_correction(data: xr.Dataset, *, variable: str = "wind_speed", undo: bool = False) -> xr.Dataset:
+    """Take out the drift that ``sensor_drift_detection`` found; with ``undo`` put back what was measured.
+
+    A ratio [%] is divided out, value exp(-drift / 100), a difference subtracted: the sensor reads as it did before the onset.
+    Of a step that is the sensor before it, also where the new one is the better of the two: a northing or a calibration
+    certificate tells that, the neighbours do not. A turbine that was not judged keeps its values, which is remarked.
+
+    What was measured stays beside it as ``<variable>_raw``, so that ``undo`` gives it back to the last bit; the attribute
+    ``removed`` of ``<variable>_drift`` says that it was done, and it is never done twice. The flags of the detection are taken
+    away with the drift and come back with it.
+
+    Raises
+    ------
+    InputError
+        The drift is not in the data, or the correction was made already, or was not made.
+    """
+    name, kept = variable + DRIFT, variable + RAW
+    if name not in data:
+        raise InputError(
+            "the drift is not in the data", found=variable, expected=f"{name}, from sensor_drift_detection"
+        )
+    drift = data[name]
+    done = bool(drift.attrs.get("removed", 0))
+    if done != undo or (undo and kept not in data):
+        raise InputError(
+            "the drift is taken out already" if done and not undo else "no drift was taken out", where=name
+        )
+    flagged = abs(drift) > drift.attrs.get("flagged_from", np.inf)
+    if undo:
+        data = data.assign({variable: data[kept], name: drift.assign_attrs(removed=0)}).drop_vars(kept)
+        return add_flags(data, variable, flagged, Quality.INCONSISTENT) if bool(flagged.any()) else data
+    values = data[variable]
+    off = drift.fillna(0.0)
+    right = values * np.exp(-off / 100.0) if drift.attrs.get("units") == "%" else values - off
+    # what has no drift keeps its value to the last bit
+    right = xr.where(off == 0, values, right).transpose(*values.dims)  # type: ignore[no-untyped-call]
+    right = right.astype(values.dtype).assign_attrs(values.attrs)
+    for asset in drift["asset"].values[drift.isnull().all("time").values]:
+        remark(f"sensor_drift_correction: {asset} was not judged: its {variable} stays as measured")
+    for asset in drift["asset"].values[(off != 0).any("time").values]:
+        most = drift.sel(asset=asset)
+        last = float(most.isel(time=int(abs(most).argmax("time"))))
+        remark(
+            f"sensor_drift_correction: {variable} of {asset} corrected at {int((most != 0).sum()):,} times, by "
+            f"{-last:+.2f} {drift.attrs.get('units', '')} at most"
+        )
+    raw = values.assign_attrs(values.attrs | {"long_name": f"{variable} as measured"})
+    data = data.assign({variable: right, kept: raw, name: drift.assign_attrs(removed=1)})
+    companion = quality_name(variable)
+    if companion not in data or not bool(flagged.any()):
+        return data
+    bits, free = data[companion], clear_flags(data, variable, Quality.INCONSISTENT)[companion]
+    chosen = bits.where(~flagged, free).transpose(*bits.dims).astype(bits.dtype)
+    return data.assign({companion: chosen.assign_attrs(bits.attrs)})

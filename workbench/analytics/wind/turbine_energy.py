@@ -436,7 +436,7 @@ def simulate_turbine_energy(
     power_uncertainty
         Standard uncertainty of the turbines' power [1].
     progress
-        Called with the simulations done and all.
+        Called with what is done and all there is to do.
 
     Raises
     ------

@@ -27,6 +27,7 @@ from workbench.analytics.wind.upgrade_cells import Comparison, Uplift, UpliftSet
 from workbench.analytics.wind.upgrade_toggle import toggle_uplift
 from workbench.analytics.wind.yaw_misalignment import tell_reasons
 from workbench.model.errors import InputError
+from workbench.model.keys import DurationText, MomentText
 from workbench.steps import step
 
 
@@ -73,8 +74,8 @@ def upgrade_uplift(
     """
     check_axes(turbines)
     time = turbines["time"].values
-    start = _moment(when, "when")
-    end = start if until is None else _moment(until, "until")
+    start = moment(when, "when")
+    end = start if until is None else moment(until, "until")
     if end < start:
         raise InputError("it ends before it begins", where="until", found=str(until), expected=f"after {when}")
     one = Comparison.of(turbines, upgraded, references, settings, wind_speed, power, direction)
@@ -83,7 +84,7 @@ def upgrade_uplift(
     )
 
 
-def _moment(given: str | np.datetime64, where: str) -> np.datetime64:
+def moment(given: str | np.datetime64, where: str) -> np.datetime64:
     """A time in UTC; an offset it names is heeded."""
     import pandas as pd
 
@@ -99,9 +100,10 @@ def add_upgrade_uplift(
     data: xr.Dataset,
     *,
     upgraded: list[str],
-    when: str = "",
-    until: str = "",
+    when: MomentText = "",
+    until: MomentText = "",
     state: str = "",
+    settle: DurationText = "PT10M",
     references: list[str] | None = None,
     simulations: int = 500,
     seed: int = 0,
@@ -124,7 +126,10 @@ def add_upgrade_uplift(
     when, until
         Time of the upgrade (UTC); what is between the two counts for neither side.
     state
-        Field that is 1 where the upgrade is on and 0 where it is off, of a toggle test; instead of ``when``.
+        Field that is 1 where the upgrade is on and 0 where it is off, of a toggle test; instead of ``when``. See
+        :func:`~workbench.analytics.wind.upgrade_toggle.toggle_uplift`.
+    settle
+        Time after a switch of the state that counts for neither side.
     references
         Names of the turbines to compare with; all others if left out.
     simulations, seed, level
@@ -155,7 +160,7 @@ def add_upgrade_uplift(
         ).uplift  # fmt: skip
     else:
         found = toggle_uplift(
-            data, upgraded, state, references=references, simulations=simulations, seed=seed,
+            data, upgraded, state, settle=settle, references=references, simulations=simulations, seed=seed,
             level=level, wind_speed=wind_speed, power=power, direction=direction,
         ).uplift  # fmt: skip
     tell_reasons("upgrade_uplift", found)

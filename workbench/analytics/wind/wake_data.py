@@ -84,6 +84,10 @@ class Farm:
         _, first, index = np.unique(self.time.astype("datetime64[h]"), return_index=True, return_inverse=True)
         return index.astype(np.int64), first.astype(np.int64)
 
+    def turned(self, by: float) -> Farm:
+        """With a wind direction that is ``by`` [deg] more."""
+        return replace(self, direction=(self.direction + by) % 360.0)
+
     def deviations(self, highest: float) -> tuple[Floats, Floats]:
         """Median wind speed of the power bin of each value, and its median absolute deviation; (slot, asset).
 

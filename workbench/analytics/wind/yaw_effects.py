@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workbench.analytics.wind.effects import OWN_DIMENSION
 from workbench.steps import Effect, effect
 
 Known = Mapping[str, str | None]
@@ -103,4 +104,27 @@ def _degradation(
         after=None,
         lazy=False,
         notes=(*_WHOLE, "with less than two years a season and a rate are not told apart"),
+    )
+
+
+@effect("yaw_settings_sweep")
+def _sweep(
+    known: Known,
+    *,
+    wind_speed: str = "wind_speed",
+    power: str = "power_output",
+    vane: str = "yaw_error",
+    pitch: str = "blade_pitch_angle",
+    nacelle: str = "nacelle_position",
+    output_field: str = "yaw_misalignment_sweep",
+    **_: Any,
+) -> Effect:
+    return Effect(
+        reads=_there(known, pitch, nacelle, f"{wind_speed}_std"),
+        needs=(wind_speed, power, vane),
+        adds={output_field: "degree", f"{output_field}_moved": "degree", f"{output_field}_setting": None},
+        before=None,
+        after=None,
+        lazy=False,
+        notes=(*_WHOLE, OWN_DIMENSION),
     )

@@ -182,26 +182,30 @@ def _partial_load(power: Floats, number: Ints, keep: Bools, rating: float, setti
 
 def _neighbours(time: Times, vane: Floats, nacelle: Floats, column: int, keep: Bools) -> Floats:
     """Mean wind direction of the others less the nacelle position, each about its mean of the month."""
-    month = time.astype("datetime64[M]").astype(np.int64)
+    rows = np.flatnonzero(keep)
+    found = np.full(len(time), np.nan)
+    month = time[rows].astype("datetime64[M]").astype(np.int64)
     month = month - month.min(initial=0) if len(month) else month
     size = int(month.max(initial=0)) + 1
-    total, count = np.zeros(len(month)), np.zeros(len(month))
+    total, count = np.zeros(len(rows)), np.zeros(len(rows))
+    own = nacelle[rows, column]
     for other in range(vane.shape[1]):
         if other == column:
             continue
-        angle = np.deg2rad(nacelle[:, other] + vane[:, other] - nacelle[:, column])
+        angle = np.deg2rad(nacelle[rows, other] + vane[rows, other] - own)
         # nacelles have a north of their own, which is moved now and then
-        known = keep & np.isfinite(angle)
-        turn = np.exp(1j * np.where(known, angle, 0.0))
-        north = np.bincount(month[known], turn.real[known], minlength=size) + 1j * np.bincount(
-            month[known], turn.imag[known], minlength=size
+        known = np.isfinite(angle)
+        east, ahead = (
+            np.bincount(month[known], part(angle[known]), minlength=size).astype(np.float64)
+            for part in (np.sin, np.cos)
         )
-        off = np.angle(np.exp(1j * (angle - np.angle(north)[month])))
+        off = angle - np.arctan2(east, ahead)[month]
+        off -= 2 * np.pi * np.round(off / (2 * np.pi))
         there = np.abs(off) < 0.7
         total[there] += off[there]
         count[there] += 1
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = np.where(count > 0, total / count, np.nan)
+        found[rows] = np.where(count > 0, total / count, np.nan)
     return found
 
 

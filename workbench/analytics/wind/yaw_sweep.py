@@ -12,6 +12,7 @@ import xarray as xr
 from workbench.analytics.wind.yaw_cosine import CosineBins
 from workbench.analytics.wind.yaw_misalignment import Progress, static_yaw_misalignment
 from workbench.analytics.wind.yaw_regression import YawSettings
+from workbench.steps import remark, step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,3 +102,60 @@ def sweep_yaw_settings(
         else:
             said.append(f"{method}: no turbine has a figure")
     return YawSweep(table, "; ".join(said) + ".")
+
+
+@step("yaw_settings_sweep")
+def yaw_settings_sweep(
+    data: xr.Dataset,
+    *,
+    cosines: bool = False,
+    wind_speed: str = "wind_speed",
+    power: str = "power_output",
+    vane: str = "yaw_error",
+    pitch: str = "blade_pitch_angle",
+    nacelle: str = "nacelle_position",
+    output_field: str = "yaw_misalignment_sweep",
+) -> xr.Dataset:
+    """How far other reasonable settings move the static yaw misalignment, one changed at a time.
+
+    What moves it far is not to be believed to the degree. See :func:`sweep_yaw_settings`.
+
+    Parameters
+    ----------
+    data
+        dims (time, asset).
+    cosines
+        Whether to do it by cosine curves in bins of wind speed as well.
+    wind_speed, power, vane, pitch, nacelle
+        Fields [m/s, kW, degree, degree, degree]; the last two are used where they are there.
+    output_field
+        What the angles are called.
+
+    Returns
+    -------
+    The data with the angles [degree], dims (asset, ``<output_field>_setting``), the first of a method with nothing changed;
+    and ``<output_field>_moved`` [degree], dims (asset), how far the settings of one method move it at most. A sentence on
+    each method is remarked.
+
+    Raises
+    ------
+    InputError
+        A field or the rated capacity is missing.
+    """
+    found = sweep_yaw_settings(
+        data, cosines=cosines, wind_speed=wind_speed, power=power, vane=vane, pitch=pitch, nacelle=nacelle
+    )
+    remark(f"yaw_settings_sweep: {found.text}")
+    values = found.table.to_numpy(dtype=np.float64)
+    methods = found.table.index.get_level_values("method").to_numpy()
+    moved = np.full(values.shape[1], np.nan)
+    for method in dict.fromkeys(methods):
+        mine = values[methods == method]
+        moved = np.fmax(moved, np.fmax.reduce(np.abs(mine - mine[0]), axis=0))
+    dim = f"{output_field}_setting"
+    settings = np.array([f"{method}: {changed}" for method, changed in found.table.index], dtype=object)
+    attrs = {"units": "degree", "long_name": "static yaw misalignment by settings"}
+    most = {"units": "degree", "long_name": "how far settings move the static yaw misalignment"}
+    return data.assign(
+        {output_field: (("asset", dim), values.T, attrs), f"{output_field}_moved": ("asset", moved, most)}
+    ).assign_coords({dim: settings})

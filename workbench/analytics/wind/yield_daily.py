@@ -11,15 +11,21 @@ days, and 1.2 to 1.5 % by months.) And shares of what was lost on single days ar
 all may be lost of next to nothing. Losses are those of calendar months, lost over gross energy; by how much they might
 have been others the same bootstrap tells.
 
+Of m stretches a record has, m - 1 are drawn with replacement, as the mean of m would vary by (m - 1) / m of what it does
+[2]_. What a regression leaves of the days that a bootstrap did not draw, summed by months, is the part of a year that the
+reanalysis does not see; a single year varies by it as well as by its wind.
+
 A regression on days flattens: wind of a reanalysis that is off by the day makes windy years look less windy than they
-were. On made-up farms the 90 % interval of a year to come covers 89 to 92 % of them, that of the mean 87 %, a little less
-than by months (see ``benchmarks/wind_intervals_yield.py``).
+were, and years more alike than they are, by 5 to 10 % of their deviation. ``benchmarks/wind_intervals_yield.py`` measures
+what the intervals cover on made-up farms of two makes.
 
 References
 ----------
 .. [1] H. R. Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics 17(3),
    1989, https://doi.org/10.1214/aos/1176347265; in its circular form: D. N. Politis, J. P. Romano, "A circular block-
    resampling procedure for stationary data", in: Exploring the Limits of Bootstrap, Wiley, 1992.
+.. [2] J. N. K. Rao, C. F. J. Wu, "Resampling inference with complex survey data", Journal of the American Statistical
+   Association 83, 1988, https://doi.org/10.1080/01621459.1988.10478591.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from workbench.analytics.wind.long_term import bin_deviation
+from workbench.analytics.wind.long_term import MONTH_DAYS, bin_deviation
 from workbench.analytics.wind.yield_draws import (
     Compatibility,
     Draws,
@@ -150,7 +156,7 @@ def simulate_daily_yield(
     by_day = compatibility is not None
     others = data.calendar_weights(years, edges) if by_day else np.zeros((data.weather.sizes["time"], 0))
     sums: Floats = np.empty((count, 12 * years[1] + 1 + others.shape[1]))
-    r2, unseen, sampled = np.empty(count), np.empty(count), np.ones(count)
+    r2, unseen, lasting, sampled = (*np.empty((3, count)), np.ones(count))
     gross, lost = data.gross(), data.lost_share() * data.gross()
     for row in range(len(products)):
         rows = np.flatnonzero(draws.product == row)
@@ -176,7 +182,7 @@ def simulate_daily_yield(
             settings=settings,
             tell=tell,
         )
-        sums[rows], r2[rows], unseen[rows] = found.sums, found.r2, found.unseen
+        sums[rows], r2[rows], unseen[rows], lasting[rows] = found.sums, found.r2, found.unseen, found.lasting
 
     found_ = _mean_years(data, draws, sums, years, by_day)
     simulated = dataset(
@@ -185,6 +191,7 @@ def simulate_daily_yield(
             gross=found_["gross"],
             losses={name: draws.loss * sampled * found_[name] for name in _LOSSES},
             variability=found_["variability"],
+            left=np.sqrt(lasting * MONTH_DAYS.sum() * 24 / data.hours) / found_["gross"],
             record=found_["record"],
             rng=rng,
             years=years,
@@ -250,7 +257,9 @@ def _masks(
 def _bootstrap(rng: np.random.Generator, many: int, size: int, block: int) -> Floats:
     """How often each row of the record is drawn, dims (simulation, row)."""
     block = min(block, size)
-    starts = (rng.random((many, -(-size // block))) * size).astype(np.int64)
+    # of m stretches m - 1 are drawn: the mean of m drawn from m varies by (m - 1) / m of what theirs does
+    stretches = max(-(-size // block) - (block > 1), 1)
+    starts = (rng.random((many, stretches)) * size).astype(np.int64)
     starts += np.arange(many)[:, None] * size
     begun = np.bincount(starts.ravel(), minlength=many * size).reshape(many, size)
     # a stretch that begins near the end goes on at the beginning

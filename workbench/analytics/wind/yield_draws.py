@@ -45,7 +45,8 @@ class PlantYield:
     simulations
         dims (simulation): ``annual_energy`` of any one year (or mean of ``horizon_years``) and
         ``long_term_energy``, the mean of all years [kWh]; ``availability_loss``, ``curtailment_loss`` [1] of gross
-        energy; ``variability``, between years [1]; ``windiness``, gross energy of that year (or mean) over the
+        energy; ``variability``, between years by their wind [1] (a single year's energy differs also by what the
+        regression leaves of it); ``windiness``, gross energy of that year (or mean) over the
         measured one [1]; ``r2`` [1] of the regression; and what was drawn: ``product``, ``years``, ``loss_limit``
         [1], ``meter_factor``, ``loss_factor``, ``long_term_factor`` [1]. Of months also ``slope`` [kWh s/m] and ``intercept`` [kWh] of the
         energy of 30 days, and ``months`` used; of days and hours ``periods`` used and ``r2_unseen`` [1], the
@@ -190,13 +191,17 @@ def outcome(
     gross: Floats,
     losses: Mapping[str, Floats],
     variability: Floats,
+    left: Floats,
     record: Floats,
     rng: np.random.Generator,
     years: tuple[int, int],
     horizon_years: int,
     compatibility: str | None,
 ) -> dict[str, tuple[npt.NDArray[np.generic], str, str]]:
-    """Net energy and its like, for :func:`dataset`; from gross energy of a mean year and of the record's [kWh]."""
+    """Net energy and its like, for :func:`dataset`; from gross energy of a mean year and of the record's [kWh].
+
+    ``left`` is what the regression leaves of the energy of a year, its deviation [1].
+    """
     taken = losses["availability_loss"]
     if compatibility is None:
         taken = taken + losses["curtailment_loss"]
@@ -212,9 +217,12 @@ def outcome(
         mean = mean + rng.normal(0.0, 1.0, len(gross)) * unknown * variability / np.sqrt(years[1])
     gross = gross * mean
     energy = gross * (1.0 - taken)
-    year = 1.0 + draws.one_year * spread
+    year = whole = 1.0 + draws.one_year * spread
+    if compatibility is None:
+        # years differ by their wind, as the regression sees it, and by what it does not see
+        whole = 1.0 + draws.one_year * np.hypot(spread, np.sqrt(np.mean(left**2) / horizon_years))
     return {
-        "annual_energy": (energy * year, "kWh", "energy of a year"),
+        "annual_energy": (energy * whole, "kWh", "energy of a year"),
         "long_term_energy": (energy, "kWh", "mean annual energy of the long term"),
         "availability_loss": (losses["availability_loss"], "1", "availability loss of gross energy"),
         "curtailment_loss": (losses["curtailment_loss"], "1", "curtailment loss of gross energy"),
@@ -229,11 +237,14 @@ def summary_of(simulations: xr.Dataset, percentiles: Sequence[float]) -> pd.Data
     import pandas as pd
 
     rows = []
+    # by r / (n + 1): between the 5th and the 95th of a hundred draws are 89 of them, and 89 % of what might be drawn
+    as_theirs = simulations.attrs.get("compatibility", "none") != "none"
+    places: Literal["linear", "weibull"] = "linear" if as_theirs else "weibull"
     names = [name for name in _SUMMARISED if name in simulations]
     for name in names:
         values = simulations[name].values
         mean, std = float(values.mean()), float(values.std())
-        exceeded = np.percentile(values, [100.0 - one for one in percentiles])
+        exceeded = np.percentile(values, [100.0 - one for one in percentiles], method=places)
         rows.append(
             {"unit": simulations[name].attrs["units"], "mean": mean, "std": std, "cv": std / abs(mean) if mean else 0.0}
             | {f"p{one:g}": float(value) for one, value in zip(percentiles, exceeded, strict=True)}

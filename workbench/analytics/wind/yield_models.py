@@ -54,6 +54,7 @@ class Record:
     inputs: Floats  #: dims (row, variable)
     energy: Floats  #: metered [kWh], [row]
     lost: Floats  #: [kWh], [row]
+    month: Ints  #: in which each is, rising, [row]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,9 @@ class Simulated:
     sums: Floats  #: dims (simulation, cell and other)
     r2: Floats  #: [simulation]
     unseen: Floats  #: r2 of the rows left out, NaN where there are fewer than three
+    lasting: (
+        Floats  #: what is left of the rows left out: variance of its sum over a month, per row [kWh2], [simulation]
+    )
 
 
 def settings_of(regression: str, given: Mapping[str, float] | None) -> dict[str, float]:
@@ -200,7 +204,7 @@ def _by_normal_equations(
     upper = np.triu_indices(size)
     # the level is fitted, so that taking off the mean changes nothing but the digits that are lost
     middle = record.energy.mean()
-    result = Simulated(np.empty((n, len(goal))), np.empty(n), np.empty(n))
+    result = Simulated(np.empty((n, len(goal))), *np.empty((3, n)))
     for start in range(0, n, _BLOCK):
         part = slice(start, min(start + _BLOCK, n))
         weight, unseen = weights(part.start, part.stop)
@@ -225,6 +229,7 @@ def _by_normal_equations(
         found = coefficients @ design.T
         true = meter[part, None] * record.energy + loss[part, None] * record.lost
         result.r2[part], result.unseen[part] = _r2(true, found, weight), _r2(true, found, unseen)
+        result.lasting[part] = _lasting(true - found, unseen, record.month)
         if tell is not None:
             tell(many)
     return result
@@ -243,6 +248,14 @@ def _r2(true: Floats, found: Floats, weight: Floats) -> Floats:
     return r2
 
 
+def _lasting(left: Floats, unseen: Floats, month: Ints) -> Floats:
+    """Variance of the sum over a month of what is left of the rows ``unseen``, per row, [simulation]; 0 of none."""
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(month)) + 1])
+    sums = np.add.reduceat(left * unseen, starts, axis=1)
+    found: Floats = (sums**2).sum(axis=1) / np.maximum(unseen.sum(axis=1), 1.0)
+    return found
+
+
 def _by_trees(
     regression: str,
     settings: Mapping[str, float],
@@ -255,7 +268,7 @@ def _by_trees(
     tell: Callable[[int], None] | None,
 ) -> Simulated:
     n = len(meter)
-    result = Simulated(np.empty((n, wanted.cells + wanted.others.shape[1])), np.empty(n), np.empty(n))
+    result = Simulated(np.empty((n, wanted.cells + wanted.others.shape[1])), *np.empty((3, n)))
     # trees compare single precision; both sides in it, they are converted once
     seen, asked = record.inputs.astype(np.float32), wanted.inputs.astype(np.float32)
     both = np.concatenate([seen, asked])
@@ -269,6 +282,7 @@ def _by_trees(
         result.sums[one] = wanted.of(found[len(seen) :, None])[:, 0]
         here = found[None, : len(seen)]
         result.r2[one], result.unseen[one] = _r2(true[None], here, weight)[0], _r2(true[None], here, unseen)[0]
+        result.lasting[one] = _lasting(true[None] - here, unseen, record.month)[0]
         if tell is not None:
             tell(1)
     return result

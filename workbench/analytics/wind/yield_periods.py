@@ -131,7 +131,8 @@ class DailyData:
     def record(self, inputs: Floats) -> Record:
         """What a regression on ``inputs`` sees; what is missing of the inputs is 0, and to be left out."""
         lost = self.plant["availability_loss"].values + self.plant["curtailment_loss"].values
-        return Record(np.nan_to_num(inputs[self.rows()]), self.plant["energy"].values, lost)
+        month = self.plant["time"].values.astype("datetime64[M]").astype(np.int64)
+        return Record(np.nan_to_num(inputs[self.rows()]), self.plant["energy"].values, lost, month)
 
     def year_edges(self, most: int) -> Times:
         """The end of the long term, and the beginnings of its last years, latest first, [most + 1].

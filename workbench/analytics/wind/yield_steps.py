@@ -59,6 +59,7 @@ def plant_yield_fields(
     data: xr.Dataset,
     *,
     reanalysis: Reanalyses,
+    meter: Telemetry | None = None,
     resolution: Resolution = "month",
     regression: Regression = "linear",
     temperature: bool = False,
@@ -86,6 +87,9 @@ def plant_yield_fields(
     reanalysis
         Names of other sources, or by name the source: ``wind_speed``, ``temperature`` and
         ``barometric_pressure`` (or ``air_density``), and ``wind_u``, ``wind_v`` for wind direction.
+    meter
+        Another source of one asset, its name or the data, of which the fields are: for data of turbines. Each then has
+        what the plant has, and the attribute ``farm`` says so.
     resolution
         ``month``, ``day`` or ``hour``: what is regressed on the wind.
     regression
@@ -121,10 +125,11 @@ def plant_yield_fields(
     InputError
         A reanalysis is missing, too short or of another kind; less than a year; all values rejected.
     """
-    wind = _reanalyses(reanalysis)
-    table = np.full((data.sizes["asset"], len(YIELD)), np.nan)
-    for row, asset in enumerate(map(str, data["asset"].values)):
-        one = data.isel(asset=[row])
+    wind = reanalyses_of(reanalysis)
+    metered = data if meter is None else _one_meter(meter)
+    table = np.full((metered.sizes["asset"], len(YIELD)), np.nan)
+    for row, asset in enumerate(map(str, metered["asset"].values)):
+        one = metered.isel(asset=[row])
         parts = {"net_energy": variable_of(one, net_energy).load()}
         for name, field in (("availability_loss", availability_loss), ("curtailment_loss", curtailment_loss)):
             if field in one:
@@ -134,7 +139,7 @@ def plant_yield_fields(
                 parts[name] = xr.zeros_like(parts["net_energy"])
         try:
             found = plant_yield(
-                xr.Dataset(parts, attrs=data.attrs),
+                xr.Dataset(parts, attrs=metered.attrs),
                 wind,
                 resolution=resolution,
                 regression=regression,
@@ -159,7 +164,8 @@ def plant_yield_fields(
             found.loc["long_term_energy", "std"],
             *(found.loc[name, "mean"] for name in ("availability_loss", "curtailment_loss", "variability", "r2")),
         ]
-    return _with(data, YIELD, table)
+    extra = {} if compatibility is None else {"compatibility": compatibility}
+    return _with(data, YIELD, table, extra) if meter is None else _of_farm(data, YIELD, table[0], extra)
 
 
 @step("turbine_energy")
@@ -203,7 +209,7 @@ def turbine_energy_fields(
     InputError
         No reanalysis; no turbine with data; a rating that is not positive; less than a year.
     """
-    wind = _reanalyses(reanalysis)
+    wind = reanalyses_of(reanalysis)
     power_, speed = (variable_of(data, name).load() for name in (power, wind_speed))
     there = (np.isfinite(power_.values) & np.isfinite(speed.values)).any(axis=0)
     names = [str(one) for one in data["asset"].values]
@@ -265,20 +271,14 @@ def electrical_losses_fields(
     Returns
     -------
     The data with ``electrical_loss`` (without uncertainty), ``electrical_loss_p05`` and ``_p95`` [1]: that of the farm,
-    the same of each asset; dims (asset).
+    the same of each asset and of the attribute ``farm``; dims (asset).
 
     Raises
     ------
     InputError
         A turbine without data; more than one meter; nothing in common that is whole.
     """
-    other = open_other_telemetry(meter, "meter")
-    if "asset" in other.dims:
-        if other.sizes["asset"] != 1:
-            raise InputError(
-                "one meter at a time", where="meter", found=f"{other.sizes['asset']} assets", expected="a source of one"
-            )
-        other = other.isel(asset=0)
+    other = _one_meter(meter).isel(asset=0)
     found = electrical_losses(
         data,
         variable_of(other, meter_field).load(),
@@ -289,10 +289,22 @@ def electrical_losses_fields(
         power=power,
     ).summary.iloc[0]
     row = np.array([found["loss"], found["p05"], found["p95"]], dtype=np.float64)
-    return _with(data, ELECTRICAL, np.tile(row, (data.sizes["asset"], 1)))
+    return _of_farm(data, ELECTRICAL, row)
 
 
-def _reanalyses(given: Reanalyses) -> dict[str, xr.Dataset]:
+def _one_meter(source: Telemetry) -> xr.Dataset:
+    """Another source of one asset; dims (time, asset)."""
+    other = open_other_telemetry(source, "meter")
+    if "asset" not in other.dims:
+        return other.expand_dims(asset=["meter"], axis=1)
+    if other.sizes["asset"] != 1:
+        raise InputError(
+            "one meter at a time", where="meter", found=f"{other.sizes['asset']} assets", expected="a source of one"
+        )
+    return other
+
+
+def reanalyses_of(given: Reanalyses) -> dict[str, xr.Dataset]:
     """By name, those of a list called as the last part of where they are."""
     named: dict[str, Telemetry] = {}
     if isinstance(given, Mapping):
@@ -308,10 +320,22 @@ def _of_asset(error: InputError, asset: str) -> InputError:
     return error.at(where=": ".join(part for part in (asset, error.where) if part))
 
 
-def _with(data: xr.Dataset, fields: Mapping[str, tuple[str, str]], table: Floats) -> xr.Dataset:
+def _with(
+    data: xr.Dataset, fields: Mapping[str, tuple[str, str]], table: Floats, attrs: Mapping[str, object] | None = None
+) -> xr.Dataset:
     """``data`` with fields of one value of each asset; ``table`` has dims (asset, field)."""
     made = {
-        name: ("asset", table[:, column], {"units": units, "long_name": long_name})
+        name: ("asset", table[:, column], {"units": units, "long_name": long_name, **(attrs or {})})
         for column, (name, (units, long_name)) in enumerate(fields.items())
     }
     return data.assign(made)
+
+
+def _of_farm(
+    data: xr.Dataset, fields: Mapping[str, tuple[str, str]], row: Floats, attrs: Mapping[str, object] | None = None
+) -> xr.Dataset:
+    """``data`` with fields of the whole farm: the same of each asset, and the attribute ``farm``."""
+    found = _with(data, fields, np.tile(row, (data.sizes["asset"], 1)), attrs)
+    for name, value in zip(fields, row, strict=True):
+        found[name].attrs["farm"] = float(value)
+    return found

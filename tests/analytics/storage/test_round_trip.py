@@ -1,0 +1,99 @@
+"""Efficiency net of what is stored more or less in the end, its parts, its interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from workbench.analytics.storage import recount, round_trip_efficiency
+from workbench.analytics.storage.round_trip import one_way
+
+
+def test_one_way_is_what_closes_the_balance():
+    for way, taken, given in ((0.93, 100.0, 50.0), (0.93, 100.0, 120.0), (0.7, 10.0, 4.9)):
+        change = way * taken - given / way
+        assert one_way(taken, given, change) == pytest.approx(way)
+
+
+@pytest.mark.parametrize(
+    ("profile", "chemistry"),
+    [
+        ("commercial", "NMC"), ("peak shaving", "LFP"), ("frequency", "NMC"), ("frequency", "LFP"), ("residential", "NMC"),
+        ("residential, hard", "LFP"), ("telecom", "NMC"),
+    ],
+)  # fmt: skip
+def test_within_three_tenths_of_a_point(field_of, profile, chemistry):
+    from benchmarks._battery_field import Plant
+
+    days = (20, 50) if profile == "telecom" else (120, 150)
+    made = field_of(profile, days=days, plant=Plant(chemistry=chemistry))
+    counted = recount(made.data, smooth=True)[["soc_recount", "soc_recount_std"]]
+    found = round_trip_efficiency(made.data.assign(counted)).isel(asset=0)
+    assert float(found["efficiency"]) == pytest.approx(made.efficiency, abs=0.3)
+    assert found["lower"] < made.efficiency < found["upper"]
+    assert float(found["efficiency_system"]) == pytest.approx(made.efficiency_system, abs=0.5)
+    assert float(found["efficiency_cell"] * found["efficiency_converter"]) / 100 == pytest.approx(
+        float(found["efficiency"])
+    )
+
+
+def test_a_change_of_the_content_does_not_count(plain):
+    data = plain(4.75)  # it ends full
+    found = round_trip_efficiency(data).isel(asset=0)
+    naive = 100 * float(found["energy_out"] / found["energy_in"])
+    assert naive < 72
+    assert float(found["efficiency"]) == pytest.approx(100 * 0.92**2, abs=0.05)
+    assert float(found["efficiency_cell"]) == pytest.approx(100, abs=0.05)
+    assert float(found["efficiency_converter"]) == pytest.approx(100 * 0.92**2, abs=0.05)
+    assert float(found["energy_auxiliary"]) == pytest.approx(2 * 4.75 * 24, rel=0.01)
+
+
+def test_a_gap_counts_on_neither_side(plain):
+    data = plain(6).copy(deep=True)
+    for name in ("charge_power", "discharge_power", "active_power"):
+        data[name][60 + 144 : 100 + 144] = np.nan  # the charging of one day
+    found = round_trip_efficiency(data).isel(asset=0)
+    assert float(found["efficiency"]) == pytest.approx(100 * 0.92**2, abs=0.3)
+    assert float(found["hours"]) == pytest.approx(6 * 24 - 40 / 6, abs=0.01)
+
+
+def test_by_days_with_wider_intervals(plain):
+    data = plain(6)
+    days, whole = round_trip_efficiency(data, by="day"), round_trip_efficiency(data)
+    assert days.sizes["period"] == 6
+    np.testing.assert_allclose(days["efficiency"], 100 * 0.92**2, atol=0.2)
+    width = (days["upper"] - days["lower"]).values
+    assert width.min() > 3 * float(whole["upper"][0] - whole["lower"][0])
+
+
+def test_from_the_active_power_alone_and_what_is_lost_by_that(plain):
+    data = plain(6)[["active_power", "state_of_charge"]]
+    found = round_trip_efficiency(data).isel(asset=0)
+    assert np.isnan(found["efficiency_cell"])
+    assert np.isnan(found["efficiency_system"])
+    # auxiliaries are in it, as nothing tells them apart
+    assert float(found["efficiency"]) < 100 * 0.92**2 - 1
+
+
+def test_without_state_of_charge_the_interval_says_so(plain):
+    data = plain(6)[["charge_power", "discharge_power"]]
+    found = round_trip_efficiency(data).isel(asset=0)
+    assert "no state of charge" in found["caution"].item()
+    known = round_trip_efficiency(plain(6)).isel(asset=0)
+    assert float(found["upper"] - found["lower"]) > 5 * float(known["upper"] - known["lower"])
+
+
+def test_an_idle_battery_has_no_efficiency_but_a_reason(plain):
+    data = plain(6)
+    found = round_trip_efficiency(data.where(data["time"].dt.hour < 8, drop=True)).isel(asset=0)
+    assert np.isnan(found["efficiency"])
+    assert found["reason"].item()
+
+
+def test_the_demo_battery_is_as_its_data_sheet_says(demo_battery):
+    found = round_trip_efficiency(demo_battery).isel(asset=0)
+    assert float(found["efficiency"]) == pytest.approx(86.0, abs=0.1)
+    assert float(found["efficiency_cell"]) == pytest.approx(100.0, abs=0.1)
+    assert 70 < float(found["efficiency_system"]) < 86
+    without = demo_battery.drop_vars("stored_energy")
+    assert float(round_trip_efficiency(without)["efficiency"][0]) == pytest.approx(86.0, abs=0.3)
