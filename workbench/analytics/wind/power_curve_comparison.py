@@ -126,7 +126,6 @@ def power_curve_comparison(
             )
     unit, inner = (str(array.attrs.get("units") or "kW") for array in (data[power], made))
     kilowatts = convert(made.astype(np.float64).assign_attrs(units=inner), inner, "kW")
-    convert(1.0, str(data[wind_speed].attrs.get("units") or "m/s"), "m/s")  # one of another kind is refused here
     metres = str(fast.attrs.get("units") or "m/s")
     speed = convert(fast.astype(np.float64).assign_attrs(units=metres), metres, "m/s")
     width = float(convert(bin_width, bin_unit, "m/s"))
