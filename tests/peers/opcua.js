@@ -38,6 +38,9 @@ async function main() {
     allowAnonymous: !secure,
     userManager: { isValidUser: (user, password) => user === "operator" && password === "wind & rain" },
     registerServerMethod: 1,
+    // Every change is told: by default what changes twice within 100 ms is folded into one, as it is in a burst after
+    // a moment in which the machine was busy.
+    serverCapabilities: { minSupportedSampleRate: 0 },
   });
   await server.initialize();
   const space = server.engine.addressSpace;
