@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from workbench.display.prepared import Prepared
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-log = logging.getLogger(__name__)
 
 #: Classes of an assessment's losses, with what is usual [%].
 USUAL = {
@@ -60,13 +59,12 @@ class GapAnswer:
     seconds: float = 0.0
 
 
-class GapStudy:
+class GapStudy(Prepared):
     """Operation of one farm, to hold assessments against; shared by all viewers."""
 
     def __init__(self, performance: Performance) -> None:
+        super().__init__()
         self._performance = performance
-        self.ready = False
-        self.reason = ""
         self.notes: tuple[str, ...] = ()
         self._operation: Operation | None = None
         plant = performance.plant
@@ -91,24 +89,8 @@ class GapStudy:
         """Whether the catalog has an assessment of the site."""
         return f"{_ATTRIBUTE}energy" in self._performance.site.attributes
 
-    def prepare(self, give_way: Callable[[], None] = lambda: None) -> None:
-        """What operation yields and loses: simulations of turbines and farm; some seconds, once.
-
-        ``give_way`` is called between steps.
-        """
-        if self.ready:
-            return
-        try:
-            if not self.reason:
-                self._prepare(give_way)
-        except InputError as error:
-            self.reason = str(error)
-        except Exception:
-            log.exception("no gap")
-            self.reason = "working it out failed; the log of the server says how"
-        self.ready = True
-
     def _prepare(self, give_way: Callable[[], None]) -> None:
+        """What operation yields and loses: simulations of turbines and farm."""
         from workbench.analytics import wind
         from workbench.analytics.kpi import variable_of
         from workbench.analytics.wind import Operation

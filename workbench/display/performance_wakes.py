@@ -6,7 +6,6 @@ simulations, follows. An interval is worked out once for all who set the same, a
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from workbench.display.prepared import Prepared
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from workbench.analytics.wind.wakes import WakeLosses
     from workbench.catalog.wind_plant import WindPlant
 
-log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,13 +75,12 @@ class _UnwantedError(Exception):
     """Nobody waits for it any more."""
 
 
-class WakeStudy:
+class WakeStudy(Prepared):
     """Wakes of one farm; shared by all viewers."""
 
     def __init__(self, plant: WindPlant) -> None:
         self._plant = plant
-        self.ready = False
-        self.reason = self._lacking()
+        super().__init__(self._lacking())
         self._straight: xr.Dataset | None = None
         self._found: DirectionOffset | None = None
         self._told = ""
@@ -101,24 +99,8 @@ class WakeStudy:
             return f"{' and '.join(absent)} of the turbines are not known"
         return ""
 
-    def prepare(self, give_way: Callable[[], None] = lambda: None) -> None:
-        """What does not depend on settings: jumps of the sensors taken out, the offset found; some seconds, once.
-
-        ``give_way`` is called between steps.
-        """
-        if self.ready:
-            return
-        try:
-            if not self.reason:
-                self._prepare(give_way)
-        except InputError as error:
-            self.reason = str(error)
-        except Exception:
-            log.exception("no wakes")
-            self.reason = "working them out failed; the log of the server says how"
-        self.ready = True
-
     def _prepare(self, give_way: Callable[[], None]) -> None:
+        """Jumps of the sensors taken out, the offset found."""
         from workbench.analytics import wind
         from workbench.analytics.wind.wake_data import farm_of
 
