@@ -1,0 +1,80 @@
+"""Names, ratings and clocks that the figures of solar plants share."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from workbench.model.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+#: Names of AC power, the first that is there.
+AC_POWER = ("total_ac_power", "power_output", "active_power")
+
+
+def power_name(data: xr.Dataset, power: str = "", *, required: bool = True) -> str:
+    """Name of the AC power in ``data``: ``power``, or the first of :data:`AC_POWER`; empty where there is none.
+
+    Raises
+    ------
+    InputError
+        ``required``, and there is none.
+    """
+    if power:
+        return power if power in data or required else ""
+    for name in AC_POWER:
+        if name in data:
+            return name
+    if required:
+        raise InputError(
+            "no AC power", where="power", found=", ".join(map(str, data.data_vars)), expected=", ".join(AC_POWER)
+        )
+    return ""
+
+
+def coordinate(data: xr.Dataset, name: str) -> Floats:
+    """The coordinate ``name`` of each asset; NaN where it is not known or not above zero."""
+    count = data.sizes.get("asset", 1)
+    if name not in data.coords:
+        return np.full(count, np.nan)
+    values = np.broadcast_to(np.asarray(data[name].values, dtype=np.float64), (count,))
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
+
+
+def rating_of(data: xr.Dataset) -> Floats:
+    """Rating of each asset [kW]: of the modules, else of the inverter; NaN where neither is known."""
+    modules, inverter = coordinate(data, "dc_capacity"), coordinate(data, "rated_capacity")
+    return np.where(np.isfinite(modules), modules, inverter)
+
+
+def zone_of(data: xr.Dataset, timezone: str, cautions: list[str]) -> str:
+    """Zone of the site's clock: ``timezone``, the attribute of the data, else UTC, which is added to ``cautions``.
+
+    Raises
+    ------
+    InputError
+        There is no such zone.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    name = timezone or str(data.attrs.get("timezone") or "")
+    if not name:
+        cautions.append("no time zone of the site: days and months are those of UTC")
+        return "UTC"
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise InputError("no such time zone", where="timezone", found=name, expected="such as Europe/Berlin") from error
+    return name
+
+
+def day_numbers(time: npt.NDArray[np.datetime64], zone: str) -> npt.NDArray[np.int64]:
+    """Number of the local day of each time, from 0."""
+    import pandas as pd
+
+    local = pd.DatetimeIndex(time).tz_localize("UTC").tz_convert(zone).tz_localize(None)
+    days = local.to_numpy().astype("datetime64[D]").astype(np.int64)
+    found: npt.NDArray[np.int64] = days - days.min()
+    return found
