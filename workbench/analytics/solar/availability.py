@@ -18,29 +18,33 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import Step, edges_of, periods, place, window_of
+from workbench.analytics.calendar import Step
+from workbench.analytics.solar.availability_figures import (
+    CATEGORIES,
+    GRID,
+    INVERTER,
+    NIGHT,
+    PLANT,
+    RUNNING,
+    SILENT,
+    UNKNOWN,
+    Availability,
+    Event,
+    State,
+    result_of,
+)
 from workbench.analytics.solar.availability_inputs import Inputs, inputs_of
 from workbench.model.errors import InputError
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["CATEGORIES", "Availability", "solar_availability"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-
-#: Categories of a slot, by their code; of an inverter and of the plant (``partial_outage`` is of the plant alone).
-CATEGORIES = (
-    "running", "night", "communication_loss", "inverter_outage", "plant_outage", "grid_outage", "unknown", "partial_outage",
-)  # fmt: skip
-RUNNING, NIGHT, SILENT, INVERTER, PLANT, GRID, UNKNOWN, PARTIAL = range(8)
 
 #: An inverter is online above this share of its 99 % quantile; it is day above this share of the expected power's.
 _LOW = 0.001
@@ -50,32 +54,6 @@ _MISSING = 0.75
 _MATTERS = 0.05
 #: Net consumption of a plant that stands, as a share of what it should have made: a counter may go back by that.
 _OWN_USE = 0.05
-
-
-@dataclass(frozen=True)
-class Availability:
-    """What :func:`solar_availability` finds.
-
-    Attributes
-    ----------
-    slots
-        dims (time, asset): ``availability_category`` (codes of :data:`CATEGORIES`), ``outage_loss`` [kWh], ``outage_loss_possible``
-        [kWh], what is lost if what is unknown was an outage; dims (time): ``plant_category``, ``plant_loss``, ``plant_energy`` [kWh].
-    figures
-        dims (period, asset) and, with ``plant_`` before the name, (period): ``time_availability``, ``energy_availability`` [1],
-        ``lost_energy``, ``lost_energy_possible``, ``energy`` [kWh], ``known`` [1] (share of daylight slots whose category is
-        known), ``reason`` where a figure is not there; with a price ``lost_money``.
-    outages
-        A row for each outage of the whole plant: ``start``, ``end``, ``kind`` (outage, communication, grid, unknown),
-        ``expected_energy``, ``made_energy``, ``lowest_energy``, ``lost_energy`` [kWh].
-    cautions
-        What was missing and what that means for the result.
-    """
-
-    slots: xr.Dataset
-    figures: xr.Dataset
-    outages: pd.DataFrame
-    cautions: tuple[str, ...]
 
 
 def solar_availability(
@@ -128,26 +106,16 @@ def solar_availability(
     if price is not None and price < 0:
         raise InputError("negative price", where="price", found=price, expected="0 or more per kWh")
     if not 0 <= quantiles[0] < quantiles[1] <= 1:
-        raise InputError("quantiles out of order", where="quantiles", found=list(quantiles), expected="such as [0.01, 0.99]")
+        raise InputError(
+            "quantiles out of order", where="quantiles", found=list(quantiles), expected="such as [0.01, 0.99]"
+        )
     given = inputs_of(
         data, meter, power=power, meter_power=meter_power, meter_energy=meter_energy, expected=expected,
         irradiance=irradiance, timezone=timezone,
     )  # fmt: skip
     state = _partial(given)
     events = _events(given, state, quantiles)
-    return _result(given, state, events, by, price, currency, count_grid)
-
-
-@dataclass
-class _State:
-    online: Bools  #: (time, asset)
-    share: Floats  #: size of each inverter as a part of the plant, (asset)
-    whole: Floats  #: what the whole plant would make by those that report [kW], (time)
-    lost: Floats  #: (time, asset) [kW]
-    possible: Floats  #: (time, asset) [kW]
-    category: npt.NDArray[np.int8]  #: (time, asset)
-    made: Floats  #: of the plant [kW], (time); NaN where not known
-    day: Bools  #: (time)
+    return result_of(given, state, events, by, price, currency, count_grid)
 
 
 def _sizes(power: Floats, online: Bools, rating: Floats) -> Floats:
@@ -159,7 +127,12 @@ def _sizes(power: Floats, online: Bools, rating: Floats) -> Floats:
         size = np.full(power.shape[1], np.nan)
         size[ever] = np.median(among / among.mean(axis=1, keepdims=True), axis=0)
     else:
-        size = np.array([np.quantile(column[on], 0.99) if on.any() else np.nan for column, on in zip(power.T, online.T, strict=True)])
+        size = np.array(
+            [
+                np.quantile(column[on], 0.99) if on.any() else np.nan
+                for column, on in zip(power.T, online.T, strict=True)
+            ]
+        )
     known = np.isfinite(size)
     if known.any() and not known.all():  # an inverter that never ran is as large as its rating says, or as the others
         told = np.isfinite(rating) & (rating > 0)
@@ -172,9 +145,8 @@ def _sizes(power: Floats, online: Bools, rating: Floats) -> Floats:
     return part
 
 
-def _partial(given: Inputs) -> _State:
+def _partial(given: Inputs) -> State:
     """What the slots tell in which some inverters report: who stands, and who is only not heard."""
-    count, assets = len(given.time), len(given.rating)
     top = np.nanquantile(given.expected, 0.99) if np.isfinite(given.expected).any() else 0.0
     day = given.expected > _LOW * top
     if given.power is None:
@@ -220,8 +192,7 @@ def _partial(given: Inputs) -> _State:
     running = (heard == 0) & (metered > max(by_meter, 0.0))
     made = np.where((heard == 0) & ~running, np.nan, made)
     category[~day & ~online.any(axis=1)] = NIGHT
-    assert category.shape == (count, assets)
-    return _State(online, share, whole, lost, possible, category, made, day)
+    return State(online, share, whole, lost, possible, category, made, day)
 
 
 def _spread(parts: Floats, amount: Floats) -> Floats:
@@ -232,7 +203,7 @@ def _spread(parts: Floats, amount: Floats) -> Floats:
     return out
 
 
-def _without_inverters(given: Inputs, day: Bools) -> _State:
+def _without_inverters(given: Inputs, day: Bools) -> State:
     """The meter alone: a day far below the better days, each by what was expected, is one of a partial outage."""
     rating = given.rating
     known = np.isfinite(rating) & (rating > 0)
@@ -261,9 +232,9 @@ def _without_inverters(given: Inputs, day: Bools) -> _State:
     category[part] = UNKNOWN  # which inverter it was the meter cannot tell
     category[~day & ~heard] = NIGHT
     spread = lost[:, None] * share
-    return _State(
+    return State(
         np.repeat(heard[:, None], len(rating), axis=1), share, np.where(heard, metered, np.nan), spread, spread,
-        category, np.where(heard, metered, np.nan), day,
+        category, np.where(heard, metered, np.nan), day, part,
     )  # fmt: skip
 
 
@@ -278,20 +249,9 @@ def _bounds(made: Floats, wanted: Floats, quantiles: tuple[float, float]) -> tup
     return lengths.astype(np.int64), np.array(lower)
 
 
-@dataclass
-class _Event:
-    start: int
-    end: int  #: last slot
-    kind: str
-    expected: float
-    made: float
-    lowest: float
-    lost: float
-
-
-def _events(given: Inputs, state: _State, quantiles: tuple[float, float]) -> list[_Event]:
+def _events(given: Inputs, state: State, quantiles: tuple[float, float]) -> list[Event]:
     """Outages of the whole plant; ``state`` is completed in place."""
-    hours, day = given.hours, state.day
+    day = state.day
     total_lost = state.lost.sum(axis=1)
     normal = day & (total_lost == 0) & (state.made > 0) & (state.category != UNKNOWN).all(axis=1)
     if not normal.any():
@@ -303,7 +263,7 @@ def _events(given: Inputs, state: _State, quantiles: tuple[float, float]) -> lis
     light = np.flatnonzero(day)
     silent = ~np.isfinite(state.made[light])
     edges = np.diff(np.concatenate([[0], silent.astype(np.int8), [0]]))
-    events: list[_Event] = []
+    events: list[Event] = []
     for begin, end in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1, strict=True):
         inside = light[begin : end + 1]
         if not matters[inside].any():
@@ -314,14 +274,12 @@ def _events(given: Inputs, state: _State, quantiles: tuple[float, float]) -> lis
         last = light[end + 1] - 1 if end + 1 < len(light) else len(day) - 1
         events.append(_event(given, state, wanted, first, last, inside, lengths, lower))
     state.made = np.where(np.isfinite(state.made), state.made, 0.0)
-    # all inverters silent in low light beside an outage, or at night, say nothing
-    assert hours > 0
     return events
 
 
 def _event(
-    given: Inputs, state: _State, wanted: Floats, first: int, last: int, inside: Ints, lengths: Ints, lower: Floats
-) -> _Event:
+    given: Inputs, state: State, wanted: Floats, first: int, last: int, inside: Ints, lengths: Ints, lower: Floats
+) -> Event:
     hours = given.hours
     should = float(wanted[first : last + 1].sum() * hours)
     error = float(np.interp(len(inside), lengths, lower)) if len(lengths) else -0.5
@@ -335,13 +293,11 @@ def _event(
         real = made < lowest
         kind = "grid" if real and grid else "outage" if real else "communication"
         loss = should - made if real else 0.0
-        possible = loss
     else:
         # what reports zero stands; what reports nothing may have run
         zero = given.reports_zero[inside]
         made = 0.0 if zero.all() else np.nan
         loss = float(wanted[inside][zero].sum() * hours)
-        possible = float(wanted[inside].sum() * hours)
         kind = ("grid" if grid else "outage") if zero.all() else "unknown"
         shape = np.where(np.isin(np.arange(first, last + 1), inside[zero]), wanted[first : last + 1], 0.0)
         shape = shape / shape.sum() if shape.sum() > 0 else shape
@@ -358,106 +314,4 @@ def _event(
         state.made[first : last + 1] = 0.0
     dark = np.setdiff1d(np.arange(first, last + 1), inside)
     state.category[dark] = NIGHT
-    return _Event(first, last, kind, should, made, lowest, loss if kind != "unknown" or loss > 0 else np.nan)
-
-
-def _result(
-    given: Inputs, state: _State, events: list[_Event], by: Step | None, price: float | None, currency: str, count_grid: bool
-) -> Availability:
-    import pandas as pd
-
-    hours, share, category = given.hours, state.share, state.category
-    # an inverter that stands while the grid is away does so for the grid
-    grid = given.grid_down[:, None] & np.isin(category, (INVERTER, PLANT))
-    category = np.where(grid, GRID, category).astype(np.int8)
-    raw = np.where(state.online & (given.power is not None), np.nan_to_num(given.power) if given.power is not None else 0.0, 0.0)
-    raw = raw + np.where((category == SILENT) | ((category == UNKNOWN) & ~state.online), share * np.nan_to_num(state.whole)[:, None], 0.0)
-    none = raw.sum(axis=1) <= 0
-    raw = np.where(none[:, None], share, raw)
-    made = raw * (state.made / raw.sum(axis=1))[:, None] * hours
-    lost, possible = state.lost * hours, state.possible * hours
-    plant = _plant_category(category, state.day)
-    dims, one = ("time", "asset"), ("time",)
-    flags = {"flag_values": np.arange(len(CATEGORIES), dtype=np.int8), "flag_meanings": " ".join(CATEGORIES)}
-    slots = xr.Dataset(
-        {
-            "availability_category": (dims, category, {"long_name": "category of the slot"} | flags),
-            "outage_loss": (dims, lost, {"units": "kWh", "long_name": "energy lost by outages"}),
-            "outage_loss_possible": (dims, possible, {"units": "kWh", "long_name": "energy lost, had the unknown been outages"}),
-            "plant_category": (one, plant, {"long_name": "category of the plant's slot"} | flags),
-            "plant_loss": (one, lost.sum(axis=1), {"units": "kWh", "long_name": "energy the plant lost by outages"}),
-            "plant_energy": (one, made.sum(axis=1), {"units": "kWh", "long_name": "energy the plant made"}),
-        },
-        coords={"time": given.time, "asset": given.asset},
-    )  # fmt: skip
-    window = window_of(slots.assign_attrs(cadence=given.cadence))
-    labels, edges = periods(window, by, given.zone) if by else (pd.DatetimeIndex([window[0]]), edges_of(window))
-    at = place(given.time, edges)
-    keep = state.day[:, None] & ((category != GRID) | count_grid)
-    counted = keep & (category != UNKNOWN)
-    down = counted & np.isin(category, (INVERTER, PLANT, GRID))
-    lost_counted = np.where((category != GRID) | count_grid, lost, 0.0)
-    possible_counted = np.where((category != GRID) | count_grid, possible, 0.0)
-    sums = {
-        name: np.stack([np.bincount(at, values[:, k], minlength=len(labels)) for k in range(len(share))], axis=1)
-        for name, values in {
-            "day": keep, "known": counted, "down": down, "lost_energy": lost_counted, "lost_energy_possible": possible_counted,
-            "energy": made,
-        }.items()
-    }  # fmt: skip
-    figures = _figures(sums, price, currency)
-    # of the plant: time by the size of the inverters, energies summed
-    weighted = {n: v * share if n in ("day", "known", "down") else v for n, v in sums.items()}
-    whole = {name: values.sum(axis=1, keepdims=True) for name, values in weighted.items()}
-    for name, (values, attrs) in _figures(whole, price, currency).items():
-        figures[f"plant_{name}"] = (values[:, 0], attrs)
-    result = xr.Dataset(
-        {n: (("period", "asset") if v.ndim == 2 else ("period",), v, a) for n, (v, a) in figures.items()},
-        coords={"period": labels.to_numpy(), "asset": given.asset},
-    )
-    table = pd.DataFrame(
-        [
-            {
-                "start": given.time[e.start], "end": given.time[e.end], "kind": e.kind, "expected_energy": e.expected,
-                "made_energy": e.made, "lowest_energy": e.lowest, "lost_energy": e.lost,
-            }
-            for e in events
-        ],
-        columns=["start", "end", "kind", "expected_energy", "made_energy", "lowest_energy", "lost_energy"],
-    )  # fmt: skip
-    return Availability(slots, result, table, given.cautions)
-
-
-def _figures(sums: dict[str, Floats], price: float | None, currency: str) -> dict[str, tuple[npt.NDArray[np.generic], dict[str, str]]]:
-    day, known, down, lost = (sums[name] for name in ("day", "known", "down", "lost_energy"))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        time = np.where(known > 0, 1 - down / known, np.nan)
-        energy = np.where(lost + sums["energy"] > 0, 1 - lost / (lost + sums["energy"]), np.nan)
-        share = np.where(day > 0, known / day, np.nan)
-    reason = np.where(day <= 0, "no daylight in the period", np.where(known <= 0, "no slot whose category is known", ""))
-    reason = np.where((reason == "") & ~np.isfinite(energy), "neither energy made nor lost", reason).astype(object)
-    out: dict[str, tuple[npt.NDArray[np.generic], dict[str, str]]] = {
-        "time_availability": (time, {"units": "1", "long_name": "availability by time, of daylight whose category is known"}),
-        "energy_availability": (energy, {"units": "1", "long_name": "energy made over made and lost by outages"}),
-        "lost_energy": (lost, {"units": "kWh", "long_name": "energy lost by outages"}),
-        "lost_energy_possible": (sums["lost_energy_possible"], {"units": "kWh", "long_name": "energy lost, had the unknown been outages"}),
-        "energy": (sums["energy"], {"units": "kWh", "long_name": "energy made"}),
-        "known": (share, {"units": "1", "long_name": "share of daylight slots whose category is known"}),
-        "reason": (reason, {"long_name": "why a figure is not there"}),
-    }  # fmt: skip
-    if price is not None:
-        out["lost_money"] = (lost * price, {"units": currency, "long_name": "worth of the energy lost by outages"})
-    return out
-
-
-def _plant_category(category: npt.NDArray[np.int8], day: Bools) -> npt.NDArray[np.int8]:
-    stand = np.isin(category, (INVERTER, PLANT, GRID))
-    plant = np.full(len(category), RUNNING, dtype=np.int8)
-    plant[(category == SILENT).any(axis=1)] = SILENT
-    plant[(category == UNKNOWN).any(axis=1)] = UNKNOWN
-    plant[stand.any(axis=1)] = PARTIAL
-    plant[stand.all(axis=1)] = PLANT
-    plant[(category == GRID).mean(axis=1) > 0.5] = GRID
-    plant[(category == NIGHT).all(axis=1)] = NIGHT
-    assert len(plant) == len(day)
-    return plant
+    return Event(first, last, kind, should, made, lowest, loss if kind != "unknown" or loss > 0 else np.nan)

@@ -97,16 +97,22 @@ def inputs_of(
         at_meter = np.where(at_meter >= 0, at_meter, np.nan)
         cautions.append("no power of the meter: the increase of its counter in its place")
     elif not has_meter:
-        cautions.append("no meter: an inverter that sends nothing while others run is unknown, one that sends zero stands")
+        cautions.append(
+            "no meter: an inverter that sends nothing while others run is unknown, one that sends zero stands"
+        )
     if not has_counter:
-        cautions.append("no energy counter: gaps in which nothing at all was sent are unknown, lost energy lies between two bounds")
+        cautions.append(
+            "no energy counter: gaps in which nothing at all was sent are unknown, lost energy lies between two bounds"
+        )
     if made is None and not np.isfinite(at_meter).any():
         raise InputError(
             "neither power of inverters nor of a meter", where="power", found=", ".join(map(str, data.data_vars)),
             expected="total_ac_power (time, asset) [kW], or a meter with active_power or energy_export",
         )  # fmt: skip
     if made is None:
-        cautions.append("no power of inverters: a part that stood is told by days below the better days, and not which it was")
+        cautions.append(
+            "no power of inverters: a part that stood is told by days below the better days, and not which it was"
+        )
     wanted = _expected(whole, expected, irradiance, made if made is not None else at_meter[:, None], cautions)
     if made is None:
         zero = np.isfinite(at_meter)
@@ -136,7 +142,10 @@ def _meter(meter: xr.Dataset | None, data: xr.Dataset) -> xr.Dataset | None:
     if "asset" in meter.dims:
         if meter.sizes["asset"] != 1:
             raise InputError(
-                "more than one meter", where="meter", found=list(map(str, meter["asset"].values)), expected="the plant's meter"
+                "more than one meter",
+                where="meter",
+                found=list(map(str, meter["asset"].values)),
+                expected="the plant's meter",
             )
         meter = meter.isel(asset=0)
     if not np.isin(meter["time"].values, data["time"].values).any():
@@ -191,7 +200,8 @@ def _expected(data: xr.Dataset, expected: str, irradiance: str, made: Floats, ca
 
 def _placed(data: xr.Dataset) -> bool:
     return all(
-        name in data.coords and np.isfinite(np.asarray(data[name].values, dtype=float)).any() for name in ("latitude", "longitude")
+        name in data.coords and np.isfinite(np.asarray(data[name].values, dtype=float)).any()
+        for name in ("latitude", "longitude")
     )
 
 
@@ -204,7 +214,8 @@ def _stand_in(data: xr.Dataset, made: Floats) -> Floats:
         middle = pd.DatetimeIndex(data["time"].values).tz_localize("UTC") + pd.Timedelta(slot_length(data)) / 2
         sun = pvlib.solarposition.get_solarposition(middle, lat, lon)
         sky: Floats = pvlib.clearsky.haurwitz(sun["apparent_zenith"])["ghi"].to_numpy()
-        return np.where(sky > 20, sky, 0.0)
+        clear: Floats = np.where(sky > 20, sky, 0.0)
+        return clear
     total = made.sum(axis=1)
     slot = slot_length(data)
     of_day = ((data["time"].values - data["time"].values.astype("datetime64[D]")) // slot).astype(np.int64)
@@ -212,7 +223,8 @@ def _stand_in(data: xr.Dataset, made: Floats) -> Floats:
     for number in np.unique(of_day):
         values = total[(of_day == number) & np.isfinite(total)]
         usual[number] = np.median(values) if len(values) else 0.0
-    return np.clip(usual, 0, None)[of_day]
+    typical: Floats = np.clip(usual, 0, None)[of_day]
+    return typical
 
 
 def _filled(values: Floats, data: xr.Dataset, made: Floats) -> Floats:

@@ -14,6 +14,10 @@ Floats = npt.NDArray[np.float64]
 AC_POWER = ("total_ac_power", "power_output", "active_power")
 
 
+#: Temperature coefficient of the power of crystalline silicon [1/K].
+_USUAL = -0.004
+
+
 def power_name(data: xr.Dataset, power: str = "", *, required: bool = True) -> str:
     """Name of the AC power in ``data``: ``power``, or the first of :data:`AC_POWER`; empty where there is none.
 
@@ -47,6 +51,40 @@ def rating_of(data: xr.Dataset) -> Floats:
     """Rating of each asset [kW]: of the modules, else of the inverter; NaN where neither is known."""
     modules, inverter = coordinate(data, "dc_capacity"), coordinate(data, "rated_capacity")
     return np.where(np.isfinite(modules), modules, inverter)
+
+
+def area_of(data: xr.Dataset) -> Floats:
+    """Area of the modules of each asset [m²]; NaN where it is not known."""
+    told = coordinate(data, "module_area")
+    stc = coordinate(data, "module_count") * coordinate(data, "module_power_stc") / 1000.0
+    return np.where(np.isfinite(told), told, stc / coordinate(data, "module_efficiency"))
+
+
+def coefficient_of(data: xr.Dataset, given: float | None, cautions: list[str]) -> Floats:
+    """Temperature coefficient of the modules' power of each asset [1/K]; where only assumed, that is added to ``cautions``.
+
+    Raises
+    ------
+    InputError
+        ``given`` is none.
+    """
+    count = data.sizes.get("asset", 1)
+    if given is not None:
+        if not -0.02 < given < 0.005:
+            raise InputError(
+                "no temperature coefficient of modules",
+                where="temperature_coefficient",
+                found=given,
+                expected="1/K, such as -0.004 (not %/K)",
+            )
+        return np.full(count, given)
+    told = np.full(count, np.nan)
+    if "module_temp_coeff_power" in data.coords:
+        told = np.broadcast_to(np.asarray(data["module_temp_coeff_power"].values, dtype=np.float64), (count,)) / 100.0
+    known = (told > -0.02) & (told < 0.005)
+    if not known.all():
+        cautions.append(f"temperature coefficient of the modules not known: {_USUAL} 1/K")
+    return np.where(known, told, _USUAL)
 
 
 def zone_of(data: xr.Dataset, timezone: str, cautions: list[str]) -> str:
