@@ -1,12 +1,16 @@
-"""Solar plants: quality of their data, performance index, degradation, soiling and what it costs."""
+"""Solar plants: quality of their data, key figures, availability, capacity, performance index, degradation, soiling and what it costs."""
 
 from __future__ import annotations
 
+from workbench.analytics.solar.availability import Availability, solar_availability
+from workbench.analytics.solar.capacity_filters import Filters
+from workbench.analytics.solar.capacity_test import CapacityTest, Conditions, capacity_test
 from workbench.analytics.solar.cleaning import SoilingCost, soiling_cost
 from workbench.analytics.solar.clipping import clipped_values
 from workbench.analytics.solar.clock import solar_clock_shifts
 from workbench.analytics.solar.degradation_soiling import DegradationSoiling, degradation_and_soiling
 from workbench.analytics.solar.irradiance import irradiance_quality
+from workbench.analytics.solar.kpi import Indicators, performance_indicators
 from workbench.analytics.solar.level import level_shifts, night_offsets, signs
 from workbench.analytics.solar.orientation import Mounting, Orientation, infer_orientation, orientation_check
 from workbench.analytics.solar.outliers import outlier_values
@@ -21,11 +25,17 @@ from workbench.analytics.solar.stale import interpolated_values, stale_values
 from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
 
 __all__ = [
+    "Availability",
+    "CapacityTest",
+    "Conditions",
     "DegradationSoiling",
+    "Filters",
+    "Indicators",
     "Mounting",
     "Orientation",
     "SoilingCost",
     "YearOnYear",
+    "capacity_test",
     "clipped_values",
     "clipping_limit",
     "daily_performance",
@@ -37,8 +47,10 @@ __all__ = [
     "night_offsets",
     "orientation_check",
     "outlier_values",
+    "performance_indicators",
     "signs",
     "soiling_cost",
+    "solar_availability",
     "solar_clock_shift_detection",
     "solar_clock_shifts",
     "solar_data_quality",
