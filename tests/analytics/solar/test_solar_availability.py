@@ -166,7 +166,9 @@ def test_gaps_units_and_flags(plant):
     # slots of the silent days are not in the record at all; the meter counts in MW and MWh
     there = np.isfinite(data["total_ac_power"]).any("asset")
     gappy = data.isel(time=np.flatnonzero(there.values))
-    mega = meter.assign({n: (meter[n] / 1000).assign_attrs(units=u) for n, u in (("active_power", "MW"), ("energy_export", "MWh"))})
+    mega = meter.assign(
+        {n: (meter[n] / 1000).assign_attrs(units=u) for n, u in (("active_power", "MW"), ("energy_export", "MWh"))}
+    )
     found = solar_availability(gappy.assign_attrs(cadence="15min"), meter=mega)
     assert float(found.figures["plant_lost_energy"][0]) == pytest.approx(reference, rel=0.06)
     # a value that is flagged is one that was not sent
@@ -181,8 +183,14 @@ def test_night_only_and_a_plant_that_never_ran(plant):
     assert night.figures["plant_reason"].values[0] == "no daylight in the period"
     dead = data.assign(total_ac_power=data["total_ac_power"] * 0).drop_vars("expected_power")
     dead = dead.assign(irradiance_poa=("time", np.clip(data["expected_power"].sum("asset").values / 8, 0, None)))
-    found = solar_availability(dead)
-    assert float(found.figures["plant_time_availability"][0]) in (0.0, pytest.approx(0.0)) or found.figures["plant_reason"].values[0]
+    found = solar_availability(dead).figures
+    assert float(found["plant_time_availability"][0]) == 0
+    assert np.isnan(found["plant_lost_energy"].values[0])
+    assert "nothing ever ran" in found["plant_reason"].values[0]
+    rated = solar_availability(dead.assign_coords(dc_capacity=("asset", [800.0, 1200.0, 500.0]))).figures
+    assert float(rated["plant_energy_availability"][0]) == 0
+    possible = float(dead["irradiance_poa"].sum() / 4 * 2.5)
+    assert float(rated["plant_lost_energy_possible"][0]) == pytest.approx(possible, rel=0.01)
 
 
 def test_what_cannot_be_told_is_refused(plant):

@@ -122,7 +122,7 @@ def _sizes(power: Floats, online: Bools, rating: Floats) -> Floats:
     """Size of each inverter as a part of the plant, from slots in which all that ever run do."""
     ever = online.any(axis=0)
     together = online[:, ever].all(axis=1)
-    if together.sum() >= 20:
+    if ever.any() and together.sum() >= 20:
         among = power[:, ever][together]
         size = np.full(power.shape[1], np.nan)
         size[ever] = np.median(among / among.mean(axis=1, keepdims=True), axis=0)
@@ -256,7 +256,8 @@ def _events(given: Inputs, state: State, quantiles: tuple[float, float]) -> list
     normal = day & (total_lost == 0) & (state.made > 0) & (state.category != UNKNOWN).all(axis=1)
     if not normal.any():
         normal = day & (state.made > 0)
-    scale = state.made[normal].sum() / given.expected[normal].sum() if normal.any() else np.nan
+    # a plant that never ran has no level of its own: that of the expected power itself, or of irradiance and rating
+    scale = state.made[normal].sum() / given.expected[normal].sum() if normal.any() else given.unit
     wanted = np.where(day, given.expected * scale, 0.0)
     lengths, lower = _bounds(state.made[normal], wanted[normal], quantiles)
     matters = given.expected > _MATTERS * np.nanquantile(given.expected, 0.99)

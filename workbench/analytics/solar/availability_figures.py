@@ -167,6 +167,11 @@ def _figures(
     reason = np.where(
         day <= 0, "no daylight in the period", np.where(known <= 0, "no slot whose category is known", "")
     )
+    reason = np.where(
+        (reason == "") & ~np.isfinite(lost),
+        "nothing ever ran, and neither expected power nor rating tell what was lost",
+        reason,
+    )
     reason = np.where((reason == "") & ~np.isfinite(energy), "neither energy made nor lost", reason).astype(object)
     out: dict[str, tuple[npt.NDArray[np.generic], dict[str, str]]] = {
         "time_availability": (time, {"units": "1", "long_name": "availability by time, of daylight whose category is known"}),

@@ -34,6 +34,7 @@ class Inputs:
     meter: Floats  #: (time) [kW]
     counter: Floats  #: (time) [kWh], at the end of the slot
     expected: Floats  #: (time), of the plant, in any unit
+    unit: float  #: power of the plant over it [kW], by what it is made of; NaN where that is not known
     rating: Floats  #: (asset) [kW], NaN where not known
     grid_down: Bools  #: (time)
     reports_zero: Bools  #: (time): meter or inverters report, and report nothing made
@@ -113,7 +114,7 @@ def inputs_of(
         cautions.append(
             "no power of inverters: a part that stood is told by days below the better days, and not which it was"
         )
-    wanted = _expected(whole, expected, irradiance, made if made is not None else at_meter[:, None], cautions)
+    wanted, unit = _expected(whole, expected, irradiance, made if made is not None else at_meter[:, None], cautions)
     if made is None:
         zero = np.isfinite(at_meter)
     else:
@@ -121,7 +122,7 @@ def inputs_of(
         zero = (np.isfinite(at_meter) if has_meter else np.zeros(len(time), bool)) | np.isfinite(made).all(axis=1)
     return Inputs(
         time, whole["asset"].values, str(data.attrs.get("cadence") or _text(slot)), hours, zone, made, at_meter, counter,
-        wanted, rating_of(whole), _grid(whole, own), zero, day_numbers(time, zone), tuple(cautions),
+        wanted, unit, rating_of(whole), _grid(whole, own), zero, day_numbers(time, zone), tuple(cautions),
     )  # fmt: skip
 
 
@@ -174,13 +175,18 @@ def _grid(data: xr.Dataset, meter: xr.Dataset | None) -> Bools:
     return away
 
 
-def _expected(data: xr.Dataset, expected: str, irradiance: str, made: Floats, cautions: list[str]) -> Floats:
-    """Power expected of the plant in any unit, by what there is to tell it from."""
+def _expected(
+    data: xr.Dataset, expected: str, irradiance: str, made: Floats, cautions: list[str]
+) -> tuple[Floats, float]:
+    """Power expected of the plant in any unit, by what there is to tell it from; and its unit [kW]."""
     for name in (expected, irradiance):
         if name not in data:
             continue
         field = variable_of(data, name)
         values = field.transpose("time", ...).values.astype(np.float64)
+        unit = float(values.shape[1]) if values.ndim == 2 else 1.0
+        if name != expected:
+            unit = float(rating_of(data).sum()) / 1000.0
         if values.ndim == 2:
             there = np.isfinite(values)
             # the mean of those that are known: an inverter without a figure is no outage
@@ -189,13 +195,13 @@ def _expected(data: xr.Dataset, expected: str, irradiance: str, made: Floats, ca
         if np.isfinite(values).any() and np.nanmax(values) > 0:
             if name != expected:
                 cautions.append(f"no {expected}: {irradiance} in its place, without temperature")
-            return np.clip(_filled(values, data, made), 0, None)
+            return np.clip(_filled(values, data, made), 0, None), unit
     cautions.append(
         f"neither {expected} nor {irradiance}: "
         + ("a clear sky" if _placed(data) else "the plant's usual day")
         + " in its place, which knows no clouds"
     )
-    return _stand_in(data, made)
+    return _stand_in(data, made), float("nan")
 
 
 def _placed(data: xr.Dataset) -> bool:
