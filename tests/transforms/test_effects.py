@@ -221,6 +221,29 @@ def sunny() -> xr.Dataset:
     )
 
 
+def generating() -> xr.Dataset:
+    """Two inverters, a quarter of an hour each, for ten days, with all that key figures and a capacity test ask for."""
+    times = pd.date_range("2024-05-01", periods=10 * 96, freq="15min", unit="ns")
+    rng = np.random.default_rng(6)
+    hour = times.hour.to_numpy() + times.minute.to_numpy() / 60
+    sun = 900 * np.clip(np.cos((hour - 12) / 14 * 2 * np.pi), 0, None)[:, None] * rng.uniform(0.96, 1, (len(times), 2))
+    air, wind = rng.uniform(5, 25, sun.shape), rng.uniform(0, 6, sun.shape)
+    values = {
+        "total_ac_power": (0.09 * sun, "kW"), "total_dc_power": (0.093 * sun, "kW"), "expected_power": (0.1 * sun, "kW"),
+        "irradiance_poa": (sun, "W/m2"), "ambient_temperature": (air, "degC"), "wind_speed": (wind, "m/s"),
+    }  # fmt: skip
+    return xr.Dataset(
+        {name: (("time", "asset"), field, {"units": units}) for name, (field, units) in values.items()},
+        coords={
+            "time": times,
+            "asset": ["I1", "I2"],
+            "dc_capacity": ("asset", [100.0, 100.0], {"units": "kW"}),
+            "rated_capacity": ("asset", [95.0, 95.0], {"units": "kW"}),
+        },
+        attrs={"timezone": "Europe/Madrid"},
+    )
+
+
 #: Steps that want data of their own.
 OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
 OWN |= {"yield_gap": told, "direction_offset": farm}
@@ -233,6 +256,7 @@ OWN |= dict.fromkeys(
      "solar_level_correction"), sun,
 )  # fmt: skip
 OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
+OWN |= dict.fromkeys(("solar_kpi", "solar_availability", "solar_capacity_test"), generating)
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -608,6 +632,26 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "soiling_cost": [
         ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),
         ("telemetry", {"price": 0.1, "currency": "GBP"}),
+    ],
+    "solar_kpi": [
+        ("telemetry", {}),
+        ("telemetry", {"irradiance": "irradiance_ghi", "weather": sun()[["irradiance_ghi"]].isel(asset=[0])}),
+        ("telemetry", {"by": "day", "temperature_coefficient": -0.003}),
+    ],
+    "solar_availability": [
+        ("telemetry", {}),
+        (
+            "telemetry",
+            {
+                "meter": generating()[["total_ac_power"]].sum("asset").rename(total_ac_power="active_power"),
+                "price": 0.1,
+                "currency": "GBP",
+            },
+        ),
+    ],
+    "solar_capacity_test": [
+        ("telemetry", {}),
+        ("telemetry", {"method": "expected", "clipping": False, "output_field": "tested"}),
     ],
     "year_on_year_degradation": [
         ("telemetry", {"simulations": 50}),

@@ -28,19 +28,20 @@ def _kpi(
     dc_power: str = "total_dc_power",
     irradiance: str = "irradiance_poa",
     expected: str = "expected_power",
+    weather: Any = None,
     **_: Any,
 ) -> Effect:
     heat = next((name for name in (*_MODULE, *_AIR) if name in known), None)
     reads = [name for name in (dc_power, expected, heat) if name is not None and name in known]
     if heat in _AIR and "wind_speed" in known:
         reads.append("wind_speed")
-    adds: dict[str, str | None] = {}
+    adds: dict[str, str | None] = {"kpi_period": None, "kpi_group": None}
     for prefix in ("kpi_", "kpi_plant_"):
         adds |= {prefix + name: units for name, (units, _) in FIGURES.items()}
         adds |= {f"{prefix}reason": None, f"{prefix}caution": None}
     return Effect(
         reads=tuple(reads),
-        needs=(_power(known, power), irradiance),
+        needs=(_power(known, power), *((irradiance,) if weather is None or irradiance in known else ())),
         adds=adds,
         before=None,
         after=None,

@@ -14,9 +14,12 @@ from workbench.analytics.solar.availability import solar_availability
 from workbench.analytics.solar.capacity_filters import Filters
 from workbench.analytics.solar.capacity_test import Conditions, capacity_test
 from workbench.analytics.solar.kpi import performance_indicators
+from workbench.analytics.solar.rating import with_weather
 from workbench.steps import remark, step
 from workbench.transforms.other_sources import Telemetry, open_other_telemetry
 
+#: What the step ``solar_kpi`` takes of the weather beside the irradiance, where the data do not have it.
+WEATHER = ("module_temperature", "ambient_temperature", "temperature", "wind_speed")
 #: Fields of the step ``solar_availability`` of each asset: units.
 AVAILABILITY = {
     "time_availability": "1",
@@ -39,6 +42,7 @@ def add_solar_kpi(
     by: Literal["day", "month", "year", "all"] = "month",
     timezone: str = "",
     group: str = "",
+    weather: Telemetry | None = None,
     power: str = "",
     dc_power: str = "total_dc_power",
     irradiance: str = "irradiance_poa",
@@ -61,6 +65,8 @@ def add_solar_kpi(
         Periods of this clock, from local midnight; the attribute ``timezone`` of the data where left out.
     group
         Coordinate of the assets by which they are put together; all together where left out.
+    weather
+        Another source, of one station, for irradiance, temperature and wind speed that the data do not have; brought to their slots.
     power, dc_power, irradiance, expected
         Fields; power left out: the first of ``total_ac_power``, ``power_output``, ``active_power``.
     temperature_coefficient
@@ -80,8 +86,11 @@ def add_solar_kpi(
     InputError
         There is no power or irradiance, or no such coordinate or zone.
     """
+    source = data
+    if weather is not None:
+        source = with_weather(data, open_other_telemetry(weather, "weather"), (irradiance, *WEATHER))
     found = performance_indicators(
-        data, by=None if by == "all" else by, timezone=timezone, group=group, power=power, dc_power=dc_power,
+        source, by=None if by == "all" else by, timezone=timezone, group=group, power=power, dc_power=dc_power,
         irradiance=irradiance, expected=expected, temperature_coefficient=temperature_coefficient,
         module_reference=module_reference, cell_reference=cell_reference, least_coverage=least_coverage,
     )  # fmt: skip

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from workbench.analytics.calendar import slot_length
+from workbench.analytics.kpi import variable_of
 from workbench.model.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -116,3 +118,40 @@ def day_numbers(time: npt.NDArray[np.datetime64], zone: str) -> npt.NDArray[np.i
     days = local.to_numpy().astype("datetime64[D]").astype(np.int64)
     found: npt.NDArray[np.int64] = days - days.min()
     return found
+
+
+def with_weather(data: xr.Dataset, weather: xr.Dataset, names: tuple[str, ...]) -> xr.Dataset:
+    """``data`` with those of the fields ``names`` that only ``weather`` has, dims (time), from the middles of its slots to those of the data.
+
+    Between two values no further apart than two of its slots; flagged values count as missing.
+
+    Raises
+    ------
+    InputError
+        ``weather`` is of several assets, or has no time in common with the data.
+    """
+    if "asset" in weather.dims:
+        if weather.sizes["asset"] != 1:
+            found = list(map(str, weather["asset"].values))
+            raise InputError("weather of several assets", where="weather", found=found, expected="a source of one")
+        weather = weather.isel(asset=0, drop=True)
+    wanted = [name for name in names if name not in data and name in weather]
+    slot = slot_length(weather)
+    at = (data["time"].values + slot_length(data) // 2).astype("datetime64[ns]").astype(np.int64)
+    added = {}
+    for name in wanted:
+        field = variable_of(weather, name)
+        there = field.notnull().values
+        stamps = (weather["time"].values[there] + slot // 2).astype("datetime64[ns]").astype(np.int64)
+        if not len(stamps) or stamps[-1] < at[0] or stamps[0] > at[-1]:
+            raise InputError(
+                f"no {name} in the time of the data",
+                where="weather",
+                found=f"{weather['time'].values[0]} to {weather['time'].values[-1]}",
+                expected=f"{data['time'].values[0]} to {data['time'].values[-1]}",
+            )
+        values = np.interp(at, stamps, field.values[there], left=np.nan, right=np.nan)
+        after = np.clip(np.searchsorted(stamps, at), 1, max(len(stamps) - 1, 1))
+        apart = np.diff(stamps, append=stamps[-1])[after - 1] > 2 * slot.astype("timedelta64[ns]").astype(np.int64)
+        added[name] = ("time", np.where(apart, np.nan, values), dict(field.attrs))
+    return data.assign(added)
