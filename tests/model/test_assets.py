@@ -64,16 +64,17 @@ def test_a_wrong_power_curve(speeds, powers, message):
 
 
 def test_the_sites(portfolio):
-    assert set(portfolio.sites) == {"north_ridge", "coastal_flats", "sun_valley", "la_haute_borne"}
+    assert set(portfolio.sites) == {"north_ridge", "coastal_flats", "sun_valley", "la_haute_borne", "pvdaq_50"}
     assert {site.id: (site.kind, site.timezone, site.grid_frequency_nominal) for site in portfolio.sites.values()} == {
         "north_ridge": ("wind", "America/Chicago", 60),
         "coastal_flats": ("wind", "Europe/Berlin", 50),
         "sun_valley": ("solar_storage", "America/Los_Angeles", 60),
         "la_haute_borne": ("wind", "Europe/Paris", 50),
+        "pvdaq_50": ("solar", "Etc/GMT+7", 60),
     }
     for site in portfolio.sites.values():
         assert zone(site.timezone)
-        assert site.simulated == (site.id != "la_haute_borne")
+        assert site.simulated == (site.id not in ("la_haute_borne", "pvdaq_50"))
 
 
 def test_the_assets(portfolio):
@@ -94,6 +95,8 @@ def test_the_assets(portfolio):
         ("sun_valley", "grid_meter"): 1,
         ("la_haute_borne", "wind_turbine"): 4,
         ("la_haute_borne", "grid_meter"): 1,
+        ("pvdaq_50", "inverter"): 1,
+        ("pvdaq_50", "weather_station"): 1,
     }
 
 
@@ -156,7 +159,7 @@ def test_la_haute_borne_is_as_published(portfolio, test_data, require):
 
 
 def test_finding_assets(portfolio):
-    assert len(portfolio.assets()) == 29
+    assert len(portfolio.assets()) == 31
     assert [asset.id for asset in portfolio.assets("sun_valley", "battery")] == ["SV-BESS"]
     assert portfolio.get("nobody") is None
     with pytest.raises(InputError, match="did you mean 'NR-T01'"):

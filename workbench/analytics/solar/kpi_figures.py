@@ -46,7 +46,6 @@ _TEMPERED = ("performance_ratio_25", "performance_ratio_annual", "performance_ra
 
 def extensive(sums: Sums, rating: Floats, inverter: Floats, area: Floats, hours: float) -> Sums:
     """What may be added over assets: energies, and ratings or areas times irradiations; zero where a rating is not known."""
-
     # what was measured in the dark alone is compared with nothing
     bright = {"n": ("e", "h"), "n_all": ("e_all", "slots"), "n_dc": ("e_dc", "h_dc", "ac_dc"), "n_exp": ("e_exp", "exp"),
               "n_t": ("e_t", "h_25", "h_year", "h_cell")}  # fmt: skip
