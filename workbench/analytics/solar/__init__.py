@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from workbench.analytics.solar.array_facts import ArrayFacts, array_facts, cec_inverter, cec_module
 from workbench.analytics.solar.cleaning import SoilingCost, soiling_cost
 from workbench.analytics.solar.clipping import clipped_values
 from workbench.analytics.solar.clock import solar_clock_shifts
 from workbench.analytics.solar.degradation_soiling import DegradationSoiling, degradation_and_soiling
+from workbench.analytics.solar.expected import expected_power
 from workbench.analytics.solar.irradiance import irradiance_quality
 from workbench.analytics.solar.level import level_shifts, night_offsets, signs
 from workbench.analytics.solar.orientation import Mounting, Orientation, infer_orientation, orientation_check
 from workbench.analytics.solar.outliers import outlier_values
 from workbench.analytics.solar.performance_index import clipping_limit, daily_performance
+from workbench.analytics.solar.plant_model import Source
 from workbench.analytics.solar.quality import (
     solar_clock_shift_detection,
     solar_data_quality,
@@ -21,15 +24,21 @@ from workbench.analytics.solar.stale import interpolated_values, stale_values
 from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
 
 __all__ = [
+    "ArrayFacts",
     "DegradationSoiling",
     "Mounting",
     "Orientation",
     "SoilingCost",
+    "Source",
     "YearOnYear",
+    "array_facts",
+    "cec_inverter",
+    "cec_module",
     "clipped_values",
     "clipping_limit",
     "daily_performance",
     "degradation_and_soiling",
+    "expected_power",
     "infer_orientation",
     "interpolated_values",
     "irradiance_quality",
