@@ -264,7 +264,7 @@ OWN |= dict.fromkeys(
      "solar_level_correction"), sun,
 )  # fmt: skip
 OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
-OWN["solar_expected_power"] = plant_day
+OWN |= dict.fromkeys(("solar_expected_power", "solar_losses", "solar_loss_waterfall"), plant_day)
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -637,6 +637,11 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "battery_remaining_life": [("telemetry", {"simulations": 50})],
     "hybrid_flows": [("telemetry", {"kinds": {"inverter": ["B1"], "battery": ["B2"]}})],
     "solar_expected_power": [("telemetry", {}), ("telemetry", {"irradiance": "nothing", "output_field": "should"})],
+    "solar_losses": [("telemetry", {}), ("telemetry", {"price": 50.0, "currency": "GBP", "spectral": "none"})],
+    "solar_loss_waterfall": [
+        ("telemetry", {}),
+        ("telemetry", {"price": 50.0, "by": "day", "group": "farm_id", "output_field": "fall"}),
+    ],
     "degradation_and_soiling": [("telemetry", {"simulations": 20})],
     "soiling_cost": [
         ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),

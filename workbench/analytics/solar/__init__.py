@@ -10,10 +10,11 @@ from workbench.analytics.solar.degradation_soiling import DegradationSoiling, de
 from workbench.analytics.solar.expected import expected_power
 from workbench.analytics.solar.irradiance import irradiance_quality
 from workbench.analytics.solar.level import level_shifts, night_offsets, signs
+from workbench.analytics.solar.loss_waterfall import solar_loss_waterfall, solar_losses
 from workbench.analytics.solar.orientation import Mounting, Orientation, infer_orientation, orientation_check
 from workbench.analytics.solar.outliers import outlier_values
 from workbench.analytics.solar.performance_index import clipping_limit, daily_performance
-from workbench.analytics.solar.plant_model import Source
+from workbench.analytics.solar.plant_model import Options, Source
 from workbench.analytics.solar.quality import (
     solar_clock_shift_detection,
     solar_data_quality,
@@ -27,6 +28,7 @@ __all__ = [
     "ArrayFacts",
     "DegradationSoiling",
     "Mounting",
+    "Options",
     "Orientation",
     "SoilingCost",
     "Source",
@@ -52,6 +54,8 @@ __all__ = [
     "solar_clock_shifts",
     "solar_data_quality",
     "solar_level_correction",
+    "solar_loss_waterfall",
+    "solar_losses",
     "solar_quality_table",
     "stale_values",
     "year_on_year",

@@ -58,6 +58,8 @@ NUMBERS: Mapping[str, tuple[str, float | None, float, float]] = {
     "module_bifaciality": ("1", 0.0, 0.0, 1.0),
 }
 TEXTS = ("mounting", "cec_module", "cec_inverter", "module_technology")
+#: Kinds of assets that measure for others.
+SENSORS = ("irradiance_sensor", "weather_station", "met_mast")
 MOUNTINGS = ("fixed", "single_axis", "dual_axis")
 
 
@@ -70,6 +72,7 @@ class ArrayFacts:
     modules: tuple[pd.Series | None, ...]  #: parameters of the single-diode model of each
     inverters: tuple[pd.Series | None, ...]  #: parameters of Sandia's inverter model of each
     assumed: tuple[str, ...]  #: what was, in words
+    measures: npt.NDArray[np.bool_]  #: sensors among the assets, of which no power is expected
 
     def __getitem__(self, name: str) -> Floats:
         return self.numbers[name]
@@ -77,13 +80,15 @@ class ArrayFacts:
     @property
     def placed(self) -> bool:
         """Whether the sun's position is known at every asset."""
-        return bool(np.isfinite(self["latitude"]).all() and np.isfinite(self["longitude"]).all())
+        known = np.isfinite(self["latitude"]) & np.isfinite(self["longitude"])
+        return bool((known | self.measures).all())
 
     @property
     def oriented(self) -> bool:
         """Whether it is known how the modules of every asset stand."""
         tracks = self.texts["mounting"] != "fixed"
-        return self.placed and bool((tracks | (np.isfinite(self["tilt"]) & np.isfinite(self["azimuth"]))).all())
+        told = np.isfinite(self["tilt"]) & np.isfinite(self["azimuth"])
+        return self.placed and bool((tracks | told | self.measures).all())
 
 
 def array_facts(
@@ -134,19 +139,27 @@ def array_facts(
     _assume(numbers["azimuth"], tracks, 180.0)
     modules = _models(module, texts["cec_module"], cec_module, size)
     inverters = _models(inverter, texts["cec_inverter"], cec_inverter, size)
-    _ratings(numbers, modules, inverters, assumed, [str(one) for one in data["asset"].values])
+    measures = sensors_of(data)
+    _ratings(numbers, modules, inverters, assumed, [str(one) for one in data["asset"].values], measures)
     gamma = numbers["module_temp_coeff_power"]
     for row, one in enumerate(modules):
         if one is not None and not np.isfinite(gamma[row]) and "gamma_r" in one:
             gamma[row] = float(one["gamma_r"])
-    without = ~np.isfinite(gamma)
+    without = ~np.isfinite(gamma) & ~measures
     if _assume(gamma, np.array([one is None for one in modules]), -0.4):
         assumed.append(f"temperature coefficient of {int(without.sum())} assets is taken as -0.4 %/K")
     _assume(gamma, np.ones(size, bool), -0.4)
     for name, (_, default, _, _) in NUMBERS.items():
         if default is not None:
             _assume(numbers[name], np.ones(size, bool), default)
-    return ArrayFacts(numbers, texts, tuple(modules), tuple(inverters), tuple(assumed))
+    return ArrayFacts(numbers, texts, tuple(modules), tuple(inverters), tuple(assumed), measures)
+
+
+def sensors_of(data: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Which assets measure for others (coordinate ``asset_type``); none where all do or no kinds are known."""
+    kinds = data["asset_type"].values if "asset_type" in data.coords else ""
+    found = np.isin(np.broadcast_to(np.asarray(kinds, dtype=object), (data.sizes["asset"],)), SENSORS)
+    return found & ~found.all()
 
 
 def _assume(values: Floats, where: npt.NDArray[np.bool_], value: float) -> bool:
@@ -162,6 +175,7 @@ def _ratings(
     inverters: list[pd.Series | None],
     assumed: list[str],
     names: list[str],
+    measures: npt.NDArray[np.bool_],
 ) -> None:
     """DC and AC ratings [kW], each from what tells it."""
     dc, ac = numbers["dc_capacity"], numbers["rated_capacity"]
@@ -174,7 +188,8 @@ def _ratings(
     for row, unit in enumerate(inverters):
         if unit is not None and not np.isfinite(ac[row]):
             ac[row] = float(unit["Paco"]) / 1000.0
-    lacking = ~np.isfinite(dc) & ~np.isfinite(ac)
+    dc[measures] = ac[measures] = np.nan
+    lacking = ~np.isfinite(dc) & ~np.isfinite(ac) & ~measures
     if lacking.any():
         raise InputError(
             "no rating", where=names[int(np.argmax(lacking))], expected="dc_capacity or rated_capacity [kW]",
@@ -184,7 +199,7 @@ def _ratings(
         (dc, ac, "DC rating of {} assets is not known: taken as their AC rating"),
         (ac, dc, "AC rating of {} assets is not known: taken as their DC rating"),
     ):
-        missing = ~np.isfinite(values)
+        missing = ~np.isfinite(values) & ~measures
         if missing.any():
             assumed.append(text.format(int(missing.sum())))
             values[missing] = other[missing]

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.analytics.solar.expected import FIELDS
+from workbench.analytics.solar.losses import FOUND, SHARES, SNOW_DEPTH, STATES, categories_of
 from workbench.analytics.solar.plant_model import AIR, CELL, MODULE, SATELLITE
+from workbench.analytics.wind.effects import OWN_DIMENSION
 from workbench.steps import Effect, effect
 
 Known = Mapping[str, str | None]
@@ -45,3 +47,61 @@ def _expected(known: Known, *, output_field: str = "expected_power", **given: An
         if horizontal or name != "irradiance_poa_modelled"
     }
     return Effect(reads=reads, needs=needs, adds=adds, lazy=False, notes=tuple(notes))
+
+
+def _losses(known: Known, given: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...], list[str], list[str]]:
+    """Fields used where they are there, those needed, the categories, and what is assumed."""
+    reads, needs, notes, _ = _weather(known, given)
+    power = str(given.get("power", "total_ac_power"))
+    named = dict(given.get("losses") or {})
+    price = given.get("price")
+    names = ("dc_power", "total_dc_power"), ("limit", "power_setpoint"), ("counter", "energy_lifetime")
+    more = [str(given.get(name, default)) for name, default in names]
+    more += [*(field for field, _ in SHARES.values()), SNOW_DEPTH, *STATES, f"{power}_clipping"]
+    more += [f"{name}_loss" for name in FOUND]
+    categories = categories_of(list(known), named, spectral=given.get("spectral", "none") != "none")
+    if power not in known:
+        # then nothing is said of the rest: the one field that must be there is missing
+        return (), (power,), categories, notes
+    reads = tuple(dict.fromkeys((*reads, *(name for name in more if name in known))))
+    needs = tuple(dict.fromkeys((power, *needs, *named.values(), *([price] if isinstance(price, str) else []))))
+    return reads, needs, categories, notes
+
+
+@effect("solar_losses")
+def _slots(known: Known, *, price: float | str | None = None, currency: str = "EUR", **given: Any) -> Effect:
+    reads, needs, categories, notes = _losses(known, {**given, "price": price})
+    names = ("potential_energy", "actual_energy", "lost_energy", *(f"lost_energy_{name}" for name in categories))
+    adds: dict[str, str | None] = dict.fromkeys(names, "kWh")
+    if price is not None:
+        adds["lost_value"] = currency
+    # gaps are told by the counter before and after them
+    return Effect(reads=reads, needs=needs, adds=adds, before=None, after=None, lazy=False, notes=tuple(notes))
+
+
+@effect("solar_loss_waterfall")
+def _waterfall(
+    known: Known,
+    *,
+    price: float | str | None = None,
+    currency: str = "EUR",
+    group: str | None = None,
+    by: str | None = None,
+    output_field: str = "loss_waterfall",
+    **given: Any,
+) -> Effect:
+    reads, needs, _, notes = _losses(known, {**given, "price": price})
+    adds: dict[str, str | None] = {
+        output_field: "kWh",
+        f"{output_field}_level": "kWh",
+        f"{output_field}_share": "1",
+        f"{output_field}_bar": None,
+    }
+    if by is not None:
+        adds[f"{output_field}_period"] = None
+    if group is not None:
+        adds |= {f"{output_field}_group": "kWh", f"{output_field}_{group}": None}
+    if price is not None:
+        adds[f"{output_field}_value"] = currency
+    notes = ["one waterfall per asset, of all the data that it runs on", OWN_DIMENSION, *notes]
+    return Effect(reads=reads, needs=needs, adds=adds, before=None, after=None, lazy=False, notes=tuple(notes))

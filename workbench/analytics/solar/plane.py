@@ -66,14 +66,19 @@ def geometry(moments: npt.NDArray[np.datetime64], facts: ArrayFacts, incidence: 
     import pvlib
 
     index = pd.DatetimeIndex(moments, tz="UTC")
-    place = np.stack([np.round(facts[name], _ROUND) for name in ("latitude", "longitude")] + [facts["elevation"]], 1)
+    # of a sensor no plane is wanted
+    place = np.stack(
+        [np.round(np.nan_to_num(facts[name]), _ROUND) for name in ("latitude", "longitude")] + [facts["elevation"]], 1
+    )
     places, place_of = np.unique(place, axis=0, return_inverse=True)
     place_of = place_of.reshape(-1)
     # of assets that share a place the first one's own figures: those of one asset alone are exact
     first = np.array([int(np.argmax(place_of == k)) for k in range(len(places))])
     columns: list[tuple[Floats, Floats]] = []
     for row in first:
-        latitude, longitude, height = (float(facts[name][row]) for name in ("latitude", "longitude", "elevation"))
+        latitude, longitude, height = (
+            float(np.nan_to_num(facts[name][row])) for name in ("latitude", "longitude", "elevation")
+        )
         found = pvlib.solarposition.get_solarposition(
             index, latitude, longitude, altitude=height, pressure=pvlib.atmosphere.alt2pres(height)
         )

@@ -125,7 +125,8 @@ class PlantModel:
             slot = slot_length(data) if options.stamp != "middle" else np.timedelta64(0, "ns")
             moments = sun_times(data["time"].values, slot, options.stamp)
             self.geometry = geometry(moments, facts, options.incidence)
-            zenith = self.geometry.zenith[:, self.geometry.place_of]
+            # the place of a sensor may not be known; its clock is that of the inverters it stands for
+            zenith = np.where(facts.measures, np.nan, self.geometry.zenith[:, self.geometry.place_of])
         o = options
         self.poa = irradiance_of(data, o.poa, zenith)
         self.oriented = facts.oriented

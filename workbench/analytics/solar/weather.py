@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.kpi import variable_of
+from workbench.analytics.solar.array_facts import sensors_of
 from workbench.model.errors import InputError
 from workbench.steps import remark
 
@@ -19,8 +20,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 
-#: Kinds of assets that measure for others.
-SENSORS = ("irradiance_sensor", "weather_station", "met_mast")
 _BEHIND = 93.0  #: zenith beyond which there is no light to speak of [degree]
 _LIGHT = 20.0  #: more than the offset of any sensor [W/m²]
 _WRONG, _DOUBTFUL = 0.02, 0.001  #: shares of the energy that come with the sun down
@@ -60,7 +59,7 @@ def columns_of(data: xr.Dataset, name: str) -> Columns | None:
     if values.ndim == 1:
         return Columns(name, values[:, None], np.zeros(size, np.intp))
     of = np.arange(size)
-    measure = _sensors(data)
+    measure = sensors_of(data)
     if not measure.any():
         return Columns(name, values, of)
     known = np.isfinite(values).any(axis=0)
@@ -87,13 +86,6 @@ def _median(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     there = np.isfinite(values).any(axis=1)
     out[there] = np.nanmedian(values[there], axis=1)
     return out
-
-
-def _sensors(data: xr.Dataset) -> Bools:
-    """Which assets measure for others; none where all or no kinds are known."""
-    kinds = data["asset_type"].values if "asset_type" in data.coords else ""
-    found = np.isin(np.broadcast_to(np.asarray(kinds, dtype=object), (data.sizes["asset"],)), SENSORS)
-    return found & ~found.all()
 
 
 def irradiance_of(data: xr.Dataset, name: str, zenith: Floats | None = None) -> Columns | None:
