@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def solar_losses(
@@ -100,7 +101,7 @@ def solar_losses(
         known = np.isfinite(slot.potential)
         money = None if worth is None else worth.block(part) / 1000.0
 
-        def add(to: Floats, values: Floats, here: Floats = here, low: int = low, high: int = high) -> None:
+        def add(to: Floats, values: Floats, here: Ints = here, low: int = low, high: int = high) -> None:
             to[low:high] += sum_by(values, here, high - low)
 
         made = model.fields.power.block(part) * model.hours
@@ -127,7 +128,9 @@ def solar_losses(
     if left > 1e-3 * max(float(sums["actual"].sum()), 1e-9):
         remark(f"losses: {left:.0f} kWh were made in slots without irradiance or temperature and are in no sum")
     dims = ("category", "period", "asset")
-    fields = {"lost_energy": (dims, lost, {"units": "kWh", "long_name": "energy lost"})}
+    fields: dict[str, tuple[tuple[str, ...], Floats, dict[str, str]]] = {
+        "lost_energy": (dims, lost, {"units": "kWh", "long_name": "energy lost"})
+    }
     if worth is not None:
         fields["lost_value"] = (dims, value, {"units": currency, "long_name": "value of the energy lost"})
         fields["unpriced_energy"] = (
@@ -203,7 +206,7 @@ def solar_loss_waterfall(losses: xr.Dataset, *, group: str | None = None) -> pd.
         tables = {
             one: solar_loss_waterfall(losses.isel(asset=np.flatnonzero(values == one))) for one in dict.fromkeys(values)
         }
-        frame = pd.concat(tables, names=[group])
+        frame: pd.DataFrame = pd.concat(tables, names=[group])
         frame.attrs = next(iter(tables.values())).attrs
         return frame
     over = [name for name in ("period", "asset") if name in losses["lost_energy"].dims]

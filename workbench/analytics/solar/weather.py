@@ -6,6 +6,7 @@ Here wrong input is told: irradiance in kW/m², of reversed sign, or of a clock 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ class Columns:
     """A field as the columns that differ, [time, column], and which of them is an asset's."""
 
     name: str
-    values: npt.NDArray[np.floating]
+    values: npt.NDArray[Any]
     of: Ints  #: (asset)
 
     def block(self, part: slice) -> Floats:
@@ -53,7 +54,7 @@ def columns_of(data: xr.Dataset, name: str) -> Columns | None:
         )
     kept = variable_of(data, name)
     values = kept.transpose("time", ...).values
-    if values.dtype.kind != "f":
+    if values.dtype.kind not in "fiu":
         values = values.astype(np.float64)
     size = data.sizes["asset"]
     if values.ndim == 1:
@@ -65,7 +66,7 @@ def columns_of(data: xr.Dataset, name: str) -> Columns | None:
     known = np.isfinite(values).any(axis=0)
     farms = np.asarray(data["farm_id"].values if "farm_id" in data.coords else np.full(size, ""), dtype=object)
     farms = np.broadcast_to(farms, (size,))
-    more: list[npt.NDArray[np.floating]] = []
+    more: list[npt.NDArray[Any]] = []
     for farm in dict.fromkeys(farms):
         lacking = (farms == farm) & ~known & ~measure
         telling = (farms == farm) & known & measure
@@ -81,7 +82,7 @@ def columns_of(data: xr.Dataset, name: str) -> Columns | None:
     return Columns(name, np.column_stack([values, *more]) if more else values, of)
 
 
-def _median(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def _median(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     out = np.full(len(values), np.nan, values.dtype)
     there = np.isfinite(values).any(axis=1)
     out[there] = np.nanmedian(values[there], axis=1)
