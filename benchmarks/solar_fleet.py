@@ -147,7 +147,8 @@ def fleet(seed: int) -> tuple[xr.Dataset, dict[str, float]]:
             EXPECTED[0] += float(np.minimum(whole, AC).sum()) * HOURS
             free = ac_of(dirty, nominal)
             ac = np.minimum(free, AC)
-            truth["soiling"] += float((possible - dirty).sum()) * HOURS
+            # before wiring, where the losses have it
+            truth["soiling"] += float((possible - dirty).sum()) * HOURS / (1 - 0.0444)
             limit = np.full(SLOTS, AC)
             for day in rng.choice(365, 12, replace=False):
                 start = day * 96 + int(np.argmax(clear[day * 96 : day * 96 + 96])) - 6
