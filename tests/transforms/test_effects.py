@@ -242,6 +242,35 @@ def generating() -> xr.Dataset:
         },
         attrs={"timezone": "Europe/Madrid"},
     )
+def plant_day() -> xr.Dataset:
+    """Two inverters by quarter hours, two days, with irradiance in the plane and what the losses take."""
+    times = pd.date_range("2022-06-01", periods=192, freq="15min", unit="ns")
+    hour = np.asarray(times.hour + times.minute / 60)[:, None]
+    light = np.clip(np.cos((hour - 12) / 7 * np.pi / 2), 0, None) * 900 * np.ones((1, 2))
+    light[30:34, 0] = np.nan
+    power = 0.08 * np.nan_to_num(light)
+    power[50:60, 1] = 0.0
+    dims = ("time", "asset")
+    return xr.Dataset(
+        {
+            "irradiance_poa": (dims, light, {"units": "W/m2"}),
+            "irradiance_ghi": (dims, 0.9 * np.nan_to_num(light), {"units": "W/m2"}),
+            "module_temperature": (dims, 20 + 0.02 * np.nan_to_num(light), {"units": "degC"}),
+            "total_ac_power": (dims, power, {"units": "kW"}),
+            "total_dc_power": (dims, power / 0.97, {"units": "kW"}),
+            "power_setpoint": (dims, np.full(power.shape, 60.0), {"units": "kW"}),
+            "soiling_ratio": (dims, np.full(power.shape, 0.98), {"units": "1"}),
+        },
+        coords={"time": times, "asset": ["I1", "I2"]}
+        | {
+            name: ("asset", [value, value])
+            for name, value in {
+                "latitude": 40.0, "longitude": 0.0, "tilt": 20.0, "azimuth": 180.0, "rated_capacity": 90.0,
+                "dc_capacity": 100.0, "farm_id": "plant",
+            }.items()
+        },
+        attrs={"asset_type": "inverter", "cadence": "PT15M"},
+    )  # fmt: skip
 
 
 #: Steps that want data of their own.
@@ -257,6 +286,7 @@ OWN |= dict.fromkeys(
 )  # fmt: skip
 OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
 OWN |= dict.fromkeys(("solar_kpi", "solar_availability", "solar_capacity_test"), generating)
+OWN |= dict.fromkeys(("solar_expected_power", "solar_losses", "solar_loss_waterfall"), plant_day)
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -628,6 +658,12 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "usable_energy": [("telemetry", {"least_share": 0.7})],
     "battery_remaining_life": [("telemetry", {"simulations": 50})],
     "hybrid_flows": [("telemetry", {"kinds": {"inverter": ["B1"], "battery": ["B2"]}})],
+    "solar_expected_power": [("telemetry", {}), ("telemetry", {"irradiance": "nothing", "output_field": "should"})],
+    "solar_losses": [("telemetry", {}), ("telemetry", {"price": 50.0, "currency": "GBP", "spectral": "none"})],
+    "solar_loss_waterfall": [
+        ("telemetry", {}),
+        ("telemetry", {"price": 50.0, "by": "day", "group": "farm_id", "output_field": "fall"}),
+    ],
     "degradation_and_soiling": [("telemetry", {"simulations": 20})],
     "soiling_cost": [
         ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),

@@ -5,16 +5,20 @@ from __future__ import annotations
 from workbench.analytics.solar.availability import Availability, solar_availability
 from workbench.analytics.solar.capacity_filters import Filters
 from workbench.analytics.solar.capacity_test import CapacityTest, Conditions, capacity_test
+from workbench.analytics.solar.array_facts import ArrayFacts, array_facts, cec_inverter, cec_module
 from workbench.analytics.solar.cleaning import SoilingCost, soiling_cost
 from workbench.analytics.solar.clipping import clipped_values
 from workbench.analytics.solar.clock import solar_clock_shifts
 from workbench.analytics.solar.degradation_soiling import DegradationSoiling, degradation_and_soiling
+from workbench.analytics.solar.expected import expected_power
 from workbench.analytics.solar.irradiance import irradiance_quality
 from workbench.analytics.solar.kpi import Indicators, performance_indicators
 from workbench.analytics.solar.level import level_shifts, night_offsets, signs
+from workbench.analytics.solar.loss_waterfall import solar_loss_waterfall, solar_losses
 from workbench.analytics.solar.orientation import Mounting, Orientation, infer_orientation, orientation_check
 from workbench.analytics.solar.outliers import outlier_values
 from workbench.analytics.solar.performance_index import clipping_limit, daily_performance
+from workbench.analytics.solar.plant_model import Options, Source
 from workbench.analytics.solar.quality import (
     solar_clock_shift_detection,
     solar_data_quality,
@@ -28,18 +32,25 @@ __all__ = [
     "Availability",
     "CapacityTest",
     "Conditions",
+    "ArrayFacts",
     "DegradationSoiling",
     "Filters",
     "Indicators",
     "Mounting",
+    "Options",
     "Orientation",
     "SoilingCost",
+    "Source",
     "YearOnYear",
     "capacity_test",
+    "array_facts",
+    "cec_inverter",
+    "cec_module",
     "clipped_values",
     "clipping_limit",
     "daily_performance",
     "degradation_and_soiling",
+    "expected_power",
     "infer_orientation",
     "interpolated_values",
     "irradiance_quality",
@@ -55,6 +66,8 @@ __all__ = [
     "solar_clock_shifts",
     "solar_data_quality",
     "solar_level_correction",
+    "solar_loss_waterfall",
+    "solar_losses",
     "solar_quality_table",
     "stale_values",
     "year_on_year",
