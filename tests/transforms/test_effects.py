@@ -242,6 +242,8 @@ def generating() -> xr.Dataset:
         },
         attrs={"timezone": "Europe/Madrid"},
     )
+
+
 def plant_day() -> xr.Dataset:
     """Two inverters by quarter hours, two days, with irradiance in the plane and what the losses take."""
     times = pd.date_range("2022-06-01", periods=192, freq="15min", unit="ns")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from workbench.analytics.solar.array_facts import ArrayFacts, array_facts, cec_inverter, cec_module
 from workbench.analytics.solar.availability import Availability, solar_availability
 from workbench.analytics.solar.capacity_filters import Filters
 from workbench.analytics.solar.capacity_test import CapacityTest, Conditions, capacity_test
-from workbench.analytics.solar.array_facts import ArrayFacts, array_facts, cec_inverter, cec_module
 from workbench.analytics.solar.cleaning import SoilingCost, soiling_cost
 from workbench.analytics.solar.clipping import clipped_values
 from workbench.analytics.solar.clock import solar_clock_shifts
@@ -29,10 +29,10 @@ from workbench.analytics.solar.stale import interpolated_values, stale_values
 from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
 
 __all__ = [
+    "ArrayFacts",
     "Availability",
     "CapacityTest",
     "Conditions",
-    "ArrayFacts",
     "DegradationSoiling",
     "Filters",
     "Indicators",
@@ -42,8 +42,8 @@ __all__ = [
     "SoilingCost",
     "Source",
     "YearOnYear",
-    "capacity_test",
     "array_facts",
+    "capacity_test",
     "cec_inverter",
     "cec_module",
     "clipped_values",
