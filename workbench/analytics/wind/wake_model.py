@@ -29,6 +29,7 @@ import xarray as xr
 
 from workbench.analytics.wind.layout import positions
 from workbench.model.errors import InputError
+from workbench.steps import progress
 
 Floats = npt.NDArray[np.float64]
 Curve = tuple[Sequence[float] | Floats, Sequence[float] | Floats]
@@ -190,6 +191,7 @@ def wind_at_places(
             else:
                 taken = gaussian_deficit(x, y, float(rotor[one]), ct, growth)
             squares += taken**2
+        progress(number + 1, len(wd), "directions")
     return found
 
 
