@@ -71,7 +71,7 @@ def _in_notebook() -> bool:
 def _in_cell() -> Iterator[Callable[[str], None]]:
     from IPython.display import DisplayHandle
 
-    handle: Any = DisplayHandle()
+    handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
 
     def plain(text: str) -> dict[str, str]:
         return {"text/plain": text}
