@@ -39,7 +39,13 @@ def watched(path: Path) -> Iterator[str]:
 
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **settings: Any) -> Any:
-            done = threading.Event()
+            done, start = threading.Event(), nb_man.cell_start
+
+            def begin(*args: Any, **more: Any) -> None:
+                path.unlink(missing_ok=True)  # what the cell before said is over
+                start(*args, **more)
+
+            nb_man.cell_start = begin
             looker = threading.Thread(target=_look, args=(nb_man, path, done), daemon=True)
             looker.start()
             try:
@@ -63,16 +69,10 @@ def watched(path: Path) -> Iterator[str]:
 def _look(notebook: Any, path: Path, done: threading.Event) -> None:
     from workbench.display.progress import phrase
 
-    cells, shown = -1, ""
+    shown = ""
     while not done.wait(_EVERY):
-        bar = notebook.pbar
-        if bar is None:
-            continue
-        if bar.n != cells:  # what the cell before said is over
-            cells = bar.n
-            path.unlink(missing_ok=True)
-        said = told(path)
+        bar, said = notebook.pbar, told(path)
         text = "" if said is None or said[0] >= said[1] else phrase(*said)
-        if text != shown:
+        if bar is not None and text != shown:
             shown = text
             bar.set_postfix_str(text)
