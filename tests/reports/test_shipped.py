@@ -221,7 +221,8 @@ def test_the_performance_report_of_one_turbine_compares_it_with_nobody(
     patch.setenv("WORKBENCH_PROJECT", str(tmp_path / "project"))
     patch.setenv("WORKBENCH_STORE", str(sample))
     run = run_report("wind_performance", period="2026-06-15", site="coastal_flats", out=tmp_path / "out", pdf=False)
-    text = re.sub(r"<[^>]*>", "", run.files["html"].read_text(encoding="utf-8").split("<body")[1])
+    text = re.sub(r"<script.*?</script>", "", run.files["html"].read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"<details.*?</details>|<[^>]*>", "", text.split("<body")[1], flags=re.DOTALL)  # without the code
     assert "CF-T01 was available" in text
     assert "available least" not in text
     assert "there are no neighbours to tell it" in text

@@ -847,7 +847,7 @@ LONG = {
     "degradation_rate", "direction_offset", "electrical_losses", "energy_ratio",
     "energy_ratio_uplift", "icing_detection", "modelled_wakes", "northing_jump_detection", "plant_yield",
     "power_curve_comparison", "sensor_drift_detection", "solar_clock_shift_detection", "static_yaw_misalignment",
-    "turbine_energy", "upgrade_uplift", "wake_losses", "yaw_settings_sweep", "year_on_year_degradation",
+    "turbine_energy", "upgrade_uplift", "wake_losses", "yaw_settings_sweep", "yield_gap", "year_on_year_degradation",
 }  # fmt: skip
 
 

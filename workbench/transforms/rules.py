@@ -221,19 +221,19 @@ def _struck(data: xr.Dataset, rule: QualityRule) -> tuple[xr.DataArray | None, x
         return struck.transpose(*values.dims), (bound.isnull() & there).transpose(*values.dims), Quality.RATE
     if rule.rule == "spike":
         before = {kind: of[kind].shift(time=1) for kind in ("mean", "stddev", "count")}
-        limit: Any = given.threshold
-        if limit is None:
-            limit = xr.apply_ufunc(_rare, before["count"], dask="parallelized", output_dtypes=[np.float64])
+        beyond: Any = given.threshold
+        if beyond is None:
+            beyond = xr.apply_ufunc(_rare, before["count"], dask="parallelized", output_dtypes=[np.float64])
         elif len(steps):
             typical = int(np.median(steps.astype("timedelta64[ns]").astype(np.int64)))
             holds = parse_duration(window).ns // max(1, typical)
             if 3 < holds < _MANY:
-                needed = float(_rare(holds, limit))
+                needed = float(_rare(holds, float(beyond)))
                 remark(
                     f"data_quality_flagging: spike of {rule.field}: {window} holds {holds} values, which tell their standard "
-                    f"deviation badly; for what is as rare as {limit:g} of them seem it takes {needed:.1f}"
+                    f"deviation badly; for what is as rare as {beyond:g} of them seem it takes {needed:.1f}"
                 )
-        far = abs(values - before["mean"]) > limit * before["stddev"]
+        far = abs(values - before["mean"]) > beyond * before["stddev"]
         return far & (before["count"] > 3) & (before["stddev"] > 0), none, Quality.SPIKE
     stuck = _stuck(data, values, of, window)
     for limit, low in ((given.above, True), (given.below, False)):
