@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from workbench.pipelines.inputs import Opened
 from workbench.pipelines.run import works_on
-from workbench.steps import Effect, get_step, steps
+from workbench.steps import Effect, get_step, progress_told, steps
 from workbench.transforms.effects import Fields, gives
 
 SLOT = 600 * 10**9
@@ -921,3 +921,38 @@ def test_a_column_by_its_bin_and_an_average_by_another_name_are_found():
     asked = alert.check({"condition": "temperature > 5", "alert_type": "a", "severity": "low"})
     assert alert.effect(asked, {"temperature_avg": None}).reads == ("temperature_avg",)
     assert alert.effect(asked, {"temperature_avg": None, "temperature_mean": None}).reads == ("temperature",)
+
+
+#: Steps that may take seconds of a real farm, plant or battery; beside them all with draws.
+LONG = {
+    "battery_remaining_life", "clock_shift_detection", "curtailment_detection", "degradation_and_soiling",
+    "degradation_rate", "direction_offset", "electrical_losses", "energy_ratio",
+    "energy_ratio_uplift", "icing_detection", "modelled_wakes", "northing_jump_detection", "plant_yield",
+    "power_curve_comparison", "sensor_drift_detection", "solar_clock_shift_detection", "static_yaw_misalignment",
+    "turbine_energy", "upgrade_uplift", "wake_losses", "yaw_settings_sweep", "yield_gap", "year_on_year_degradation",
+}  # fmt: skip
+
+
+def test_every_step_with_draws_is_among_those_that_tell_how_far_they_are():
+    drawing = {
+        name for name, one in steps().items() if {"simulations", "replicates"} & set(one.parameters.model_fields)
+    }
+    assert drawing <= LONG
+
+
+@pytest.mark.parametrize("name", sorted(LONG))
+def test_a_long_step_tells_how_far_it_is(name):
+    told: list[float] = []
+
+    def listen(done: int, of: int, what: str) -> None:
+        assert 0 <= done <= of, what
+        told.append(done / of)
+
+    kind, given = EXAMPLES[name][-1]
+    if name == "power_curve_comparison":  # by the manufacturer's curve there is nothing to wait for
+        given = {"reference_curve": "historical", "baseline_period": "PT6H", "retrain_period": "PT1H"}
+    with progress_told(listen):
+        get_step(name).function(data_of(name, kind), **get_step(name).check(given))
+    assert told, "nothing was told"
+    assert told == sorted(told)
+    assert told[-1] == 1.0

@@ -40,7 +40,7 @@ from pydantic import Field
 from workbench.analytics.wind.air_density import density_of, normalized_wind_speed
 from workbench.analytics.wind.yaw_misalignment import ratings, tell_reasons, values_of
 from workbench.model.errors import InputError
-from workbench.steps import step
+from workbench.steps import progress, step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,6 +147,7 @@ def degradation_rate(
     names = [str(name) for name in turbines["asset"].values]
     ratio = np.full((size, len(names)), np.nan)
     years = np.full((size, len(names)), np.nan)
+    of = 2 * len(names)  # the ratio of each, then its rate with its draws
     for column in range(len(names)):
         rows = np.flatnonzero(np.isfinite(expected[:, column]) & (number < size))
         where = number[rows]
@@ -158,18 +159,14 @@ def degradation_rate(
             middle = np.bincount(where, (day[rows] - day[0]) / _YEAR, minlength=size) / count
         enough = (count >= _LEAST_SLOTS) & (one > 0)
         ratio[enough, column], years[enough, column] = one[enough], middle[enough]
-    found = [
-        _rate(
-            ratio[:, column],
-            years[:, column],
-            block,
-            simulations,
-            np.random.default_rng([seed, column]),
-            level,
-            shifts=reference == "own",
+        progress(column + 1, of, "turbines")
+    found = []
+    for column in range(len(names)):
+        rng = np.random.default_rng([seed, column])
+        found.append(
+            _rate(ratio[:, column], years[:, column], block, simulations, rng, level, shifts=reference == "own")
         )
-        for column in range(len(names))
-    ]
+        progress(len(names) + column + 1, of, "turbines")
     table = pd.DataFrame([one for one, _ in found], index=pd.Index(names, name="asset"))
     units = dict.fromkeys(("rate", "lower", "upper", "std", "year_on_year", "theil_sen"), "%/year")
     units |= {"season": "%", "correlation": "1", "years": "year", "blocks": "1"}

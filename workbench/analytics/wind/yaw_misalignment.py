@@ -37,7 +37,7 @@ from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.yaw_cosine import CosineBins, CosineTurbine
 from workbench.analytics.wind.yaw_regression import YawSettings, YawTurbine, fit_yaw
 from workbench.model.errors import InputError
-from workbench.steps import remark, step
+from workbench.steps import remark, step, teller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,6 +140,7 @@ def static_yaw_misalignment(
     w = wrap(w)
     rngs = [np.random.default_rng([seed, column]) for column in range(p.shape[1])]
     found: list[_Found] = []
+    tell = teller(progress, "turbines")
     for column in range(p.shape[1]):
         blade = None if blades is None else wrap(blades[:, column])
         if compatibility:
@@ -161,8 +162,7 @@ def static_yaw_misalignment(
                 settings or YawSettings(),
             )
             found.append(_by_regression(one, rngs[column], simulations))
-        if progress is not None:
-            progress(column + 1, p.shape[1])
+        tell(column + 1, p.shape[1])
     return _result(turbines, found, level, simulations, seed, compatibility)
 
 
