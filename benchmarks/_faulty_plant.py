@@ -210,7 +210,7 @@ def plant(
             v = g.voltage * (1 + 0.003 * rng.normal()) * (bus if kind == "string" else 1 + 0.002 * rng.normal(size=size))
             if kind == "string":
                 v = g.voltage * bus
-            i, loss_from = clean_i.copy(), 0
+            i, clean_v, loss_from = clean_i.copy(), v, 0
             truth: Truth | None = None
             gain, gain_v = np.ones(size), np.ones(size)
             if rng.random() < share:
@@ -257,9 +257,6 @@ def plant(
                     )
                     v = v.copy()
                     v[rows] = amount
-                clean_v = g.voltage if what not in ("shorted modules",) else v / np.where(
-                    here, 1 - amount / (3 * MODULES), 1.0
-                )
                 sensor = what == "sensor"
                 lost = 0.0 if sensor else clean_i * clean_v - i * v
                 truth = Truth(name, what, f.time[begin], f.time[stop - 1], 0.0, amount)

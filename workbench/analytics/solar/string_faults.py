@@ -42,6 +42,7 @@ FIELDS = {
 _STRAY = 8.0  #: standard deviations that one day alone must be off
 _CERTAIN = 5.0  #: those of a level that lasts
 _VOLTAGE = 0.006  #: least change of a voltage: below a third of one module of forty
+_WEEKS = 21  #: days before and after a fault from which the energy expected in it is set
 _FLAT = 0.15  #: spread of a voltage within a day, of that of its peers, below which it does not move
 
 
@@ -204,14 +205,17 @@ def _spans(beside: Compared, view: _View, days: Days, least_loss: float, least_d
         if not len(known):
             continue
         last = int(known[-1]) + 1
-        spans = _low_spans(index, noise, least_loss, least_days, last)
+        n = view.parallel[column]
+        # one of those in parallel is told even where it is less
+        least = min(least_loss, max(0.6 / n, 0.02)) if n > 1 else least_loss
+        spans = _low_spans(index, noise, least, least_days, last)
         spans += _high_spans(index, noise, last)
         for span in spans:
             span.column = column
             span.first, span.stop = _widened(span, index, noise)
             _classify(span, beside, view, days)
         out += [s for s in spans if s.kind]
-        out += _part_spans(column, beside, days, 2.5 * least_loss, last)
+        out += _part_spans(column, beside, view, days, 2.5 * least_loss)
     out += _voltage_spans(beside, view, days, least_days)
     for one in out:
         known = np.flatnonzero(np.isfinite(beside.index[:, one.column]))
@@ -221,22 +225,40 @@ def _spans(beside: Compared, view: _View, days: Days, least_loss: float, least_d
 
 
 def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last: int) -> list[_Span]:
-    low = np.zeros(len(index), bool)
-    weight = np.zeros(len(index))
-    single = np.zeros(len(index), bool)
-    for s in segments_of(index, noise):
-        off = 1.0 - s.level
-        if off > max(least, _CERTAIN * s.deviation):
-            low[s.first : s.stop] = True
-            weight[s.first : s.stop] = off / s.deviation
-            single[s.first : s.stop] = s.days == 1 and off > _STRAY * s.deviation
+    found = segments_of(index, noise)
+    off = np.array([1.0 - s.level for s in found])
+    error = np.array([s.deviation for s in found])
+    low = off > np.maximum(least, _CERTAIN * error)
+    # what borders on it and is hardly better belongs to it
+    for order in (range(1, len(found)), range(len(found) - 2, -1, -1)):
+        for k in order:
+            beside = off[k - 1] if order.step == 1 else off[k + 1]
+            if (low[k - 1] if order.step == 1 else low[k + 1]) and off[k] > max(0.6 * beside, 0.5 * least):
+                low[k] = True
+    days = np.zeros(len(index), bool)
+    for k, s in enumerate(found):
+        days[s.first : s.stop] = low[k]
     out = []
-    for first, stop in spans_of(low, gap=1):
+    for first, stop in spans_of(days, gap=1):
         here = np.arange(first, stop)[np.isfinite(index[first:stop])]
+        if not len(here):
+            continue
         ratio = float(np.average(index[here], weights=1 / noise[here] ** 2))
-        gone = (index[here] < 0.5).any()
-        if len(here) >= least_days or gone or (stop >= last and single[here].all()):
-            out.append(_Span(0, first, stop, ratio, float(weight[first:stop].max())))
+        total, wrong = 1.0 - ratio, float(np.sum(1 / noise[here] ** 2) ** -0.5)
+        fresh = stop >= last and len(here) <= 2 and total > _STRAY * wrong
+        if total > 0.5:
+            out.append(_Span(0, first, stop, ratio, total / wrong))
+            continue
+        before = np.arange(max(first - 30, 0), first)
+        before = before[np.isfinite(index[before]) & ~days[before]]
+        if not len(before) and total < 2 * least:
+            continue  # it was so from the first day on: no change, and peers differ by as much
+        if len(here) < 4 and total < max(1.5 * least, _STRAY * wrong) and not fresh:
+            continue  # clouds that some got and others did not
+        if len(before) and total < 1.5 * least and float(np.mean(index[before])) - ratio < 0.75 * least:
+            continue  # a slow change with the season, of no day of its own
+        if len(here) >= least_days or fresh:
+            out.append(_Span(0, first, stop, ratio, total / wrong))
     return out
 
 
@@ -283,7 +305,7 @@ def _classify(span: _Span, beside: Compared, view: _View, days: Days) -> None:
         span.kind, span.detail = "sensor", f"reads {level:.2f} times what its peers say"
     elif view.scaled is not None and _other_scale(view.scaled[:, c], here):
         span.kind, span.detail = "sensor", "power is not current times voltage as before"
-    elif abs(middle - 0.1) < 0.005:
+    elif 0.09 < middle < 0.115:
         span.kind, span.detail = "sensor", "a tenth of what its peers say: another scale"
     elif middle < 0.04:
         whole = view.kind != "string" and n > 1
@@ -336,11 +358,10 @@ def _profile(column: int, span: _Span, beside: Compared, view: _View, days: Days
     return None
 
 
-def _part_spans(column: int, beside: Compared, days: Days, least: float, last: int) -> list[_Span]:
+def _part_spans(column: int, beside: Compared, view: _View, days: Days, least: float) -> list[_Span]:
     """Shadows that take too little of the day to show in the whole of it."""
     out = []
-    titles = ("mornings", "noons", "evenings")
-    for part, title in zip(beside.parts, titles, strict=True):
+    for part in beside.parts:
         index = part[:, column]
         if np.isfinite(index).sum() < 10:
             continue
@@ -356,9 +377,11 @@ def _part_spans(column: int, beside: Compared, days: Days, least: float, last: i
             if stop - first < 5 or not np.isfinite(whole).any():
                 continue
             ratio = float(np.nanmedian(whole))
-            if 1.0 - ratio > 0.01:
-                out.append(_Span(column, first, stop, ratio, _CERTAIN, "shaded", f"low in the {title}"))
-    del last, days
+            span = _Span(column, first, stop, ratio, _CERTAIN, "shaded")
+            profile = _profile(column, span, beside, view, days)
+            if 1.0 - ratio > 0.01 and profile is not None:
+                span.detail = profile
+                out.append(span)
     return out
 
 
@@ -586,7 +609,7 @@ class _PowerOf:
         for _ in range(2):
             reference = median_of(clean / top, 2)
             top = self._scaled(clean, reference, top)
-        self.reference, self.power = reference, p
+        self.reference, self.power, self.wrong = reference, p, wrong
         for column in spans:
             self.expected[column] = top[column] * reference
             if clipped is not None:
@@ -606,6 +629,16 @@ class _PowerOf:
         # what was never right takes the scale of the others
         return np.where(known, scale, np.nanmedian(scale / self.beside.share) * self.beside.share if known.any() else top)
 
+    def _beside(self, span: _Span) -> float:
+        """What it gave of what is expected in the weeks before and after: seasons and dirt move a share by a per cent or so."""
+        c, number = span.column, self.days.number
+        near = (number >= span.first - _WEEKS) & (number < span.stop + _WEEKS)
+        p, e = self.power[:, c], self.expected[c]
+        use = near & ~self.wrong[:, c] & self.beside.valid[:, c] & np.isfinite(p) & np.isfinite(e)
+        if len(np.unique(number[use])) < 5:
+            return 1.0
+        return float(np.clip(p[use].sum() / e[use].sum(), 0.9, 1.1))
+
     def lost(self, span: _Span, rows: np.ndarray) -> Floats:
         """Energy lost in each of ``rows`` [kWh]; NaN where it cannot be told, 0 for a sensor."""
         if span.kind == "sensor":
@@ -613,9 +646,12 @@ class _PowerOf:
         if span.column not in self.expected:
             return np.full(len(rows), np.nan)
         expected, actual = self.expected[span.column][rows], self.power[rows, span.column]
+        expected = expected * self._beside(span)
         stopped = self.beside.stopped[rows, span.column]
         both = np.isfinite(expected) & np.isfinite(actual)
         share = 1.0 - actual[both].sum() / expected[both].sum() if both.any() and expected[both].sum() > 0 else 0.0
+        if span.kind == "shorted modules":  # the voltage tells it better than the power
+            actual, share = np.full(len(rows), np.nan), 1.0 - span.ratio
         lost = np.where(np.isfinite(actual), expected - actual, share * expected)
         lost = np.where(stopped, 0.0, np.nan_to_num(lost)) * self.days.hours
         return np.asarray(lost if lost.sum() > 0 else np.zeros(len(rows)))

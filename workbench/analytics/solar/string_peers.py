@@ -182,7 +182,9 @@ def _usual(index: Floats, share: Floats) -> tuple[Floats, bool]:
     for column in range(index.shape[1]):
         days = int(np.isfinite(index[:, column]).sum())
         found = segments_of(index[:, column], noise[:, column])
-        lasting = [(s.level, s.days) for s in found if s.days >= min(max(7, 0.08 * days), max(days - 1, 1))]
+        near = [sum(o.days for o in found if abs(o.level - s.level) < 0.015 * abs(s.level)) for s in found]
+        enough = min(max(7, 0.04 * days), max(days - 1, 1))
+        lasting = [(s.level, s.days) for s, n in zip(found, near, strict=True) if n >= enough]
         levels.append(lasting or [(s.level, s.days) for s in found])
     tops = np.array([max((level for level, _ in one), default=np.nan) for one in levels]) * share
     middle = float(np.nanmedian(tops))
@@ -204,6 +206,6 @@ def _usual(index: Floats, share: Floats) -> tuple[Floats, bool]:
         if high < middle / most:  # never as the others are
             out[column] = middle
             continue
-        near = fit[fit[:, 0] >= 0.98 * high]
+        near = fit[fit[:, 0] >= 0.965 * high]
         out[column] = float((near[:, 0] * near[:, 1]).sum() / near[:, 1].sum())
     return out, even
