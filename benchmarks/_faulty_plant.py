@@ -44,7 +44,9 @@ class Plant:
 @cache
 def module() -> dict[str, float]:
     table = pvlib.pvsystem.retrieve_sam("CECMod")
-    found = table["Canadian_Solar_Inc__CS3U_365MS"] if "Canadian_Solar_Inc__CS3U_365MS" in table else table.iloc[:, 8000]
+    found = (
+        table["Canadian_Solar_Inc__CS3U_365MS"] if "Canadian_Solar_Inc__CS3U_365MS" in table else table.iloc[:, 8000]
+    )
     return {str(k): found[k] for k in found.index}
 
 
@@ -78,7 +80,9 @@ class Field:
     raw: dict[str, Any]
 
 
-def transposed(site: str, w: dict[str, Any], tilt: Any, azimuth: Any, seed_free: dict[str, Any]) -> tuple[Floats, Floats]:
+def transposed(
+    site: str, w: dict[str, Any], tilt: Any, azimuth: Any, seed_free: dict[str, Any]
+) -> tuple[Floats, Floats]:
     """Effective irradiance on a plane, and the share of the beam."""
     s = seed_free
     poa = pvlib.irradiance.get_total_irradiance(
@@ -102,7 +106,14 @@ def components(rng: np.random.Generator, site: str) -> tuple[dict[str, Any], dic
     beam = np.clip((keep - 0.25) / 0.75, 0, 1) ** 1.3
     dni = table["dni"].to_numpy() * beam
     dhi = np.clip(ghi - dni * np.clip(np.cos(np.radians(zenith)), 0, 1), 0, None)
-    parts = {"zenith": zenith, "azimuth": azimuth, "dni": dni, "ghi": ghi, "dhi": dhi, "extra": table["extra"].to_numpy()}
+    parts = {
+        "zenith": zenith,
+        "azimuth": azimuth,
+        "dni": dni,
+        "ghi": ghi,
+        "dhi": dhi,
+        "extra": table["extra"].to_numpy(),
+    }
     return w, parts | {"cloudy": 1 - beam}
 
 
@@ -198,16 +209,25 @@ def plant(
             name = f"P{p}-{s:02d}"
             spread = 1 / np.sqrt(parallel)
             effective = (
-                g.effective
-                + rng.normal(0, 1.0) * spread * g.by_azimuth
-                + rng.normal(0, 0.7) * spread * g.by_tilt
+                g.effective + rng.normal(0, 1.0) * spread * g.by_azimuth + rng.normal(0, 0.7) * spread * g.by_tilt
             )
             low = np.clip(1 - g.elevation / 9, 0, 1) * rng.uniform(0, 0.5)
             uneven = np.exp(0.006 * spread * np.repeat(ar1(rng, f.days, 0.98), per_day))
             clouds = np.exp(0.05 * ar1(rng, size, 0.5) * g.cloudy)
-            scale = effective / np.maximum(g.effective, 2.0) * (1 - low) * uneven * clouds * (1 + 0.015 * spread * rng.normal())
+            scale = (
+                effective
+                / np.maximum(g.effective, 2.0)
+                * (1 - low)
+                * uneven
+                * clouds
+                * (1 + 0.015 * spread * rng.normal())
+            )
             clean_i = g.current * scale * parallel
-            v = g.voltage * (1 + 0.003 * rng.normal()) * (bus if kind == "string" else 1 + 0.002 * rng.normal(size=size))
+            v = (
+                g.voltage
+                * (1 + 0.003 * rng.normal())
+                * (bus if kind == "string" else 1 + 0.002 * rng.normal(size=size))
+            )
             if kind == "string":
                 v = g.voltage * bus
             i, clean_v, loss_from = clean_i.copy(), v, 0
@@ -234,8 +254,10 @@ def plant(
                     here[:] = False
                     here[begin:stop] = True
                     middle, width = rng.choice([-1, 1]) * rng.uniform(25, 60) + 180, rng.uniform(15, 30)
-                    where = np.abs(f.azimuth - middle) < width if SITES[site][0] > 0 else (
-                        np.abs((f.azimuth + 180) % 360 - middle) < width
+                    where = (
+                        np.abs(f.azimuth - middle) < width
+                        if SITES[site][0] > 0
+                        else (np.abs((f.azimuth + 180) % 360 - middle) < width)
                     )
                     i *= 1 - amount * g.beam * (here & where)
                 elif what == "sensor":
@@ -252,8 +274,14 @@ def plant(
                     held = np.asarray(
                         pvlib.pvsystem.i_from_v(at, *diode(effective[rows], g.cell[rows]), method="newton")
                     )
-                    i[rows] = np.clip(held, 0, None) / np.maximum(g.current[rows], 1e-3) * g.current[rows] * (
-                        clean_i[rows] / np.maximum(g.current[rows] * effective[rows] / np.maximum(g.effective[rows], 2), 1e-3)
+                    i[rows] = (
+                        np.clip(held, 0, None)
+                        / np.maximum(g.current[rows], 1e-3)
+                        * g.current[rows]
+                        * (
+                            clean_i[rows]
+                            / np.maximum(g.current[rows] * effective[rows] / np.maximum(g.effective[rows], 2), 1e-3)
+                        )
                     )
                     v = v.copy()
                     v[rows] = amount

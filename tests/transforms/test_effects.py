@@ -221,6 +221,25 @@ def sunny() -> xr.Dataset:
     )
 
 
+def strings() -> xr.Dataset:
+    """Six strings of one inverter, a fortnight by the hour; one is open from the tenth day on."""
+    times = pd.date_range("2024-06-01", periods=14 * 24, freq="h", unit="ns")
+    rng = np.random.default_rng(5)
+    sun = np.clip(np.cos((times.hour.to_numpy() - 12) / 14 * 2 * np.pi), 0, None)[:, None] * rng.uniform(
+        0.5, 1, (len(times), 1)
+    )
+    current = 9 * sun * rng.normal(1, 0.005, (len(times), 6))
+    current[9 * 24 :, 2] = 0.0
+    dims = ("time", "asset")
+    return xr.Dataset(
+        {
+            "current": (dims, current, {"units": "A"}),
+            "voltage": (dims, np.where(sun > 0, 800.0, 0.0) * np.ones((1, 6)), {"units": "V"}),
+        },
+        coords={"time": times, "asset": [f"S{n}" for n in range(6)], "parent": ("asset", ["I1"] * 6)},
+    )
+
+
 #: Steps that want data of their own.
 OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
 OWN |= {"yield_gap": told, "direction_offset": farm}
@@ -232,6 +251,7 @@ OWN |= dict.fromkeys(
     ("irradiance_quality", "orientation_check", "solar_clock_shift_detection", "solar_data_quality",
      "solar_level_correction"), sun,
 )  # fmt: skip
+OWN |= {"string_faults": strings}
 OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
 
 
@@ -604,6 +624,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "usable_energy": [("telemetry", {"least_share": 0.7})],
     "battery_remaining_life": [("telemetry", {"simulations": 50})],
     "hybrid_flows": [("telemetry", {"kinds": {"inverter": ["B1"], "battery": ["B2"]}})],
+    "string_faults": [("telemetry", {}), ("telemetry", {"least_loss": 0.1})],
     "degradation_and_soiling": [("telemetry", {"simulations": 20})],
     "soiling_cost": [
         ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),

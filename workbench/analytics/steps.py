@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import workbench.analytics.solar.fault_effects
+import workbench.analytics.solar.fault_steps
 import workbench.analytics.solar.orientation
 import workbench.analytics.solar.quality
 import workbench.analytics.solar.quality_effects

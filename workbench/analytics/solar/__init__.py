@@ -6,6 +6,7 @@ from workbench.analytics.solar.cleaning import SoilingCost, soiling_cost
 from workbench.analytics.solar.clipping import clipped_values
 from workbench.analytics.solar.clock import solar_clock_shifts
 from workbench.analytics.solar.degradation_soiling import DegradationSoiling, degradation_and_soiling
+from workbench.analytics.solar.fault_fields import Faults
 from workbench.analytics.solar.irradiance import irradiance_quality
 from workbench.analytics.solar.level import level_shifts, night_offsets, signs
 from workbench.analytics.solar.orientation import Mounting, Orientation, infer_orientation, orientation_check
@@ -18,10 +19,12 @@ from workbench.analytics.solar.quality import (
     solar_quality_table,
 )
 from workbench.analytics.solar.stale import interpolated_values, stale_values
+from workbench.analytics.solar.string_faults import string_faults
 from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
 
 __all__ = [
     "DegradationSoiling",
+    "Faults",
     "Mounting",
     "Orientation",
     "SoilingCost",
@@ -45,5 +48,6 @@ __all__ = [
     "solar_level_correction",
     "solar_quality_table",
     "stale_values",
+    "string_faults",
     "year_on_year",
 ]

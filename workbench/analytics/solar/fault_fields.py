@@ -130,9 +130,7 @@ def check(data: xr.Dataset) -> None:
     """That there are times and assets, and more than a few of the former."""
     for dim in ("time", "asset"):
         if dim not in data.dims or dim not in data.coords:
-            raise InputError(
-                f"the data have no dimension {dim!r}", where="data", found=", ".join(map(str, data.dims))
-            )
+            raise InputError(f"the data have no dimension {dim!r}", where="data", found=", ".join(map(str, data.dims)))
     check_axes(data)
     if data.sizes["time"] < 8:
         raise InputError("too few times to judge", where="time", found=data.sizes["time"], expected="a day or more")

@@ -25,7 +25,7 @@ from workbench.analytics.solar.fault_fields import (
     table_of,
     texts,
 )
-from workbench.analytics.solar.fault_segments import segments_of
+from workbench.analytics.solar.fault_segments import noise_of, segments_of
 from workbench.analytics.solar.string_peers import Compared, Peers, compared, groups_of
 from workbench.model.errors import InputError
 
@@ -149,7 +149,9 @@ def string_faults(
         found.add(group, view, beside, spans, side)
     if power is None:
         reasons |= {
-            a: "no power and no voltage: the energy lost cannot be told (nominal_voltage=…)" for a in names_ if a not in reasons
+            a: "no power and no voltage: the energy lost cannot be told (nominal_voltage=…)"
+            for a in names_
+            if a not in reasons
         }
     return found.result(reasons)
 
@@ -315,7 +317,12 @@ def _classify(span: _Span, beside: Compared, view: _View, days: Days) -> None:
         profile = _profile(c, span, beside, view, days)
         if profile is not None:
             span.kind, span.detail = "shaded", profile
-        elif n > 1 and round(count) >= 1 and abs(count - round(count)) < max(0.3, 0) and abs(count - round(count)) / n < 0.04:
+        elif (
+            n > 1
+            and round(count) >= 1
+            and abs(count - round(count)) < max(0.3, 0)
+            and abs(count - round(count)) / n < 0.04
+        ):
             span.kind, span.detail = "open string", f"as {round(count)} of {n:.0f} strings open"
         else:
             span.kind, span.detail = "weak string", "low at all hours"
@@ -446,8 +453,6 @@ def _one_bus(v: Floats) -> bool:
 
 
 def _shorted(c: int, daily: Floats, beside: Compared, view: _View, least_days: int) -> list[_Span]:
-    from workbench.analytics.solar.fault_segments import noise_of
-
     own = noise_of(daily)
     if not np.isfinite(own):
         return []
@@ -477,9 +482,7 @@ def _priority(spans: list[_Span]) -> list[_Span]:
     """One event of each time: the kind that goes before, with the days of the others that touch it where it is the same."""
     kept: list[_Span] = []
     for span in sorted(spans, key=lambda s: (s.column, CLASSES.index(s.kind), s.first)):
-        clash = [
-            k for k in kept if k.column == span.column and min(k.stop, span.stop) - max(k.first, span.first) > 0
-        ]
+        clash = [k for k in kept if k.column == span.column and min(k.stop, span.stop) - max(k.first, span.first) > 0]
         if not clash:
             kept.append(span)
             continue
@@ -561,7 +564,7 @@ class _Found:
             },
             coords={"time": self.data["time"], **coords},
         )
-        return Faults(table, daily, slots, reasons)
+        return Faults(table, daily.assign_attrs(place=days.number), slots, reasons)
 
 
 def _exact(rows: np.ndarray, span: _Span, beside: Compared, view: _View) -> tuple[int, int]:
@@ -627,7 +630,9 @@ class _PowerOf:
         known = base > 0.02 * light
         scale = np.where(known, got / np.where(base > 0, base, 1.0), np.nan)
         # what was never right takes the scale of the others
-        return np.where(known, scale, np.nanmedian(scale / self.beside.share) * self.beside.share if known.any() else top)
+        return np.where(
+            known, scale, np.nanmedian(scale / self.beside.share) * self.beside.share if known.any() else top
+        )
 
     def _beside(self, span: _Span) -> float:
         """What it gave of what is expected in the weeks before and after: seasons and dirt move a share by a per cent or so."""

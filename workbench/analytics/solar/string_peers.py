@@ -38,7 +38,9 @@ class Compared:
     even: bool  #: whether the group's usual shares are alike, so that one that is low from the first day shows
 
 
-def groups_of(data: xr.Dataset, values: Floats, days: Days, parent: str, orientation: str) -> tuple[list[Peers], dict[int, str]]:
+def groups_of(
+    data: xr.Dataset, values: Floats, days: Days, parent: str, orientation: str
+) -> tuple[list[Peers], dict[int, str]]:
     """Groups of assets by parent and orientation; and why an asset is in none.
 
     Orientation is the coordinate ``orientation``, or tilt and azimuth; where none of them is there it is told from how much
@@ -67,7 +69,9 @@ def groups_of(data: xr.Dataset, values: Floats, days: Days, parent: str, orienta
         columns = np.flatnonzero(facing_ == name)
         lone = [c for c in alone if facing_[c] == name]
         if len(columns) >= FEWEST:
-            out.append(Peers(columns, f"|{name}", together=len(set(np.array(parents)[columns])) <= 1 and not any(whole)))
+            out.append(
+                Peers(columns, f"|{name}", together=len(set(np.array(parents)[columns])) <= 1 and not any(whole))
+            )
         else:
             reasons |= {
                 c: f"{len(columns)} of its orientation: {FEWEST} are needed to compare, it is not judged" for c in lone
@@ -139,9 +143,7 @@ def _bright(values: Floats, low_light: float) -> Bools:
     return np.asarray(high > low_light * top)
 
 
-def _daily(
-    q: Floats, reference: Floats, share: Floats, days: Days, low_light: float
-) -> tuple[Bools, Floats, Floats]:
+def _daily(q: Floats, reference: Floats, share: Floats, days: Days, low_light: float) -> tuple[Bools, Floats, Floats]:
     """Which slots count; sums by day over those of the reference; and how much of the reference they cover."""
     known = np.isfinite(reference)
     top = np.quantile(reference[known], 0.98) if known.any() else np.nan
