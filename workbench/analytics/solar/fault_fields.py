@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DAY = 86_400_000_000_000  #: [ns]
 #: Columns of every table of events; each analysis puts its own beside them.
@@ -244,3 +250,15 @@ def table_of(rows: list[dict[str, object]], more: tuple[str, ...], price: float 
     if price is not None:
         table.insert(columns.index("lost_energy") + 1, "lost_money", table["lost_energy"].astype(float) * price)
     return table.sort_values(["begin", "asset"], kind="stable").reset_index(drop=True)
+
+
+def quiet(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function meet rows without a value, of which medians warn."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="All-NaN|Mean of empty|Degrees of freedom", category=RuntimeWarning)
+            return function(*args, **kwargs)
+
+    return run

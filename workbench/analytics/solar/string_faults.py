@@ -21,6 +21,7 @@ from workbench.analytics.solar.fault_fields import (
     median_of,
     need,
     numbers,
+    quiet,
     spans_of,
     table_of,
     texts,
@@ -59,6 +60,7 @@ class _Span:
     detail: str = ""
 
 
+@quiet
 def string_faults(
     data: xr.Dataset, *, kind: str = "", parent: str = "parent", orientation: str = "orientation",
     least_loss: float = 0.04, low_light: float = 0.1, least_days: int = 2, nominal_voltage: float | None = None,
