@@ -29,6 +29,7 @@ CLASSES = ("stuck", "offset", "erratic")
 #: Fields of power that may tell of a tracker, in order.
 POWERS = ("total_dc_power", "power", "input_power", "total_ac_power", "power_output")
 _STOWED = ("stowed", "wind_stow", "snow_stow", "night", "manual", "communication_loss")
+_WEEKS = 21  #: days before and after a fault from which the energy expected in it is set
 _STILL = 2.0  #: degrees that a tracker that stands still may seem to move in a day
 _ANGLES = np.arange(-60.0, 60.1, 5.0)  #: at which a tracker may stand [degree]
 _OFFSETS = np.array([-30, -25, -20, -15, -10, -7.5, 7.5, 10, 15, 20, 25, 30.0])  #: by which it may be off [degree]
@@ -201,7 +202,7 @@ def _by_power(
     weight = weight / max(float(weight.max()), 1e-9)
     beam = days.sums((weight * sky.beam)[:, None])[:, 0] / np.maximum(days.sums(weight[:, None])[:, 0], 1e-9)
     bright = days.sums(weight[:, None])[:, 0] > 0.25 * np.nanmedian(days.sums(weight[:, None])[:, 0])
-    telling = bright & (beam > 0.35)
+    telling = bright & (beam > 0.3)
     labels = np.r_[np.zeros(1), _ANGLES, _OFFSETS]
     kinds = np.r_[[0], np.ones(len(_ANGLES)), np.full(len(_OFFSETS), 2)].astype(np.int8)
     for where in sky.places:
@@ -225,8 +226,8 @@ def _by_power(
             null, fit = misfit[:, 0], misfit[np.arange(total), best]
             covered = sums[:, 1] > 0.5 * days.sums(weight[:, None])[:, 0]
             usual = float(np.nanmedian(np.where(telling & covered, null, np.nan)))
-            # the course of the day has to follow the one of the angle closely, and the tracked one badly
-            found = (null > 0.05) & (null > 2.0 * fit) & (fit < max(0.05, 0.4 * float(null.max()), usual))
+            # far from the course of a tracked one, and much nearer to that of another angle: the sky is not known well enough for more
+            found = (null > max(0.035, 4.0 * usual)) & (null > 1.6 * fit)
             seen = telling & covered
             out.fault[seen, c] = np.where(found, kinds[best], 0)[seen]
             out.angle[seen, c] = labels[best][seen]
@@ -304,7 +305,7 @@ def _result(
             rows = np.flatnonzero((days.number >= first) & (days.number < stop))
             angle = float(np.nanmedian(daily.angle[first:stop, c][daily.fault[first:stop, c] == kind]))
             rows = _exact(rows, c, kind, angle, position, sky)
-            lost, how = _lost(rows, c, kind, angle, expected, made, sky, position, data, days.hours)
+            lost, how = _lost(rows, c, kind, angle, expected, made, sky, position, data, days, daily.fault <= 0)
             loss[rows, c] += np.nan_to_num(lost)
             code[rows, c] = kind
             if not np.isfinite(lost).all():
@@ -375,12 +376,19 @@ def _exact(rows: np.ndarray, c: int, kind: int, angle: float, position: Floats |
 
 def _lost(
     rows: np.ndarray, c: int, kind: int, angle: float, expected: Floats | None, made: Floats | None, sky: Sky | None,
-    position: Floats | None, data: xr.Dataset, hours: float,
+    position: Floats | None, data: xr.Dataset, days: Days, clean: Bools,
 ) -> tuple[Floats, str]:  # fmt: skip
     """Energy lost in each of ``rows`` [kWh], and what it was told from; NaN where it cannot be told."""
+    hours = days.hours
     if expected is not None and made is not None:
         usual = expected[rows, c]
-        stands = made[rows, c] < 0.02 * np.nanmax(made[:, c])
+        number = days.number
+        near = (number >= number[rows[0]] - _WEEKS) & (number <= number[rows[-1]] + _WEEKS)
+        near &= (clean[number, c]) & np.isfinite(made[:, c]) & np.isfinite(expected[:, c])
+        near &= made[:, c] > 0.02 * np.nanmax(made[:, c])
+        if near.any() and len(np.unique(number[near])) >= 5:  # seasons and dirt move a share by a per cent or so
+            usual = usual * float(np.clip(made[near, c].sum() / expected[near, c].sum(), 0.9, 1.1))
+        stands = made[rows, c] < 0.004 * np.nanmax(made[:, c])
         both = np.isfinite(usual) & np.isfinite(made[rows, c]) & ~stands
         share = 1 - made[rows, c][both].sum() / usual[both].sum() if both.any() and usual[both].sum() > 0 else 0.0
         lost = np.where(both, usual - made[rows, c], np.where(np.isnan(made[rows, c]), share * usual, 0.0))

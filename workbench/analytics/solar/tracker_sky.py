@@ -65,7 +65,6 @@ def sky_of(data: xr.Dataset, power: Floats | None, *, needed: bool) -> Sky | Non
     where = pvlib.location.Location(here, there, altitude=float(np.nan_to_num(np.nanmean(numbers(data, "elevation")))))
     sun = where.get_solarposition(times)
     zenith, azimuth = sun["apparent_zenith"].to_numpy(), sun["azimuth"].to_numpy()
-    ghi, dni, dhi, measured = _irradiance(data, where, times, sun, power)
     size = data.sizes["asset"]
     tilt = np.nan_to_num(numbers(data, "tilt"), nan=0.0)
     axis_azimuth = np.nan_to_num(numbers(data, "azimuth"), nan=180.0 if here > 0 else 0.0)
@@ -80,10 +79,12 @@ def sky_of(data: xr.Dataset, power: Floats | None, *, needed: bool) -> Sky | Non
         ],
         dtype=np.int64,
     )
-    elevation = 90.0 - zenith
-    with np.errstate(invalid="ignore", divide="ignore"):
-        beam = np.clip(np.where(ghi > 1, 1 - dhi / ghi, 0.0), 0.0, 1.0)
-    sky = Sky(elevation, zenith, azimuth, dni, ghi, dhi, beam, np.zeros((len(times), size)), limit, place, list(kinds), measured)
+    clear = where.get_clearsky(times, solar_position=sun)
+    elevation, size_ = 90.0 - zenith, len(times)
+    sky = Sky(
+        elevation, zenith, azimuth, *(clear[k].to_numpy() for k in ("dni", "ghi", "dhi")), np.zeros(size_),
+        np.zeros((size_, size)), limit, place, list(kinds), False,
+    )  # fmt: skip
     for one in kinds:
         found = pvlib.tracking.singleaxis(zenith, azimuth, one[0], one[1], one[2], one[3], one[4])
         angle = np.asarray(found["tracker_theta"], dtype=np.float64)
@@ -91,36 +92,49 @@ def sky_of(data: xr.Dataset, power: Floats | None, *, needed: bool) -> Sky | Non
         west = 1.0 if np.cos(np.radians(one[1] - 180.0)) > 0 else -1.0
         sky.ideal.append(west * angle)
     sky.angle = np.stack([sky.ideal[int(p)] for p in place], axis=1)
+    sky.ghi, sky.dni, sky.dhi, sky.measured = _irradiance(data, sky, times, sun, clear, power)
     sky.tracked = [_plane(sky, n, sky.ideal[n], slice(None)) for n in sky.places]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sky.beam = np.clip(np.where(sky.ghi > 1, 1 - sky.dhi / sky.ghi, 0.0), 0.0, 1.0)
     return sky
 
 
 def _irradiance(
-    data: xr.Dataset, where: object, times: pd.DatetimeIndex, sun: pd.DataFrame, power: Floats | None
+    data: xr.Dataset, sky: Sky, times: pd.DatetimeIndex, sun: pd.DataFrame, clear: pd.DataFrame, power: Floats | None
 ) -> tuple[Floats, Floats, Floats, bool]:
-    """Horizontal, beam and diffuse irradiance: measured, or the clear sky under the clouds that the power tells of."""
+    """Horizontal, beam and diffuse irradiance: measured, or the clear sky under the clouds that the power tells of.
+
+    ``sky`` has that of the clear sky so far.
+    """
     import pvlib
 
     found = {k: fault_fields.field(data, f"irradiance_{k}", "weather_station") for k in ("ghi", "dni", "dhi")}
     have = {k: np.clip(median_of(v), 0, None) for k, v in found.items() if v is not None}
-    clear = where.get_clearsky(times, solar_position=sun)  # type: ignore[attr-defined]
     cosine = np.clip(np.cos(np.radians(sun["apparent_zenith"].to_numpy())), 0, 1)
+    ghi = clear["ghi"].to_numpy()
     if "ghi" in have:
         ghi = np.nan_to_num(have["ghi"])
         if "dni" in have and "dhi" in have:
             return ghi, np.nan_to_num(have["dni"]), np.nan_to_num(have["dhi"]), True
-    else:
-        ghi = clear["ghi"].to_numpy()
-        if power is not None:  # how much of the best of its time of day is there
-            sums = median_of(power / np.nanquantile(np.abs(power), 0.99, axis=0))
-            slot = (times.hour * 60 + times.minute).to_numpy()
-            best = pd.Series(sums).groupby(slot).transform(lambda x: x.quantile(0.9)).to_numpy()
-            with np.errstate(invalid="ignore", divide="ignore"):
-                ghi = ghi * np.nan_to_num(np.clip(np.where(best > 0.02, sums / best, 1.0), 0.1, 1.0), nan=1.0)
+    elif power is not None:
+        usual = np.nanquantile(np.where(power > 0, power, np.nan), 0.9, axis=0)
+        share = median_of(power / usual)
+        plane = _plane(sky, 0, sky.ideal[0], slice(None))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(plane > 50, share / plane, np.nan)
+            # a clear slot gives what the best of the weeks around give
+            best = pd.Series(ratio).groupby(np.arange(len(times)) // max(1, int(14 * _per_day(times)))).transform(
+                lambda x: x.quantile(0.9)
+            )
+            ghi = ghi * np.nan_to_num(np.clip(ratio / best.to_numpy(), 0.08, 1.0), nan=1.0)
     # Erbs, Klein and Duffie (1982), as in pvlib
     parts = pvlib.irradiance.erbs(ghi, sun["zenith"].to_numpy(), times)
     dni = np.minimum(np.nan_to_num(np.asarray(parts["dni"])), 1.1 * clear["dni"].to_numpy())
     return ghi, dni, np.clip(ghi - dni * cosine, 0, None), "ghi" in have
+
+
+def _per_day(times: pd.DatetimeIndex) -> float:
+    return float(pd.Timedelta("1D") / pd.Series(times).diff().median())
 
 
 def _plane(sky: Sky, place: int, angle: Floats, rows: slice | Ints) -> Floats:
