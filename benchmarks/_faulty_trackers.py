@@ -96,3 +96,80 @@ def trackers(seed: int, *, count: int = 20, share: float = 0.4, position: bool =
     )  # fmt: skip
     del offset
     return Plant(data, faults)
+
+
+def inverters(seed: int, *, count: int = 20, share: float = 0.4, site: str | None = None) -> Plant:
+    """A year of inverters: DC and AC power, heat sink, set point; some lose efficiency, some derate by heat or stay at a limit."""
+    rng = np.random.default_rng([20_28, seed])
+    site = site or list(SITES)[seed % len(SITES)]
+    w, _parts = components(rng, site)
+    cell = np.asarray(pvlib.temperature.faiman(w["poa"], w["temperature"], w["wind"]))
+    usual = 125.0 * w["effective"] / 1000 * (1 - 0.0037 * (cell - 25))
+    size, per_day = len(usual), w["per_day"]
+    rating = 100.0
+    order = np.full(size, rating)  # of the grid
+    for _ in range(15):
+        at = int(rng.integers(size - 40))
+        order[at : at + int(rng.integers(4, 30))] = rng.uniform(30, 80)
+    faults, fields = [], {n: [] for n in ("ac", "dc", "heat")}
+    for c in range(count):
+        kind, begin, stop, amount = "", 0, 0, 0.0
+        if rng.random() < share:
+            kind = str(rng.choice(["efficiency", "temperature derating", "power limit"]))
+            begin = int(rng.integers(12 * per_day, (w["days"] - 30) * per_day))
+            stop = min(begin + int(rng.integers(20 * per_day, 90 * per_day)), size)
+            amount = float(
+                {"efficiency": rng.uniform(0.01, 0.04), "power limit": rng.uniform(0.45, 0.7)}.get(kind, rng.uniform(14, 24))
+            )
+        here = np.zeros(size, bool)
+        here[begin:stop] = bool(kind)
+        stands, silent = _trips(rng, size, per_day), _gaps(rng, size, per_day)
+        local = (1 + 0.012 * rng.normal()) * np.exp(0.03 * ar1(rng, size, 0.5) * _parts["cloudy"])
+        offered = np.maximum(usual * local, 0.0)
+
+        def run(faulty: bool) -> tuple[Any, Any, Any]:
+            off = amount if faulty and kind == "efficiency" else 0.0
+            most = np.minimum(order, rating)
+            if faulty and kind == "power limit":
+                most = np.where(here, np.minimum(most, amount * rating), most)
+            # losses of conversion and the AC side, as a parabola of the load
+            dc = np.minimum(offered, (most + 0.4 + 0.006 * most + 0.010 * most**2 / rating) / 1.0)
+            ac = np.maximum(dc - 0.4 - 0.006 * dc - 0.010 * dc**2 / rating, 0.0)
+            ac = np.where(here, ac * (1 - off), ac)
+            hot = np.where(here, amount, 0.0) if faulty and kind == "temperature derating" else 0.0
+            heat = w["temperature"] + (28.0 + hot) * ac / rating
+            if faulty and kind == "temperature derating":
+                cap = rating * np.clip((72.0 - w["temperature"]) / (28.0 + amount), 0.2, 1.0)
+                limit = np.where(here & (heat > 72.0), np.minimum(cap, ac), ac)
+                dc, heat = np.where(limit < ac, limit + 0.4 + 0.017 * limit, dc), w["temperature"] + (28.0 + hot) * limit / rating
+                ac = limit
+            return dc, ac, heat
+
+        dc, ac, heat = run(True)
+        _, whole, _ = run(False)
+        if kind:
+            lost = float(((whole - ac) * ~stands).sum() * HOURS)
+            if lost > 20.0:  # a derating in winter is none
+                seen = np.flatnonzero((whole - ac > 0.5) & here)
+                faults.append(Truth(f"I{c:02d}", kind, w["time"][seen[0]], w["time"][seen[-1]], lost, amount))
+        gain = 1 + 0.005 * rng.normal()
+        dc, ac = np.where(stands, 0.0, dc) * gain, np.where(stands, 0.0, ac)
+        dc, ac = dc * (1 + 0.004 * rng.normal(size=size)), ac * (1 + 0.002 * rng.normal(size=size))
+        heat = heat + 1.0 * rng.normal() + 0.5 * rng.normal(size=size)
+        for name, values in (("ac", ac), ("dc", dc), ("heat", heat)):
+            values[silent] = np.nan
+            fields[name].append(np.round(values, 2))
+    dims = ("time", "asset")
+    data = xr.Dataset(
+        {
+            "total_ac_power": (dims, np.column_stack(fields["ac"]), {"units": "kW"}),
+            "total_dc_power": (dims, np.column_stack(fields["dc"]), {"units": "kW"}),
+            "heatsink_temperature": (dims, np.column_stack(fields["heat"]), {"units": "degC"}),
+            "power_setpoint": (dims, np.repeat(order[:, None], count, axis=1), {"units": "kW"}),
+        },
+        coords={
+            "time": w["time"].astype("datetime64[ns]"), "asset": [f"I{c:02d}" for c in range(count)],
+            "rated_capacity": ("asset", np.full(count, rating)),
+        },
+    )  # fmt: skip
+    return Plant(data, faults)

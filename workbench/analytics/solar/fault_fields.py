@@ -221,6 +221,15 @@ def median_of(values: Floats, least: int = 1) -> Floats:
     return out
 
 
+def quantile_of(values: Floats, q: float) -> Floats:
+    """Quantile of each column without NaN, by the nearest rank; NaN where nothing is known."""
+    known = np.isfinite(values).sum(axis=0)
+    ordered = np.sort(values, axis=0)  # NaN come last
+    rank = np.rint(q * np.maximum(known - 1, 0)).astype(np.int64)
+    found = np.take_along_axis(ordered, rank[None, :], axis=0)[0]
+    return np.where(known > 0, found, np.nan)
+
+
 def spans_of(mask: Bools, gap: int = 0) -> list[tuple[int, int]]:
     """Spans [first, stop) in which ``mask`` holds, joined across at most ``gap`` others."""
     rows = np.flatnonzero(mask)

@@ -18,6 +18,7 @@ from workbench.analytics.solar.fault_fields import (
     field,
     median_of,
     numbers,
+    quantile_of,
     quiet,
     table_of,
     texts,
@@ -139,18 +140,18 @@ def _by_position(
         e = error[rows][:, enough]
         p = np.where(known[rows], position[rows], np.nan)[:, enough]
         t = np.where(known[rows], target[rows], np.nan)[:, enough]
-        middle = np.nanmedian(e, axis=0)
-        largest = np.nanquantile(np.abs(e), 0.95, axis=0)
-        low, high = np.nanquantile(p, [0.05, 0.95], axis=0)
-        low_t, high_t = np.nanquantile(t, [0.05, 0.95], axis=0)
-        apart = np.nanmedian(np.abs(e - middle), axis=0)
+        middle = quantile_of(e, 0.5)
+        largest = quantile_of(np.abs(e), 0.95)
+        low, high = quantile_of(p, 0.05), quantile_of(p, 0.95)
+        low_t, high_t = quantile_of(t, 0.05), quantile_of(t, 0.95)
+        apart = quantile_of(np.abs(e - middle), 0.5)
         fault = np.zeros(len(middle), np.int8)
-        fault[np.nanquantile(np.abs(e), 0.8, axis=0) > least] = 3
+        fault[quantile_of(np.abs(e), 0.8) > least] = 3
         fault[(np.abs(middle) > offset) & (apart < max(1.5, 0.25 * offset))] = 2
         fault[(high - low < _STILL) & (largest > least) & (high_t - low_t > 2 * _STILL)] = 1
         out.fault[day, enough] = fault
-        out.angle[day, enough] = np.where(fault == 1, np.nanmedian(p, axis=0), middle)
-        out.error[day, enough] = np.nanmedian(np.abs(e), axis=0)
+        out.angle[day, enough] = np.where(fault == 1, quantile_of(p, 0.5), middle)
+        out.error[day, enough] = quantile_of(np.abs(e), 0.5)
     return out
 
 
@@ -293,14 +294,12 @@ def _result(
     loss, code = np.zeros(shape), np.zeros(shape, np.int8)
     parents, times = texts(data, "parent"), data["time"].values
     source = "power" if position is None else "position"
-    least = 1
     rows_: list[dict[str, object]] = []
     for c in range(shape[1]):
         for first, stop, kind in _runs(daily.fault[:, c], daily.angle[:, c]):
             seen = int((daily.fault[first:stop, c] == kind).sum())
-            if seen < least:
-                continue
-            ongoing = not (daily.fault[stop:, c] == 0).any()
+            # a few days that do not tell do not end it
+            ongoing = len(days.dates) - stop <= 5 and not (daily.fault[stop:, c] >= 0).any()
             stop = len(days.dates) if ongoing else stop
             rows = np.flatnonzero((days.number >= first) & (days.number < stop))
             angle = float(np.nanmedian(daily.angle[first:stop, c][daily.fault[first:stop, c] == kind]))
@@ -347,6 +346,13 @@ def _runs(fault: np.ndarray, angle: Floats) -> list[tuple[int, int, int]]:
     """Spans of one fault at one angle, across days that do not tell."""
     out: list[tuple[int, int, int]] = []
     level = np.nan
+    fault = fault.copy()
+    told = np.flatnonzero(fault >= 0)
+    for before, day, after in zip(told[:-2], told[1:-1], told[2:], strict=True):
+        # one day among others of one kind and angle says the same, badly
+        alike = fault[before] == fault[after] > 0 and abs(angle[before] - angle[after]) < 12.5
+        if alike and fault[day] > 0 and (fault[day] != fault[before] or abs(angle[day] - angle[before]) >= 12.5):
+            fault[day] = -1
     for day in np.flatnonzero(fault >= 0):
         kind = int(fault[day])
         if kind and out and out[-1][2] == kind and (fault[out[-1][1] : day] < 0).all() and (
