@@ -39,6 +39,7 @@ class Truth:
 class Plant:
     data: xr.Dataset
     faults: list[Truth] = field(default_factory=list)
+    offset: int = 0  #: of the site's clock from UTC [h]
 
 
 @cache
@@ -329,4 +330,4 @@ def plant(
             "modules_per_string": ("asset", [float(MODULES)] * len(names)),
         },
     )  # fmt: skip
-    return Plant(data, faults)
+    return Plant(data, faults, SITES[site][3])

@@ -15,11 +15,13 @@ from benchmarks._faulty_plant import HOURS, Plant, Truth, _gaps, _trips, compone
 from benchmarks._soiled_fleet import SITES, ar1
 
 
-def trackers(seed: int, *, count: int = 20, share: float = 0.4, position: bool = True, site: str | None = None) -> Plant:
+def trackers(
+    seed: int, *, count: int = 20, share: float = 0.4, position: bool = True, site: str | None = None
+) -> Plant:
     """A year of blocks, each on trackers of its own and with an inverter of its own."""
     rng = np.random.default_rng([20_27, seed])
     site = site or list(SITES)[seed % len(SITES)]
-    latitude, offset = SITES[site][0], SITES[site][3]
+    latitude = SITES[site][0]
     w, parts = components(rng, site)
     zenith, sun = parts["zenith"], parts["azimuth"]
     axis = 180.0 if latitude > 0 else 0.0
@@ -40,7 +42,15 @@ def trackers(seed: int, *, count: int = 20, share: float = 0.4, position: bool =
         face = pvlib.tracking.calc_surface_orientation(turned, axis_tilt=0.0, axis_azimuth=axis)
         slope, facing = np.asarray(face["surface_tilt"]), np.asarray(face["surface_azimuth"])
         poa = pvlib.irradiance.get_total_irradiance(
-            slope, facing, zenith, sun, parts["dni"], parts["ghi"], parts["dhi"], dni_extra=parts["extra"], model="haydavies"
+            slope,
+            facing,
+            zenith,
+            sun,
+            parts["dni"],
+            parts["ghi"],
+            parts["dhi"],
+            dni_extra=parts["extra"],
+            model="haydavies",
         )
         aoi = pvlib.irradiance.aoi(slope, facing, zenith, sun)
         gets = np.nan_to_num(np.asarray(poa["poa_direct"])) * np.nan_to_num(np.asarray(pvlib.iam.ashrae(aoi, b=0.05)))
@@ -94,8 +104,7 @@ def trackers(seed: int, *, count: int = 20, share: float = 0.4, position: bool =
             "latitude": ("asset", np.full(count, latitude)), "longitude": ("asset", np.full(count, longitude)),
         },
     )  # fmt: skip
-    del offset
-    return Plant(data, faults)
+    return Plant(data, faults, SITES[site][3])
 
 
 def inverters(seed: int, *, count: int = 20, share: float = 0.4, site: str | None = None) -> Plant:
@@ -119,7 +128,9 @@ def inverters(seed: int, *, count: int = 20, share: float = 0.4, site: str | Non
             begin = int(rng.integers(12 * per_day, (w["days"] - 30) * per_day))
             stop = min(begin + int(rng.integers(20 * per_day, 90 * per_day)), size)
             amount = float(
-                {"efficiency": rng.uniform(0.01, 0.04), "power limit": rng.uniform(0.45, 0.7)}.get(kind, rng.uniform(14, 24))
+                {"efficiency": rng.uniform(0.01, 0.04), "power limit": rng.uniform(0.45, 0.7)}.get(
+                    kind, rng.uniform(14, 24)
+                )
             )
         here = np.zeros(size, bool)
         here[begin:stop] = bool(kind)
@@ -127,7 +138,9 @@ def inverters(seed: int, *, count: int = 20, share: float = 0.4, site: str | Non
         local = (1 + 0.012 * rng.normal()) * np.exp(0.03 * ar1(rng, size, 0.5) * _parts["cloudy"])
         offered = np.maximum(usual * local, 0.0)
 
-        def run(faulty: bool) -> tuple[Any, Any, Any]:
+        def run(
+            faulty: bool, kind: str = kind, amount: float = amount, here: Any = here, offered: Any = offered
+        ) -> tuple[Any, Any, Any]:
             off = amount if faulty and kind == "efficiency" else 0.0
             most = np.minimum(order, rating)
             if faulty and kind == "power limit":
@@ -141,7 +154,10 @@ def inverters(seed: int, *, count: int = 20, share: float = 0.4, site: str | Non
             if faulty and kind == "temperature derating":
                 cap = rating * np.clip((72.0 - w["temperature"]) / (28.0 + amount), 0.2, 1.0)
                 limit = np.where(here & (heat > 72.0), np.minimum(cap, ac), ac)
-                dc, heat = np.where(limit < ac, limit + 0.4 + 0.017 * limit, dc), w["temperature"] + (28.0 + hot) * limit / rating
+                dc, heat = (
+                    np.where(limit < ac, limit + 0.4 + 0.017 * limit, dc),
+                    w["temperature"] + (28.0 + hot) * limit / rating,
+                )
                 ac = limit
             return dc, ac, heat
 
@@ -172,4 +188,4 @@ def inverters(seed: int, *, count: int = 20, share: float = 0.4, site: str | Non
             "rated_capacity": ("asset", np.full(count, rating)),
         },
     )  # fmt: skip
-    return Plant(data, faults)
+    return Plant(data, faults, SITES[site][3])

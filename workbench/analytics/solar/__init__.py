@@ -7,6 +7,7 @@ from workbench.analytics.solar.clipping import clipped_values
 from workbench.analytics.solar.clock import solar_clock_shifts
 from workbench.analytics.solar.degradation_soiling import DegradationSoiling, degradation_and_soiling
 from workbench.analytics.solar.fault_fields import Faults
+from workbench.analytics.solar.inverter_faults import inverter_faults
 from workbench.analytics.solar.irradiance import irradiance_quality
 from workbench.analytics.solar.level import level_shifts, night_offsets, signs
 from workbench.analytics.solar.orientation import Mounting, Orientation, infer_orientation, orientation_check
@@ -20,6 +21,7 @@ from workbench.analytics.solar.quality import (
 )
 from workbench.analytics.solar.stale import interpolated_values, stale_values
 from workbench.analytics.solar.string_faults import string_faults
+from workbench.analytics.solar.tracker_faults import tracker_faults
 from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "degradation_and_soiling",
     "infer_orientation",
     "interpolated_values",
+    "inverter_faults",
     "irradiance_quality",
     "level_shifts",
     "night_offsets",
@@ -49,5 +52,6 @@ __all__ = [
     "solar_quality_table",
     "stale_values",
     "string_faults",
+    "tracker_faults",
     "year_on_year",
 ]

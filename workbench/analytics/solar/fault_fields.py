@@ -267,7 +267,9 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="All-NaN|Mean of empty|Degrees of freedom", category=RuntimeWarning)
+            warnings.filterwarnings(
+                "ignore", message="All-NaN|Mean of empty|Degrees of freedom", category=RuntimeWarning
+            )
             return function(*args, **kwargs)
 
     return run

@@ -9,7 +9,9 @@ import xarray as xr
 from pydantic import Field
 
 from workbench.analytics.solar.fault_fields import Faults
+from workbench.analytics.solar.inverter_faults import inverter_faults
 from workbench.analytics.solar.string_faults import string_faults
+from workbench.analytics.solar.tracker_faults import tracker_faults
 from workbench.steps import remark, step
 
 
@@ -85,3 +87,81 @@ def _with(data: xr.Dataset, found: Faults, name: str) -> xr.Dataset:
             f"{name}_index": (dims, index, dict(found.daily["index"].attrs)),
         }
     )
+
+
+@step("tracker_faults")
+def add_tracker_faults(
+    data: xr.Dataset,
+    *,
+    power: str = "",
+    least_angle: Annotated[float, Field(gt=0)] = 10.0,
+    least_offset: Annotated[float, Field(gt=0)] = 3.0,
+    stow_wind: float = 12.0,
+) -> xr.Dataset:
+    """Trackers that stand still, are off or wander, from their positions or from power alone, and the energy lost.
+
+    The table of events, with angles and days, is what the function ``tracker_faults`` gives.
+
+    Parameters
+    ----------
+    data
+        dims (time, asset): ``tracker_position`` [degree] with ``tracker_target`` or latitude and longitude; or a power [kW] of
+        four trackers or more with latitude and longitude.
+    power
+        Field of the power; by default the first of those usual for strings, inputs and inverters.
+    least_angle
+        From where it should be, of one that stands [degree].
+    least_offset
+        Of a lasting difference in measured positions [degree].
+    stow_wind
+        Above it a position near the stow is taken for one [m/s].
+
+    Returns
+    -------
+    The data with ``tracker_fault`` (codes), ``tracker_fault_loss`` [kWh] of each slot and ``tracker_index`` [degree], the usual
+    distance from the target on its day, NaN from power alone.
+
+    Raises
+    ------
+    InputError
+        Neither a position nor a power; the sun is needed and no place is known; another unit; night alone.
+    """
+    found = tracker_faults(data, power=power, least_angle=least_angle, least_offset=least_offset, stow_wind=stow_wind)
+    return _with(data, found, "tracker")
+
+
+@step("inverter_faults")
+def add_inverter_faults(
+    data: xr.Dataset,
+    *,
+    power: str = "total_ac_power",
+    least_efficiency: Annotated[float, Field(gt=0, lt=1)] = 0.007,
+    least_loss: Annotated[float, Field(gt=0, lt=1)] = 0.01,
+) -> xr.Dataset:
+    """Inverters that convert worse than they did, or hold power back below their rating, and the energy lost.
+
+    The table of events, with days and levels, is what the function ``inverter_faults`` gives.
+
+    Parameters
+    ----------
+    data
+        dims (time, asset): AC power, ``total_dc_power`` [kW]; heat sink temperature [degC], ``power_setpoint`` [kW].
+    power
+        Field of the AC power.
+    least_efficiency
+        Fall of the efficiency that is worth an event.
+    least_loss
+        Share of the energy of a day that a derating takes.
+
+    Returns
+    -------
+    The data with ``inverter_fault`` (codes), ``inverter_fault_loss`` [kWh] of each slot and ``inverter_index`` [1], the efficiency of
+    its day over the usual one.
+
+    Raises
+    ------
+    InputError
+        No AC power; more AC than DC power; night alone.
+    """
+    found = inverter_faults(data, power=power, least_efficiency=least_efficiency, least_loss=least_loss)
+    return _with(data, found, "inverter")

@@ -120,7 +120,10 @@ class _Found:
         dims, days = ("time", "asset"), self.days
         worst = np.maximum.reduceat(self.code, days.first, axis=0)
         slots = xr.Dataset(
-            {"loss": (dims, self.loss, {"units": "kWh"}), "fault": coded(self.data, self.code, CLASSES, "class of the fault")},
+            {
+                "loss": (dims, self.loss, {"units": "kWh"}),
+                "fault": coded(self.data, self.code, CLASSES, "class of the fault"),
+            },
             coords={"time": self.data["time"], "asset": self.data["asset"]},
         )
         daily = xr.Dataset(
@@ -174,14 +177,18 @@ def _efficiencies(found: _Found, ac: Floats, dc: Floats, least: float) -> None:
         found.index[:, c] = index[:, c] / usual
         low = np.zeros(len(index), bool)
         for s in parts:
-            fresh = s.stop >= np.flatnonzero(np.isfinite(index[:, c]))[-1] + 1 and 1 - s.level / usual > 10 * s.deviation
+            fresh = (
+                s.stop >= np.flatnonzero(np.isfinite(index[:, c]))[-1] + 1 and 1 - s.level / usual > 10 * s.deviation
+            )
             if 1.0 - s.level / usual > max(least, _CERTAIN * s.deviation) and (s.days >= 2 or fresh):
                 low[s.first : s.stop] = True
         for first, stop in spans_of(low, gap=1):
             here = np.isfinite(index[first:stop, c])
             ratio = float(np.nanmedian(found.index[first:stop, c]))
             rows = np.flatnonzero((days.number >= first) & (days.number < stop))
-            lost = np.where(np.isfinite(ac[rows, c]) & (ac[rows, c] > 0), ac[rows, c] * (1 / ratio - 1), 0.0) * days.hours
+            lost = (
+                np.where(np.isfinite(ac[rows, c]) & (ac[rows, c] > 0), ac[rows, c] * (1 / ratio - 1), 0.0) * days.hours
+            )
             level = float(np.nansum(ac[rows, c] * use[rows, c]) / max(np.nansum(dc[rows, c] * use[rows, c]), 1e-9))
             found.add(
                 c, 1, first, stop, lost, rows, ratio=ratio, level=level, sure=(1 - ratio) / own, days=int(here.sum()),
@@ -248,7 +255,9 @@ def _deratings(found: _Found, ac: Floats, least: float) -> None:
         flat = short & _steady(ac[:, c], expected[:, c])
         lost = np.where(flat, expected[:, c] - ac[:, c], 0.0) * days.hours
         by_day = days.sums(lost[:, None])[:, 0]
-        whole = days.sums(np.where(np.isfinite(ac[:, c]), np.nan_to_num(expected[:, c]), 0.0)[:, None])[:, 0] * days.hours
+        whole = (
+            days.sums(np.where(np.isfinite(ac[:, c]), np.nan_to_num(expected[:, c]), 0.0)[:, None])[:, 0] * days.hours
+        )
         count = days.sums(flat[:, None].astype(float))[:, 0]
         bad = (by_day > least * np.maximum(whole, 1e-9)) & (count * days.hours >= 1.0)
         for first, stop in spans_of(bad, gap=_BETWEEN):
@@ -259,8 +268,16 @@ def _deratings(found: _Found, ac: Floats, least: float) -> None:
             limit = rating[c] if np.isfinite(rating[c]) else float(np.nanmax(ac[:, c]))
             level = float(np.nanmedian(ac[rows, c]) / limit)
             ratio = float(ac[rows, c].sum() / expected[rows, c].sum())
+            # the slots beside those count too, where they are short by less
+            more = flat.copy()
+            for by in (1, 2):
+                more[by:] |= flat[:-by]
+                more[:-by] |= flat[by:]
+            more &= (days.number >= first) & (days.number < stop) & np.isfinite(ac[:, c]) & (ac[:, c] > 0) & ~held[:, c]
+            rows = np.flatnonzero(more)
+            took = np.nan_to_num(expected[rows, c] - ac[rows, c]) * days.hours
             found.add(
-                c, fault, first, stop, lost[rows], rows, ratio=ratio, level=level, sure=5.0 * float(bad[first:stop].sum()),
+                c, fault, first, stop, took, rows, ratio=ratio, level=level, sure=5.0 * float(bad[first:stop].sum()),
                 days=int(bad[first:stop].sum()), detail=f"held at {100 * level:.0f} % of its rating{why}",
             )  # fmt: skip
 
@@ -271,14 +288,18 @@ def _steady(ac: Floats, expected: Floats) -> np.ndarray:
     near = np.zeros(len(ac), bool)
     with np.errstate(invalid="ignore"):
         same = np.abs(np.diff(ac)) < 0.02 * size[1:]
-        moves = np.abs(np.diff(ac)) / size[1:] < 0.5 * np.abs(np.diff(expected)) / np.maximum(np.abs(expected[1:]), 1e-9)
+        moves = np.abs(np.diff(ac)) / size[1:] < 0.5 * np.abs(np.diff(expected)) / np.maximum(
+            np.abs(expected[1:]), 1e-9
+        )
     pair = same | moves
     near[1:] |= pair
     near[:-1] |= pair
     return near
 
 
-def _cause(c: int, rows: np.ndarray, heat: Floats | None, peers: Floats | None, otherwise: np.ndarray) -> tuple[int, str]:
+def _cause(
+    c: int, rows: np.ndarray, heat: Floats | None, peers: Floats | None, otherwise: np.ndarray
+) -> tuple[int, str]:
     if heat is None:
         return 3, "; no temperature of it is measured, so heat is not told from a limit"
     here = float(np.nanmedian(heat[rows, c]))

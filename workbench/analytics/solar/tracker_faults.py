@@ -95,7 +95,9 @@ def tracker_faults(
     """
     check(data)
     if least_angle <= 0 or least_offset <= 0:
-        raise InputError("an angle is not above zero", where="least_angle, least_offset", found=f"{least_angle}, {least_offset}")
+        raise InputError(
+            "an angle is not above zero", where="least_angle, least_offset", found=f"{least_angle}, {least_offset}"
+        )
     position = field(data, "tracker_position", "tracker")
     named = power or next((name for name in POWERS if name in data), "")
     made = field(data, named, "inverter") if named else None
@@ -108,18 +110,17 @@ def tracker_faults(
     if target is None and position is not None and "tracker_error" in data:
         target = position - np.asarray(field(data, "tracker_error", "tracker"))
     sky = sky_of(data, made, needed=position is None or target is None)
-    days = days_by_sun(data, sky, made if made is not None else position)
+    days = days_by_sun(data, sky, np.asarray(made if made is not None else position))
     if made is not None:
         check_light(made, named)
     names = [str(a) for a in data["asset"].values]
     reasons: dict[str, str] = {}
     if position is not None:
-        should = target if target is not None else np.asarray(sky.angle if sky else None)
+        should = target if target is not None else np.asarray(sky.angle if sky is not None else np.nan)
         daily = _by_position(data, position, should, days, sky, least_angle, least_offset, stow_wind)
-    else:
-        assert sky is not None and made is not None
+    elif made is not None and sky is not None:
         daily, reasons = _by_power(data, made, days, sky, least_angle, names)
-    expected = _expected(made, days, daily, sky, data)
+    expected = _expected(made, days, daily, data)
     return _result(data, days, daily, expected, made, sky, position, reasons, price, names)
 
 
@@ -177,7 +178,7 @@ def _stowed(data: xr.Dataset, position: Floats, target: Floats, sky: Sky | None,
         windy = np.nan_to_num(np.nanmax(wind, axis=1)) > stow_wind
         # a stow is held for a while after the last gust
         held = windy.copy()
-        for back in range(1, max(2, 1 + int(round(0.5 / max(_slot(data), 1e-6))))):
+        for back in range(1, max(2, 1 + round(0.5 / max(_slot(data), 1e-6)))):
             held[back:] |= windy[:-back]
         out |= held[:, None] & near
     return out
@@ -208,7 +209,11 @@ def _by_power(
     kinds = np.r_[[0], np.ones(len(_ANGLES)), np.full(len(_OFFSETS), 2)].astype(np.int8)
     for where in sky.places:
         gains = np.stack(
-            [np.ones(len(power)), *(gain_of(sky, where, at) for at in _ANGLES), *(gain_of(sky, where, None, d) for d in _OFFSETS)]
+            [
+                np.ones(len(power)),
+                *(gain_of(sky, where, at) for at in _ANGLES),
+                *(gain_of(sky, where, None, d) for d in _OFFSETS),
+            ]
         )
         gains = np.nan_to_num(gains, nan=1.0)
         for c in np.flatnonzero(sky.place == where):
@@ -230,7 +235,9 @@ def _by_power(
             # far from the course of a tracked one, and much nearer to that of another angle: the sky is not known well enough for more
             found = (null > max(0.035, 4.0 * usual)) & (null > 1.6 * fit)
             seen = telling & covered
-            out.fault[seen, c] = np.where(found, kinds[best], 0)[seen]
+            # off, but like no angle: not told
+            verdict = np.where(found, kinds[best], np.where(null > max(0.035, 4.0 * usual), -1, 0))
+            out.fault[seen, c] = verdict[seen]
             out.angle[seen, c] = labels[best][seen]
     return out, {}
 
@@ -262,7 +269,7 @@ def _reference(data: xr.Dataset, power: Floats, days: Days) -> tuple[Floats | No
     return reference, np.nanmedian(ratio, axis=0), stands
 
 
-def _expected(made: Floats | None, days: Days, daily: _Daily, sky: Sky | None, data: xr.Dataset) -> Floats | None:
+def _expected(made: Floats | None, days: Days, daily: _Daily, data: xr.Dataset) -> Floats | None:
     """Power without a fault, (slot, asset): of the peers, on the scale of the days without one; None where it is not told."""
     if made is None or made.shape[1] < 4:
         return None
@@ -282,7 +289,6 @@ def _expected(made: Floats | None, days: Days, daily: _Daily, sky: Sky | None, d
         like = capacity if np.isfinite(capacity).all() else np.ones(len(top))
         usual = np.nanmedian(np.where(known, got / np.maximum(base, 1e-9) / like, np.nan)) * like
         scale = np.where(known, got / np.maximum(base, 1e-9), usual)
-    del sky
     return np.asarray(reference[:, None] * scale)
 
 
@@ -295,15 +301,17 @@ def _result(
     parents, times = texts(data, "parent"), data["time"].values
     source = "power" if position is None else "position"
     rows_: list[dict[str, object]] = []
+    ratios = None if expected is None or made is None or position is not None else _ratios(made, expected, days)
     for c in range(shape[1]):
-        for first, stop, kind in _runs(daily.fault[:, c], daily.angle[:, c]):
+        runs = _runs(daily.fault[:, c], daily.angle[:, c])
+        for first, stop, kind in runs if ratios is None else _wide(runs, ratios[:, c]):
             seen = int((daily.fault[first:stop, c] == kind).sum())
             # a few days that do not tell do not end it
             ongoing = len(days.dates) - stop <= 5 and not (daily.fault[stop:, c] >= 0).any()
             stop = len(days.dates) if ongoing else stop
             rows = np.flatnonzero((days.number >= first) & (days.number < stop))
             angle = float(np.nanmedian(daily.angle[first:stop, c][daily.fault[first:stop, c] == kind]))
-            rows = _exact(rows, c, kind, angle, position, sky)
+            rows = _exact(rows, c, kind, angle, position)
             lost, how = _lost(rows, c, kind, angle, expected, made, sky, position, data, days, daily.fault <= 0)
             loss[rows, c] += np.nan_to_num(lost)
             code[rows, c] = kind
@@ -342,6 +350,42 @@ def _result(
     return Faults(table_of(rows_, ("angle", "source", "detail"), price), table, slots, reasons)
 
 
+def _ratios(made: Floats, expected: Floats, days: Days) -> Floats:
+    """Energy of each day over what is expected, [day, asset]."""
+    both = np.isfinite(made) & np.isfinite(expected) & (made > 0.004 * np.nanmax(made, axis=0))
+    base = days.sums(np.where(both, expected, 0.0))
+    found = days.sums(np.where(both, made, 0.0)) / np.where(base > 0, base, np.nan)
+    # a day of which little is known
+    return np.where(base > 0.05 * np.nanquantile(base, 0.9, axis=0), found, np.nan)
+
+
+def _widened(ratio: Floats, first: int, stop: int) -> tuple[int, int]:
+    """With the days beside it that do not tell an angle and yet lack energy: those of clouds, and those in part."""
+    off = 1.0 - float(np.nanmedian(ratio[first:stop])) if np.isfinite(ratio[first:stop]).any() else 0.0
+    least = max(0.12 * off, 0.015)
+    while first > 0 and 1.0 - ratio[first - 1] > least:
+        first -= 1
+    while stop < len(ratio) and 1.0 - ratio[stop] > least:
+        stop += 1
+    return first, stop
+
+
+def _wide(runs: list[tuple[int, int, int]], ratio: Floats) -> list[tuple[int, int, int]]:
+    """Spans widened by :func:`_widened`; those that then touch are one, of the kind of the longest."""
+    out: list[tuple[int, int, int]] = []
+    longest = 0
+    for first, stop, kind in runs:
+        begin, end = _widened(ratio, first, stop)
+        if out and begin < out[-1][1]:
+            kept = kind if stop - first > longest else out[-1][2]
+            out[-1] = (min(out[-1][0], begin), max(out[-1][1], end), kept)
+            longest = max(longest, stop - first)
+        else:
+            out.append((begin, end, kind))
+            longest = stop - first
+    return out
+
+
 def _runs(fault: np.ndarray, angle: Floats) -> list[tuple[int, int, int]]:
     """Spans of one fault at one angle, across days that do not tell."""
     out: list[tuple[int, int, int]] = []
@@ -355,8 +399,12 @@ def _runs(fault: np.ndarray, angle: Floats) -> list[tuple[int, int, int]]:
             fault[day] = -1
     for day in np.flatnonzero(fault >= 0):
         kind = int(fault[day])
-        if kind and out and out[-1][2] == kind and (fault[out[-1][1] : day] < 0).all() and (
-            kind == 3 or abs(angle[day] - level) < 12.5
+        if (
+            kind
+            and out
+            and out[-1][2] == kind
+            and (fault[out[-1][1] : day] < 0).all()
+            and (kind == 3 or abs(angle[day] - level) < 12.5)
         ):
             out[-1] = (out[-1][0], int(day) + 1, kind)
         elif kind:
@@ -365,7 +413,7 @@ def _runs(fault: np.ndarray, angle: Floats) -> list[tuple[int, int, int]]:
     return out
 
 
-def _exact(rows: np.ndarray, c: int, kind: int, angle: float, position: Floats | None, sky: Sky | None) -> np.ndarray:
+def _exact(rows: np.ndarray, c: int, kind: int, angle: float, position: Floats | None) -> np.ndarray:
     """From the slot on from which it stood, where its position is measured: also on the day before."""
     if position is None or kind != 1:
         return rows
@@ -376,7 +424,6 @@ def _exact(rows: np.ndarray, c: int, kind: int, angle: float, position: Floats |
     inside = rows[near[rows]]
     end = int(inside[-1]) if len(inside) else int(rows[-1])
     first = int(np.flatnonzero(near[back : end + 1])[0]) + back if near[back : end + 1].any() else int(rows[0])
-    del sky
     return np.arange(first, end + 1)
 
 
@@ -401,7 +448,9 @@ def _lost(
         lost = np.nan_to_num(lost) * hours
         return (lost if lost.sum() > 0 else np.zeros(len(rows))), "by its peers"
     if sky is None:
-        return np.full(len(rows), np.nan), "without a power of peers, and without latitude and longitude, energy is not told"
+        return np.full(
+            len(rows), np.nan
+        ), "without a power of peers, and without latitude and longitude, energy is not told"
     where = int(sky.place[c])
     if position is not None:
         gain = gain_of(sky, where, position[rows, c], rows=rows)

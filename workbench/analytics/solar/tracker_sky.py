@@ -29,13 +29,16 @@ class Sky:
     angle: Floats  #: [slot, asset] where trackers should stand [degree, positive towards the west]
     limit: Floats  #: [asset] largest angle [degree]
     place: Ints  #: [asset] its kind of geometry
-    axis: list[tuple[float, float, float, bool, float]]  #: tilt, azimuth, largest angle, backtrack, coverage of each kind
+    axis: list[
+        tuple[float, float, float, bool, float]
+    ]  #: tilt, azimuth, largest angle, backtrack, coverage of each kind
     measured: bool  #: whether the irradiance was measured
     ideal: list[Floats] = field(default_factory=list)  #: angle of each kind, [slot]
     tracked: list[Floats] = field(default_factory=list)  #: irradiance on the tracked plane of each kind [W/m²]
 
     @property
     def places(self) -> list[int]:
+        """Numbers of the kinds of geometry."""
         return list(range(len(self.axis)))
 
 
@@ -74,7 +77,10 @@ def sky_of(data: xr.Dataset, power: Floats | None, *, needed: bool) -> Sky | Non
     kinds: dict[tuple[float, float, float, bool, float], int] = {}
     place = np.array(
         [
-            kinds.setdefault((float(tilt[c]), float(axis_azimuth[c]), float(limit[c]), bool(backtrack[c]), float(cover[c])), len(kinds))
+            kinds.setdefault(
+                (float(tilt[c]), float(axis_azimuth[c]), float(limit[c]), bool(backtrack[c]), float(cover[c])),
+                len(kinds),
+            )
             for c in range(size)
         ],
         dtype=np.int64,
@@ -123,8 +129,10 @@ def _irradiance(
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.where(plane > 50, share / plane, np.nan)
             # a clear slot gives what the best of the weeks around give
-            best = pd.Series(ratio).groupby(np.arange(len(times)) // max(1, int(14 * _per_day(times)))).transform(
-                lambda x: x.quantile(0.9)
+            best = (
+                pd.Series(ratio)
+                .groupby(np.arange(len(times)) // max(1, int(14 * _per_day(times))))
+                .transform(lambda x: x.quantile(0.9))
             )
             ghi = ghi * np.nan_to_num(np.clip(ratio / best.to_numpy(), 0.08, 1.0), nan=1.0)
     # Erbs, Klein and Duffie (1982), as in pvlib
@@ -160,18 +168,19 @@ def gain_of(
     """Irradiance on a plane at ``angle`` (None: where it should be, and ``offset``) over that of the tracked one; 1 in the dark."""
     at = slice(None) if rows is None else rows
     ideal = sky.ideal[place][at]
-    turned = np.clip(ideal + offset, -90, 90) if angle is None else np.broadcast_to(np.asarray(angle, float), ideal.shape)
+    turned = (
+        np.clip(ideal + offset, -90, 90) if angle is None else np.broadcast_to(np.asarray(angle, float), ideal.shape)
+    )
     usual = sky.tracked[place][at]
     found = _plane(sky, place, np.asarray(turned), at)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where((sky.elevation[at] > _SUN) & (usual > 5.0) & np.isfinite(turned), found / usual, 1.0)
 
 
-def days_by_sun(data: xr.Dataset, sky: Sky | None, values: Floats | None) -> Days:
+def days_by_sun(data: xr.Dataset, sky: Sky | None, values: Floats) -> Days:
     """Days of the sun: by its elevation where it is known."""
     if sky is not None:
         return days_of(data, np.clip(sky.elevation, 0, None)[:, None])
-    assert values is not None
     # positions tell of noon by where they pass zero; a plane that moves has its largest angles early and late
     weight = np.nan_to_num(np.abs(np.diff(values, axis=0, prepend=values[:1])))
     return days_of(data, np.minimum(weight, np.quantile(weight, 0.95)))
