@@ -70,7 +70,7 @@ def figures() -> Iterator[Figure]:
         yield from told(title, score, cost.cpu)
         kinds = ("open string", "stuck")
         for one in made:
-            for truth in [t for t in one.faults if t.kind in kinds and t.end - t.begin > 3 * DAY][:5]:
+            for truth in [t for t in one.faults if t.kind in kinds and t.end - t.begin > 3 * DAY][:3]:
                 asked += 1
                 next_ += next_day(one, truth, function)
         if asked:
