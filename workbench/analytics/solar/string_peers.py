@@ -64,7 +64,7 @@ def groups_of(
             out.append(Peers(columns, name, together=True))
         else:
             alone.extend(columns.tolist())
-    reasons = {}
+    reasons: dict[int, str] = {}
     for name in dict.fromkeys(facing_[alone].tolist()):
         columns = np.flatnonzero(facing_ == name)
         lone = [c for c in alone if facing_[c] == name]
@@ -184,9 +184,9 @@ def _usual(index: Floats, share: Floats) -> tuple[Floats, bool]:
     for column in range(index.shape[1]):
         days = int(np.isfinite(index[:, column]).sum())
         found = segments_of(index[:, column], noise[:, column])
-        near = [sum(o.days for o in found if abs(o.level - s.level) < 0.015 * abs(s.level)) for s in found]
+        alike = [sum(o.days for o in found if abs(o.level - s.level) < 0.015 * abs(s.level)) for s in found]
         enough = min(max(7, 0.04 * days), max(days - 1, 1))
-        lasting = [(s.level, s.days) for s, n in zip(found, near, strict=True) if n >= enough]
+        lasting = [(s.level, s.days) for s, n in zip(found, alike, strict=True) if n >= enough]
         levels.append(lasting or [(s.level, s.days) for s in found])
     tops = np.array([max((level for level, _ in one), default=np.nan) for one in levels]) * share
     middle = float(np.nanmedian(tops))
