@@ -7,6 +7,8 @@ import workbench.analytics.solar.expected_effects
 import workbench.analytics.solar.kpi_effects
 import workbench.analytics.solar.kpi_steps
 import workbench.analytics.solar.loss_steps
+import workbench.analytics.solar.fault_effects
+import workbench.analytics.solar.fault_steps
 import workbench.analytics.solar.orientation
 import workbench.analytics.solar.quality
 import workbench.analytics.solar.quality_effects
