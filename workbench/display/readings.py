@@ -34,6 +34,7 @@ TYPE_WORDS = {
     "wind_turbine": "Wind turbines",
     "inverter": "Inverters",
     "battery": "Batteries",
+    "battery_rack": "Battery racks",
     "battery_cell": "Battery cells",
     "met_mast": "Met masts",
     "irradiance_sensor": "Irradiance sensors",
