@@ -58,8 +58,10 @@ class Cells:
 
     def whole(self, batteries: int) -> bool:
         """Whether every battery has racks with cells."""
-        return bool(len(self.cells)) and set(self.battery.tolist()) == set(range(batteries)) and (
-            set(self.rack.tolist()) == set(range(len(self.racks)))
+        return (
+            bool(len(self.cells))
+            and set(self.battery.tolist()) == set(range(batteries))
+            and (set(self.rack.tolist()) == set(range(len(self.racks))))
         )
 
     def step(

@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench.model.errors import InputError, did_you_mean
 from workbench.simulate.dynamics import Clock
-from workbench.simulate.noise import Floats, key_of, uniform
+from workbench.simulate.noise import Floats
 
 FOREVER = 2**62  #: end of a fault that lasts [ns]
 CLEANING_TAKES = 4 * 3600 * 10**9  #: unless told [ns]

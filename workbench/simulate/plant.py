@@ -136,9 +136,7 @@ class SimulatedSite:
         self._stations = Stations(site, max(self._reference, 80.0), seed) if site.of_type("weather_station") else None
         self._batteries = Batteries(site, seed) if site.of_type("battery") else None
         self._wind = self._wind_field(site, seed)
-        self._ids: dict[str, tuple[str, ...]] = {
-            kind: ids for kind in CADENCES if (ids := self._ids_of(kind))
-        }
+        self._ids: dict[str, tuple[str, ...]] = {kind: ids for kind in CADENCES if (ids := self._ids_of(kind))}
         if not self._ids:
             raise InputError(
                 "nothing at this site can be simulated", where=site.id, expected="one of " + ", ".join(CADENCES)
@@ -152,6 +150,7 @@ class SimulatedSite:
         self._checkpoints: dict[int, tuple[int, State]] = {}
         self._orders: dict[str, Fault] = {}  #: curtailment by order, under way
         self._known_faults = 0
+        self._dirt: dict[int, Floats] = {}  #: by local day
         self._ahead_first = -1
         self._ahead: Outside | None = None
         self.faults = FaultBook({a.id: a.type for a in site.assets}, self._variables)
@@ -217,6 +216,18 @@ class SimulatedSite:
     def truth(self) -> list[dict[str, Any]]:
         """The faults of this site, a record each."""
         return self.faults.truth()
+
+    def soiling(self) -> list[dict[str, Any]]:
+        """The light that dirt takes from each inverter at the end of each local day, or by now; a record a day and inverter.
+
+        ``soiling_ratio`` is what is left of the light; what a fault ``soiled_string`` takes is not in it.
+        """
+        assets = self._inverters.ids if self._inverters else ()
+        return [
+            {"day": str(np.datetime64(day, "D")), "asset": asset, "soiling_ratio": round(1.0 - float(lost), 6)}
+            for day, dirt in sorted(self._dirt.items())
+            for asset, lost in zip(assets, dirt, strict=True)
+        ]
 
     # -- time -----------------------------------------------------------------------------------------
 
@@ -324,6 +335,9 @@ class SimulatedSite:
                 clock, weather, low, outside.light, grid, faults, state["inverter"], meter, tables
             )  # fmt: skip
             found["inverter"] = inverters
+            days = clock.local()[0]
+            for last in np.flatnonzero(np.diff(days, append=days[-1] + 1)):
+                self._dirt[int(days[last])] = inputs.dirt[last]
             power = power + inverters["total_ac_power"].sum(axis=1)
             reactive = reactive + inverters["reactive_power"].sum(axis=1)
             if self._inverters.inputs.ids and self._due("mppt", clock):

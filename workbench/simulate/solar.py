@@ -205,7 +205,7 @@ class Inverters:
         used = np.where(dc_possible > 0, dc / np.maximum(dc_possible, 1e-9), 0.0)
         voltage = np.where(awake, best + (opened - best) * np.clip(1.0 - used, 0.0, 1.0) ** 0.6, opened)
         voltage = np.where(poa > 1.0, np.maximum(voltage, 0.0), 0.0)
-        inputs = self._inputs(possible, used, voltage, held_at, awake, lit)
+        inputs = self._inputs(possible, used, voltage, held_at, awake, lit, soiling)
         current = self.inputs.total(inputs.current)
         voltage = np.where(current > 1e-6, dc * 1e3 / np.maximum(current, 1e-6), voltage)
 
@@ -306,14 +306,14 @@ class Inverters:
 
     def _inputs(
         self, possible: Floats, used: Floats, voltage: Floats, held_at: Floats | None, awake: npt.NDArray[np.bool_],
-        lit: Floats,
+        lit: Floats, dirt: Floats,
     ) -> InputState:  # fmt: skip
         power = possible * self.inputs.spread(np.where(awake, used, 0.0))
         volts = np.array(self.inputs.spread(voltage))
         if held_at is not None:
             volts = np.where(np.isnan(held_at) | (power <= 0), volts, held_at)
         current = np.where(volts > 1.0, power * 1e3 / np.maximum(volts, 1.0), 0.0)
-        return InputState(power, volts, current, lit / 1000.0)
+        return InputState(power, volts, current, lit / 1000.0, dirt)
 
 
 def _states(

@@ -33,12 +33,13 @@ _CABLE = 0.006  #: drop between string and inverter at full current
 
 @dataclass(frozen=True)
 class InputState:
-    """What the inputs do at [T] instants: [T, K] each."""
+    """What the inputs do at [T] instants: [T, K] each, and the dirt on the inverters' modules."""
 
     power: Floats  #: [kW]
     voltage: Floats  #: [V]
     current: Floats  #: [A]
     lit: Floats  #: current at the best point, if nothing limits and nothing is broken, over that of the data sheet [1]
+    dirt: Floats  #: [T, A] share of light lost to it, what a fault adds left out [1]
 
 
 class Inputs:

@@ -98,17 +98,13 @@ class Trackers:
             "tracker_position": np.clip(shown, -90.0, 90.0),
             "tracker_target": target,
             "tracker_error": error,
-            "motor_current": np.maximum(
-                0.04 + ran * self._friction * (1.3 + 0.006 * gust**2) + 0.01 * noise[1], 0.0
-            ),
+            "motor_current": np.maximum(0.04 + ran * self._friction * (1.3 + 0.006 * gust**2) + 0.01 * noise[1], 0.0),
             "wind_speed": np.broadcast_to(wind[:, None], shape) + 0.05 * np.abs(noise[2]),
             "tracker_status": self._status(sun, stowed, stuck, error),
         }
         return values, position
 
-    def _stuck(
-        self, faults: list[Fault], clock: Clock, wanted: Floats, before: Floats, held: State
-    ) -> Floats | None:
+    def _stuck(self, faults: list[Fault], clock: Clock, wanted: Floats, before: Floats, held: State) -> Floats | None:
         """Where stuck trackers stand [T, K], NaN where they turn; None where all do.
 
         One that sticks without a magnitude stays where it is or, where that lies in a step over many instants, at
@@ -134,9 +130,7 @@ class Trackers:
             found[on, column] = held[name]
         return found
 
-    def _status(
-        self, sun: Sun, stowed: npt.NDArray[np.bool_], stuck: Floats | None, error: Floats
-    ) -> Floats:
+    def _status(self, sun: Sun, stowed: npt.NDArray[np.bool_], stuck: Floats | None, error: Floats) -> Floats:
         west = np.sin(np.deg2rad(sun.zenith)) * np.cos(np.deg2rad(sun.azimuth - west_of(self.mounting.azimuth)))
         facing = np.rad2deg(np.arctan2(west, np.cos(np.deg2rad(sun.zenith))))
         best = np.clip(facing, -self.mounting.max_angle, self.mounting.max_angle)
