@@ -162,7 +162,7 @@ class Strings:
         return {"voltage": voltage, "current": current, "power": voltage * current / 1000.0, "status": status}
 
 
-def off_best(voltage: Floats, best: Floats, opened: Floats, ratio: float) -> Floats:
+def off_best(voltage: Floats, best: Floats, opened: Floats, ratio: Floats | float) -> Floats:
     """Power of modules held at ``voltage`` over that at their ``best``; ``opened`` is their open-circuit voltage [V].
 
     ``ratio`` is the current at the best point over that of a short circuit, from the data sheet. See [1]_.

@@ -27,7 +27,7 @@ from workbench.simulate.weather import Weather
 if TYPE_CHECKING:
     from workbench.model.assets import Asset, Site
 
-STEP = 1.0  #: trackers move when they are half of this off [degree]
+STEP = 0.5  #: trackers move when they are half of this off [degree]
 SPEED = 0.15  #: of a drive [degree/s]
 STOW_WIND = 14.0  #: gusts above which tables lie flat, unless the asset's ``stow_wind_speed`` says otherwise [m/s]
 _GUST = 1.45  #: three-second gusts over the mean near the ground
@@ -161,7 +161,7 @@ def on_tables(sun: Sun, mounting: Mounting, rotation: Floats, ghi: Floats, dni: 
     """Light on tables turned by ``rotation`` [T, K] [degree], after Hay and Davies as :func:`.sun.transpose` does it.
 
     ``ghi``, ``dni``, ``dhi`` are [T, K] [W/m2]. The beam is taken from the share of a table that the next row, turned alike,
-    shades (linear in that share: half-cell modules in portrait lose no more).
+    shades, twice over: where cells in series are shaded in part, the rest of them gives no more than they do.
     """
     turned = np.deg2rad(rotation)
     west = np.sin(np.deg2rad(sun.zenith)) * np.cos(np.deg2rad(sun.azimuth - west_of(mounting.azimuth)))
@@ -175,4 +175,4 @@ def on_tables(sun: Sun, mounting: Mounting, rotation: Floats, ghi: Floats, dni: 
     facing = np.maximum(incidence / np.maximum(across, 1e-6), 1e-3)
     shaded = np.clip(1.0 - high / np.maximum(across, 1e-6) / (mounting.ground_coverage_ratio * facing), 0.0, 1.0)
     glass = np.clip(1.0 - 0.05 * (1.0 / np.maximum(incidence, 0.05) - 1.0), 0.0, 1.0)
-    return OnTables(beam + other, beam * glass * (1.0 - shaded) + 0.96 * other)
+    return OnTables(beam + other, beam * glass * np.maximum(1.0 - 2.0 * shaded, 0.0) + 0.96 * other)
