@@ -81,7 +81,7 @@ def _of_parts(assets: Mapping[str, str], seed: int, start: int, end: int) -> lis
     if trackers := some("tracker", 1):
         found.append(Fault("stuck_tracker", trackers[0], end - min(span // 3, 3 * _DAY), None, float(20 - 40 * u[2])))
     if cells := some("battery_cell", 2):
-        found.append(Fault("weak_cell", cells[0], start, None, 0.07))
+        found.append(Fault("weak_cell", cells[0], start, None, 0.03))
         found.append(Fault("cell_resistance", cells[1], start, None, 0.6))
     meters = [asset for asset, kind in assets.items() if kind == "grid_meter"]
     if meters and "inverter" in assets.values() and span > 12 * _DAY:
