@@ -29,7 +29,7 @@ class BatteryPlant:
     Attributes
     ----------
     batteries
-        All of the record up to the end that was asked for.
+        All of the record up to the end that was asked for; what is out of range is flagged.
     racks, cells
         Of the window; None where no source has them. ``cells`` has the coordinate ``parent``.
     panels, meter
@@ -83,11 +83,12 @@ def battery_plant(
     import pandas as pd
 
     from workbench.analytics.storage.assessment import CELL_FIELDS, FIELDS
+    from workbench.transforms.quality import flag_range
 
     found = read_ten_minutes(view, catalog, "battery", None, end, list(FIELDS))
     if found is None:
         raise nothing_to_read(view, catalog, "battery", start, end)
-    record, about = found
+    record, about = flag_range(found[0], variables=[name for name in FIELDS if name in found[0]]), found[1]
     inputs = [about]
     last = pd.Timestamp(record["time"].values[-1]) + pd.Timedelta("10min")
     until = last if end is None else min(end, last)

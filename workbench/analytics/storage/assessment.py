@@ -195,7 +195,9 @@ def assess(
         window = window_of(record)
     record = record.isel(time=np.flatnonzero(record["time"].values < window[1].to_datetime64()))
     if not within(record, window).sizes["time"]:
-        raise InputError("the batteries have no data in the window", where="window", found=f"{window[0]} to {window[1]}")
+        raise InputError(
+            "the batteries have no data in the window", where="window", found=f"{window[0]} to {window[1]}"
+        )
     if by is None:
         by = "month" if (window[1] - window[0]) > pd.Timedelta(62, "D") else "day"
     limited = terms if isinstance(terms, WarrantyTerms) else WarrantyTerms(**_known_terms(terms or {}))
