@@ -198,6 +198,7 @@ def depth_figure(cycles: pd.DataFrame, *, height: int = 220) -> figure:
         height=height, x_label="Depth of the cycle [%]", y_label="Cycles", tools="", x_range=Range1d(0, 100)
     )
     plot.xaxis.ticker = list(range(0, 101, 20))
+    plot.min_border_right = 14  # half of the last label
     items: list[tuple[str, Sequence[Any]]] = []
     names = list(dict.fromkeys(cycles["asset"]))
     bottom = np.zeros(len(edges) - 1)
@@ -226,6 +227,7 @@ def resting_figure(soc: xr.DataArray, *, height: int = 220) -> figure:
         height=height, x_label="State of charge [%]", y_label="Share of the time [%]", tools="", x_range=Range1d(0, 100)
     )
     plot.xaxis.ticker = list(range(0, 101, 20))
+    plot.min_border_right = 14  # half of the last label
     items: list[tuple[str, Sequence[Any]]] = []
     assets = [str(one) for one in soc["asset"].values]
     width = 4.2 / len(assets)
@@ -245,6 +247,29 @@ def resting_figure(soc: xr.DataArray, *, height: int = 220) -> figure:
     if len(items) > 1:
         plots.legend_above(plot, items)
     plot.y_range.update(start=0)
+    return plot
+
+
+def use_figure(cycles: xr.DataArray, names: Sequence[str], *, height: int = 200) -> figure:
+    """Equivalent full cycles by period, ``cycles`` dims (period, asset), the batteries stacked."""
+    plot = plots.blank(height=height, x_range=list(names), y_label="Full cycles", tools="")
+    plot.xgrid.visible = False
+    assets = [str(one) for one in cycles["asset"].values]
+    values = np.nan_to_num(cycles.transpose("period", "asset").values)
+    # names of assets may hold what a column of Bokeh cannot be called by
+    columns = {f"battery{place}": values[:, place] for place in range(len(assets))}
+    source = ColumnDataSource({"name": list(names), **columns})
+    drawn = plot.vbar_stack(
+        list(columns), x="name", width=0.7, source=source, fill_color=theme.colours(len(assets)), line_color="white",
+        line_width=0.6,
+    )  # fmt: skip
+    for asset, column, bars in zip(assets, columns, drawn, strict=True):
+        hover(plot, [bars], [("", f"{asset}, @name"), ("full cycles", f"@{column}{{0.00}}")])
+    if len(assets) > 1:
+        plots.legend_above(plot, [(asset, [bars]) for asset, bars in zip(assets, drawn, strict=True)])
+    plot.y_range.update(start=0)
+    if len(names) > 16:
+        plot.xaxis.major_label_orientation = 0.9
     return plot
 
 
@@ -363,5 +388,3 @@ def interval(value: float, low: float, high: float, *, decimals: int = 1) -> str
     if not (np.isfinite(low) and np.isfinite(high)):
         return number(value, decimals=decimals)
     return f"{number(value, decimals=decimals)} [{number(low, decimals=decimals)}, {number(high, decimals=decimals)}]"
-
-

@@ -120,7 +120,8 @@ class Assessment:
         try:
             return work()
         except InputError as error:
-            self.reasons[name] = str(error)
+            more = [f"{word}: {text}" for word, text in (("found", error.found), ("expected", error.expected)) if text]
+            self.reasons[name] = f"{error.message} ({'; '.join(more)})" if more else error.message
             return None
 
 

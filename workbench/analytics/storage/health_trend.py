@@ -60,7 +60,7 @@ def health_trend(health: xr.Dataset, *, level: float = 0.9) -> xr.Dataset:
         span = float(np.ptp(days[known])) if known.any() else 0.0
         if counts[column] < _FEWEST or span < _SHORTEST:
             reasons[column] = (
-                f"{counts[column]} periods with a state of health over {span:.0f} days: a trend wants {_FEWEST} over "
+                f"a state of health of {counts[column]} {'period' if counts[column] == 1 else 'periods'} over {span:.0f} days: a trend wants {_FEWEST} over "
                 f"{_SHORTEST:.0f} days"
             )
             continue
