@@ -120,12 +120,12 @@ def points_figure(
         hover(plot, [dots], rows)
         items.append((name, [dots]))
         everything += [low[known], high[known]]
-    known = np.concatenate(everything)
-    known = known[np.isfinite(known)]
-    if known.size:
-        low, high = float(known.min()), float(known.max())
-        pad = max(0.12 * (high - low), 0.2)
-        plot.y_range = Range1d(start=low - pad, end=high + pad)
+    edges = np.concatenate(everything)
+    edges = edges[np.isfinite(edges)]
+    if edges.size:
+        least, most = float(edges.min()), float(edges.max())
+        pad = max(0.12 * (most - least), 0.2)
+        plot.y_range = Range1d(start=least - pad, end=most + pad)
     if len(times) and course is None:
         first, last = times[0], times[-1]
         room = np.timedelta64(2, "D") if last - first < np.timedelta64(62, "D") else (last - first) // 20
@@ -285,7 +285,7 @@ def flow_figure(energy: xr.Dataset, names: Sequence[str], *, height: int = 240) 
     """
     keys = [key for key in FLOWS if float(energy[key].sum()) > 0]
     values = {key: np.nan_to_num(energy[key].values) for key in keys}
-    most = float(sum(values.values()).max(initial=0.0)) if values else 0.0  # type: ignore[union-attr]
+    most = float(np.sum(list(values.values()), axis=0).max(initial=0.0)) if values else 0.0
     factor, units = (1e-3, "MWh") if most >= 3e3 else (1.0, "kWh")
     plot = plots.blank(height=height, x_range=list(names), y_label=f"Energy [{units}]", tools="")
     plot.xgrid.visible = False

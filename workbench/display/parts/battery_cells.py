@@ -180,13 +180,15 @@ def _weakest(found: BatteryHealth, battery: str) -> str:
         return h.nothing(found.problem)
     rows: list[str] = []
     if told.cells is not None and found.plant is not None:
-        own = [one for one in told.cells.itertuples() if found.plant.battery_of(str(one.cell)) in (battery, one.cell)][
-            :8
-        ]
+        own = [
+            one
+            for one in told.cells.to_dict("records")
+            if found.plant.battery_of(str(one["cell"])) in (battery, one["cell"])
+        ][:8]
         rows = [
-            f"<tr><td>{h.link('asset', str(one.cell), site=found.site.id, asset=str(one.cell))}</td><td>{h.esc(one.kind or 'like the others')}</td>"
-            f"<td class=num>{fmt.number(float(one.low_end), decimals=1)}</td><td class=num>{fmt.number(float(one.high_end), decimals=1)}</td>"
-            f"<td class=num>{fmt.number(float(one.score), decimals=1)}</td></tr>"
+            f"<tr><td>{h.link('asset', str(one['cell']), site=found.site.id, asset=str(one['cell']))}</td><td>{h.esc(one['kind'] or 'like the others')}</td>"
+            f"<td class=num>{fmt.number(float(one['low_end']), decimals=1)}</td><td class=num>{fmt.number(float(one['high_end']), decimals=1)}</td>"
+            f"<td class=num>{fmt.number(float(one['score']), decimals=1)}</td></tr>"
             for one in own
         ]
         head = (

@@ -335,10 +335,10 @@ def _warranty(found: BatteryHealth, battery: str) -> str:
     lines: list[str] = []
     if told.breaches is not None and len(told.breaches):
         lines = [
-            f'<p class="beyond">{h.mark("reduced")}<b>{h.esc(fmt.words(str(one.term)))}</b> '
-            f"{np.datetime_as_string(np.datetime64(one.period), 'M')}: {fmt.number(float(one.value), decimals=1)}, "
-            f"allowed {fmt.number(float(one.allowed), decimals=1)}</p>"
-            for one in told.breaches[told.breaches["asset"] == battery].itertuples()
+            f'<p class="beyond">{h.mark("reduced")}<b>{h.esc(fmt.words(str(one["term"])))}</b> '
+            f"{str(one['period'])[:7]}: {fmt.number(float(one['value']), decimals=1)}, "
+            f"allowed {fmt.number(float(one['allowed']), decimals=1)}</p>"
+            for one in told.breaches[told.breaches["asset"] == battery].to_dict("records")
         ]
     if not lines:
         lines.append(
@@ -379,9 +379,9 @@ def _thermal_log(found: BatteryHealth, battery: str) -> str:
         good = "No cell was above 45 °C, none was charged below 0 °C, none lay 8 K from another or rose by 5 K in ten minutes."
         return h.nothing(good) + "\n" + line
     rows = "\n".join(
-        f"<tr><td>{one.start:%-d %b %H:%M}</td><td>{h.esc(fmt.words(str(one.alarm)))}</td>"
-        f"<td class=num>{fmt.number(float(one.hours), decimals=1)} h</td><td class=num>{fmt.number(float(one.peak), decimals=1)} °C</td></tr>"
-        for one in events.itertuples()
+        f"<tr><td>{one['start']:%-d %b %H:%M}</td><td>{h.esc(fmt.words(str(one['alarm'])))}</td>"
+        f"<td class=num>{fmt.number(float(one['hours']), decimals=1)} h</td><td class=num>{fmt.number(float(one['peak']), decimals=1)} °C</td></tr>"
+        for one in events.to_dict("records")
     )
     head = "<tr><th>From [UTC]</th><th>Alarm</th><th class=num>Length</th><th class=num>Hottest cell</th></tr>"
     return f'<div class="table"><table><thead>{head}</thead>\n<tbody>{rows}</tbody></table></div>\n{line}'
