@@ -44,20 +44,25 @@ else:
         page.row(parts.battery_nothing(site, found.problem))
     else:
         page.row(parts.health_tiles(found, one))
-        page.row(parts.cell_map(view, site, one, show, rack), parts.weakest(found, one))
+        cells = battery.has_cells(view.now, site, one, found)
+        spread = battery_charts.drawn(found, one, "spread", span=8)
+        if cells:
+            page.row(parts.cell_map(view, site, one, show, rack), parts.weakest(found, one))
+        elif spread is not None:
+            page.row(spread, parts.weakest(found, one))
 
-        def pictures(*names, span, height=230):
+        def pictures(*names, height=230):
             """Those that could be drawn, side by side over the whole row."""
             made = [battery_charts.drawn(found, one, name, height=height) for name in names]
             made = [figure for figure in made if figure is not None]
             for figure in made:
-                figure.span = span if len(made) == len(names) else 12 // len(made)
+                figure.span = 12 // len(made)
             if made:
                 page.row(*made)
 
-        pictures("health", "efficiency", "losses", span=4)
+        pictures("health", "efficiency", "losses")
         page.row(parts.warranty(found, one), parts.thermal_log(found, one))
-        pictures("depth", "use", "spread", span=4)
-        pictures("heat", "flows", span=6)
+        pictures("depth", "use", *(["spread"] if cells else []))
+        pictures("heat", "flows")
 
 page.show()

@@ -178,6 +178,11 @@ def cells_now(now: Now, site: str, battery: str, found: BatteryHealth | None) ->
     ]
 
 
+def has_cells(now: Now, site: str, battery: str, found: BatteryHealth) -> bool:
+    """Whether single cells of a battery are measured."""
+    return bool(cells_now(now, site, battery, found))
+
+
 def _within(asset: str, battery: str, parents: dict[str, str]) -> bool:
     """Whether ``battery`` stands above ``asset``; so where nothing is known of what is above."""
     above, seen = parents.get(asset, ""), {asset}

@@ -114,7 +114,14 @@ def drawn(found: BatteryHealth, battery: str, which: str, *, span: int = 4, heig
         return None
     title, note, make = _PICTURES[which]
     figure = make(found, battery, height)
-    return None if figure is None else Drawn(title, figure, note=note, span=span)
+    if figure is None:
+        return None
+    made = Drawn(title, figure, note=note, span=span)
+    if which == "flows" and found.told is not None and found.told.energy_by is not None:
+        # beside the figure, as it would not fit above it on a phone
+        keys = battery_figures.flows_of(found.told.energy_by)
+        made.legend = [(battery_figures.FLOWS[key][1], "area", battery_figures.FLOWS[key][0]) for key in keys]
+    return made
 
 
 def _points(data: Any, names: tuple[str, str, str], battery: str) -> tuple[Floats, Floats, Floats] | None:
@@ -158,9 +165,11 @@ def _losses(found: BatteryHealth, battery: str, height: int) -> Any:
     names, values = battery_figures.waterfall_bars(found.told.efficiency.sel(asset=battery))
     factor, unit = energy_scale(float(values[0]))
     digits = 1 if abs(values[0]) * factor < 1000 else 0
-    return waterfall_figure(
+    figure = waterfall_figure(
         names, values, totals=[0, len(names) - 1], factor=factor, unit=unit, decimals=digits, height=height
     )
+    figure.xaxis.major_label_orientation = 0.5  # their words are wider than the bars on a phone
+    return figure
 
 
 def _depth(found: BatteryHealth, battery: str, height: int) -> Any:
@@ -216,7 +225,7 @@ def _flows(found: BatteryHealth, _: str, height: int) -> Any:
     if found.told.energy_by is None:
         return None
     names = figures.period_names(found.told.energy_by["period"].values, found.told.by)
-    return battery_figures.flow_figure(found.told.energy_by, names, height=height)
+    return battery_figures.flow_figure(found.told.energy_by, names, height=height, legend=False)
 
 
 def _week(data: Any) -> tuple[Any, tuple[Any, Any]]:

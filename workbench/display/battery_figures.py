@@ -132,8 +132,12 @@ def points_figure(
         if first == last:
             room = np.timedelta64(1, "D")
         plot.x_range = Range1d(start=_moment(first - room), end=_moment(last + room))
-        if last - first < np.timedelta64(8, "D"):
+        if len(times) <= 6:
+            # a tick at each of the few, in words that do not hang on how far they are apart
             plot.xaxis.ticker = [float(one.astype("datetime64[ms]").astype(np.int64)) for one in times]
+            monthly = bool(np.all(times.astype("datetime64[M]").astype(times.dtype) == times))
+            words = "%b %Y" if monthly else "%-d %b"
+            plot.xaxis.formatter = DatetimeTickFormatter(hours=words, days=words, months=words, years=words)
     if level is not None:
         plot.add_layout(Span(location=level[0], dimension="width", line_color=theme.REDUCED, line_width=1.2))
         mark = plot.line([], [], line_color=theme.REDUCED, line_width=1.2)
@@ -273,7 +277,13 @@ def use_figure(cycles: xr.DataArray, names: Sequence[str], *, height: int = 200)
     return plot
 
 
-def flow_figure(energy: xr.Dataset, names: Sequence[str], *, height: int = 240) -> figure:
+def flows_of(energy: xr.Dataset) -> list[str]:
+    """The flows of a plant that are no trifle, in the order in which they are stacked."""
+    total = sum(float(energy[key].sum()) for key in FLOWS)
+    return [key for key in FLOWS if float(energy[key].sum()) > 1e-3 * total]
+
+
+def flow_figure(energy: xr.Dataset, names: Sequence[str], *, height: int = 240, legend: bool = True) -> figure:
     """Where the energy of a plant with panels and battery went, stacked bars by period.
 
     Parameters
@@ -282,8 +292,10 @@ def flow_figure(energy: xr.Dataset, names: Sequence[str], *, height: int = 240) 
         What ``hybrid_energy`` gives by periods, [kWh].
     names
         Of the periods.
+    legend
+        False where one stands beside it.
     """
-    keys = [key for key in FLOWS if float(energy[key].sum()) > 0]
+    keys = flows_of(energy)
     values = {key: np.nan_to_num(energy[key].values) for key in keys}
     most = float(np.sum(list(values.values()), axis=0).max(initial=0.0)) if values else 0.0
     factor, units = (1e-3, "MWh") if most >= 3e3 else (1.0, "kWh")
@@ -296,7 +308,8 @@ def flow_figure(energy: xr.Dataset, names: Sequence[str], *, height: int = 240) 
     )  # fmt: skip
     for key, bars in zip(keys, drawn, strict=True):
         hover(plot, [bars], [("", "@name"), (FLOWS[key][0], f"@{key}{{0,0.0}} {units}")])
-    plots.legend_above(plot, [(FLOWS[key][0], [bars]) for key, bars in zip(keys, drawn, strict=True)])
+    if legend:
+        plots.legend_above(plot, [(FLOWS[key][0], [bars]) for key, bars in zip(keys, drawn, strict=True)])
     plot.y_range.update(start=0)
     if len(names) > 16:
         plot.xaxis.major_label_orientation = 0.9

@@ -136,7 +136,6 @@ def battery_rows(site: str, battery: str, *, span: int = 4) -> Part:
         "cell_voltage_mean",
         "coolant_temperature",
         "cycle_count",
-        "energy_discharged",
     )
 
     def render(now: Now) -> str:
