@@ -103,7 +103,7 @@ def battery_plant(
         return part[0]
 
     cells = read("battery_cell", CELL_FIELDS, since)
-    parents = _parents(record)
+    parents = {asset.id: asset.parent for asset in view.assets if asset.parent} | _parents(record)
     inner = [parents.get(str(one), "") in record["asset"].values for one in record["asset"].values]
     racks = record.isel(asset=np.flatnonzero(inner)) if any(inner) else None
     for kind in RACKS:

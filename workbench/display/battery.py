@@ -107,10 +107,11 @@ def prepare(live: Live, site: str) -> BatteryHealth:
     catalog = open_catalog(live.project.catalogs, store=live.root)
     facts = catalog.portfolio.site(site)
     view = SiteView(site, catalog.portfolio, live.root)
-    now = pd.Timestamp(live.now.time, unit="ns")
+    ends = [info.last for info in view.series() if str(info.key) == "battery/10min" and info.last is not None]
+    since = pd.Timestamp(max(ends)) - pd.Timedelta(DAYS, "D") if ends else None
     terms = warranty_of(facts)
     try:
-        plant = battery_plant(view, catalog, now - pd.Timedelta(DAYS, "D"), None)
+        plant = battery_plant(view, catalog, since)
         last = pd.Timestamp(plant.batteries["time"].values[-1]) + pd.Timedelta("10min")
         first = pd.Timestamp(plant.batteries["time"].values[0])
         window = (max(first, last - pd.Timedelta(DAYS, "D")), last)

@@ -12,7 +12,7 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from workbench.display import battery_figures, figures, theme
 from workbench.display.battery import BatteryHealth, load
 from workbench.display.canvas import blank
-from workbench.display.history import RANGES, Course, course
+from workbench.display.history import EMPTY, RANGES, Course, course
 from workbench.display.wind_figures import energy_scale, waterfall_figure
 
 if TYPE_CHECKING:
@@ -77,24 +77,40 @@ class ChargeCourse:
         past = self.live.remember(("charge", self.site, self.battery), self._read, seconds=_RELOAD)
         found = load(self.live, self.site)
         told = found.told if found is not None else None
-        if past is not None and (past, told) != self._shown:
+        # what was read anew is another object
+        if past is not None and (past is not self._shown[0] or told is not self._shown[1]):
             self._shown = (past, told)
+            if not past.finite.size and told is not None:
+                past = self._of_record(told)  # a battery that is silent: the last day there is
             time = past.time.astype("datetime64[ms]").astype(np.int64).astype(float)
             # a mean belongs to the middle of its ten minutes; the last row is for what is now
             self._reported.data = {
                 "time": np.append(time + 300_000.0, now.time / 1e6),
                 "value": np.append(past.value, np.nan),
             }
-            self._counted.data = self._band(told, now)
+            self._counted.data = self._band(told, past)
         reading = now.site(self.site).reading(self.battery, "state_of_charge")
         last = len(self._reported.data["time"]) - 1
         if last >= 0 and reading.fresh(now.time):
             self._reported.patch({"time": [(last, reading.time / 1e6)], "value": [(last, reading.value)]})
 
-    def _band(self, told: Any, now: Now) -> dict[str, Floats]:
-        if told is None or told.recount is None or self.battery not in told.recount["asset"].values:
+    def _of_record(self, told: Any) -> Course:
+        data = told.data
+        if "state_of_charge" not in data or self.battery not in data["asset"].values:
+            return EMPTY
+        one = data["state_of_charge"].sel(asset=self.battery).isel(time=slice(-144, None))
+        values = one.values.astype(np.float64)
+        return Course(one["time"].values, values, values, values, "record")
+
+    def _band(self, told: Any, past: Course) -> dict[str, Floats]:
+        if (
+            not past.time.size
+            or told is None
+            or told.recount is None
+            or self.battery not in told.recount["asset"].values
+        ):
             return {name: np.zeros(0) for name in ("time", "value", "low", "high")}
-        since = np.datetime64(now.time - 24 * 3600 * 10**9, "ns")
+        since = past.time[0]
         one = told.recount.sel(asset=self.battery)
         one = one.isel(time=np.flatnonzero(one["time"].values >= since))
         value, spread = one["soc_recount"].values, 2 * one["soc_recount_std"].values

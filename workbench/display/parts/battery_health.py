@@ -64,6 +64,9 @@ def _now_tiles(at: SiteNow, battery: str, now: Now) -> list[str]:
     apart = Reading(1000 * (high.value - low.value), min(low.time, high.time), high.every, "mV", battery)
     alarms = alarms_now(at, battery, now)
     said = ", ".join(alarms) if alarms else "limits of temperature kept, no code shown"
+    count = str(len(alarms)) if alarms else "None"
+    if not at.fresh(battery):
+        count, said = "–", "nothing new is known"
     return [
         h.tile(
             "State of charge",
@@ -97,7 +100,7 @@ def _now_tiles(at: SiteNow, battery: str, now: Now) -> list[str]:
         ),
         h.tile(
             "Alarms",
-            f'<span class="val"><b class="{"word s-fault" if alarms else "word"}">{len(alarms) if alarms else "None"}</b></span>',
+            f'<span class="val"><b class="{"word s-fault" if alarms else "word"}">{count}</b></span>',
             below=h.esc(said),
         ),
     ]
