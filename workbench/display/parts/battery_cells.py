@@ -99,7 +99,10 @@ def _map(cells: list[CellNow], now: Now, site: str, battery: str, show: str, rac
     if not known.size:
         return h.nothing("No cell has a value now.")
     middle = 0.0 if show == "deviation" else float(np.median(known))
-    reach = max(float(np.abs(known - middle).max()), _LEAST[show])
+    # one far-off cell must not make all others look alike: beyond the ends of the colours it has the last of them
+    off = np.abs(known - middle)
+    reach = max(float(np.quantile(off, 0.95)), _LEAST[show])
+    beyond = bool(off.max() > reach)
     racks: dict[str, list[int]] = {}
     for place, cell in enumerate(cells):
         racks.setdefault(cell.parent, []).append(place)
@@ -130,8 +133,15 @@ def _map(cells: list[CellNow], now: Now, site: str, battery: str, show: str, rac
     every = max((cell.voltage.every for cell in cells), default=1.0)
     ends = [fmt.number(middle + side * reach, decimals=_DIGITS[show]) for side in (-1, 0, 1)]
     bar = "".join(f'<i style="background:{one}"></i>' for one in theme.DIVERGING)
-    key = f'<div class="mapkey"><span>{ends[0]}</span><span class="ramp">{bar}</span><span>{ends[2]} {_UNITS[show]}</span>'
-    return "\n".join(rows) + f"\n{key}<span>{len(cells)} cells, {h.age(newest, now.time, every)}</span></div>"
+    low_end, high_end = ("≤ ", "≥ ") if beyond else ("", "")
+    key = (
+        f'<div class="mapkey"><span>{low_end}{ends[0]}</span><span class="ramp">{bar}</span>'
+        f"<span>{high_end}{ends[2]} {_UNITS[show]}</span>"
+    )
+    return (
+        "\n".join(rows)
+        + f"\n{key}<span>{len(cells)} {'cell' if len(cells) == 1 else 'cells'}, {h.age(newest, now.time, every)}</span></div>"
+    )
 
 
 def _square(
