@@ -295,7 +295,7 @@ class _Seen:
         seen = _less(np.stack([other, other * other], axis=1), turbine.speed[known], turbine.bin[known])
         own, block = part[known], turbine.block[known]
         products = [own[:, i] * two[:, i] for i in (0, 1) for two in (seen, own)]
-        return cls(np.stack([np.bincount(block, one, minlength=size) for one in products], axis=1)[used], told, tail)
+        return cls(_sums_of(products, block, size)[used], told, tail)
 
     def shares(self, weights: Floats, place: Floats) -> tuple[Floats, Floats]:
         """By how much the yaw error follows the vane, and its square the vane's square, dims (draw).
@@ -328,6 +328,14 @@ class _Seen:
         """Places between the bounds [draw]; beside neighbours fewer and fewer towards the upper."""
         even = rng.uniform(0, 1, number)
         return even if self.sums is None else 1.0 - np.sqrt(even)
+
+
+def _sums_of(columns: list[Floats], block: Ints, size: int) -> Floats:
+    """Columns summed by block, dims (block, column)."""
+    found: Floats = np.zeros((size, len(columns)))
+    for place, one in enumerate(columns):
+        found[:, place] = np.bincount(block, one, minlength=size)
+    return found
 
 
 def _sums(one: Floats, other: Floats, block: Ints, size: int) -> Floats:
