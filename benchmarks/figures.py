@@ -30,7 +30,7 @@ class Figure:
 
     def __post_init__(self) -> None:
         # figures come as numbers of NumPy too, which JSON does not know
-        object.__setattr__(self, "value", float(self.value))
+        self.value = float(self.value)
 
     @property
     def met(self) -> bool | None:
