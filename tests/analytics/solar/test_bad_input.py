@@ -177,7 +177,7 @@ RECORD: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
 }  # fmt: skip
 #: Faults of some fields: those are what an analysis may read.
 FIELDS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
-    "irradiance below 0 at night": lambda d: every(d, lambda a: a.where(a > 1, -3.0), *LIGHT),
+    "irradiance below 0 at night": lambda d: every(d, lambda a: a.where(a > 0, -3.0), *LIGHT),
     "irradiance reversed": lambda d: every(d, lambda a: -a, *LIGHT),
     "irradiance in kW": lambda d: every(d, lambda a: a / 1000, *LIGHT),
     "power in W": lambda d: every(d, lambda a: a * 1000, *POWER),
@@ -322,10 +322,11 @@ def outcome(name: str, data: xr.Dataset) -> Outcome:
         except InputError as error:
             return Outcome(error, {}, set())
     figures, words = {}, set(told)
+    passes = name in JUDGES or name.startswith("step ")  # what was given comes back with what is added
     for place, values in leaves(found):
         if values.dtype.kind in "OUST":
             words |= {str(one) for one in values.ravel() if one}
-        elif values.dtype.kind == "f" and place.removeprefix(".") not in data:
+        elif values.dtype.kind == "f" and not (passes and place.removeprefix(".") in base_of(name)):
             figures[place] = values
     return Outcome(None, figures, words)
 

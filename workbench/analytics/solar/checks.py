@@ -94,6 +94,10 @@ def rating(data: xr.Dataset, name: str) -> Floats:
 
 def without_codes(values: Floats, name: str) -> Floats:
     """``values`` of the field ``name`` with :data:`CODES` as NaN, where nothing else lies near them; how many is remarked."""
+    count = int(np.isinf(values).sum())
+    if count:
+        remark(f"{name}: {count} infinite values count as missing")
+        values = np.where(np.isinf(values), np.nan, values)
     count = 0
     for code in CODES:
         here = values == code

@@ -94,7 +94,7 @@ def field(data: xr.Dataset, name: str, kind: str) -> Floats | None:
         found = np.asarray(values.transpose("time", "asset").values, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError("values are no numbers", where=name, found=str(values.dtype), expected="numbers") from None
-    found = without_codes(np.where(np.isfinite(found), found, np.nan), name)
+    found = without_codes(found, name)
     term = vocabulary().get(name)
     if term is None:
         if name == "expected_power":

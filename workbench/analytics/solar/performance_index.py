@@ -24,6 +24,7 @@ from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.solar.checks import check_heat, check_irradiance, check_plant, check_power, rating
 from workbench.model.errors import InputError
+from workbench.steps import remark
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -113,6 +114,10 @@ def daily_performance(
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(enough & (expected > 0), made / expected, np.nan)
     enough &= ratio > 0.01
+    blank = ~enough.any(axis=0)
+    if blank.any():
+        which = ", ".join(map(str, data["asset"].values[blank][:10]))
+        remark(f"daily_performance: {which}: no slot with power, irradiance and temperature, and so no index")
     use = enough.copy()
     if clear_sky is not None:
         clear = _values(clear_sky, shape)

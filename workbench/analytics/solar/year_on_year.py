@@ -110,7 +110,7 @@ def year_on_year(
         if len(t) > 1:
             step = int(np.median(np.diff(t)))
             row["years"] = float((t[-1] - t[0] + step) / (365.25 * _DAY))
-            if t[-1] >= (pd.Timestamp(t[0]) + pd.DateOffset(years=2)).as_unit("ns").value - step:
+            if (v > 0).any() and t[-1] >= (pd.Timestamp(t[0]) + pd.DateOffset(years=2)).as_unit("ns").value - step:
                 found, when = _slopes(t, v, later[known], recenter)
                 when, found = when[np.isfinite(found)], found[np.isfinite(found)]
         slopes[name] = (when.astype("datetime64[ns]"), found)
