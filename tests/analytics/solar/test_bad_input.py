@@ -196,7 +196,8 @@ FIELDS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
 }
 #: Forms of the same data: nothing may change but the last digits.
 FORMS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
-    "float32": lambda d: every(d, lambda a: a.astype(np.float32)),
+    # a counter has more digits than single precision
+    "float32": lambda d: every(d, lambda a: a.astype(np.float32), *(n for n in d.data_vars if n != "energy_lifetime")),
     "lazy": lambda d: d.chunk({"time": 200}),
     "units named": lambda d: d.assign(
         {n: (d[n] / 1000).assign_attrs(units="MW") for n in POWER if n in d}
