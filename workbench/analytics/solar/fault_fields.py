@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import check_axes, slot_length
+from workbench.analytics.calendar import slot_length
+from workbench.analytics.solar.checks import check_plant, fact, kilowatts, rating, without_codes
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.quality import good, is_quality
 from workbench.model.units import convert
@@ -89,10 +90,15 @@ def field(data: xr.Dataset, name: str, kind: str) -> Floats | None:
         raise InputError(
             f"{name} is not by time and asset", where=name, found=str(values.dims), expected="(time, asset)"
         )
-    found = np.asarray(values.transpose("time", "asset").values, dtype=np.float64)
-    found = np.where(np.isfinite(found), found, np.nan)
+    try:
+        found = np.asarray(values.transpose("time", "asset").values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("values are no numbers", where=name, found=str(values.dtype), expected="numbers") from None
+    found = without_codes(found, name)
     term = vocabulary().get(name)
     if term is None:
+        if name == "expected_power":
+            return kilowatts(values.transpose("time", "asset").copy(data=found)).values
         return found
     if kind in term.asset_types:
         term = term.for_type(kind)
@@ -134,10 +140,7 @@ def need(data: xr.Dataset, name: str, kind: str, why: str = "") -> Floats:
 
 def check(data: xr.Dataset) -> None:
     """That there are times and assets, and more than a few of the former."""
-    for dim in ("time", "asset"):
-        if dim not in data.dims or dim not in data.coords:
-            raise InputError(f"the data have no dimension {dim!r}", where="data", found=", ".join(map(str, data.dims)))
-    check_axes(data)
+    check_plant(data)
     if data.sizes["time"] < 8:
         raise InputError("too few times to judge", where="time", found=data.sizes["time"], expected="a day or more")
 
@@ -201,13 +204,7 @@ def numbers(data: xr.Dataset, name: str) -> Floats:
     InputError
         It is no number.
     """
-    size = data.sizes["asset"]
-    if name not in data.coords:
-        return np.full(size, np.nan)
-    try:
-        return np.broadcast_to(np.asarray(data[name].values, dtype=np.float64), (size,)).copy()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is not a number", where=name, found=str(data[name].values[:3])) from error
+    return rating(data, name) if name.endswith("_capacity") else fact(data, name)
 
 
 def median_of(values: Floats, least: int = 1) -> Floats:

@@ -110,6 +110,8 @@ def string_faults(
     groups, why = groups_of(data, values, days, parent, orientation)
     names_ = [str(a) for a in data["asset"].values]
     reasons = {names_[c]: text for c, text in why.items()}
+    for c in np.flatnonzero(~np.isfinite(values).any(axis=0)):
+        reasons[names_[c]] = f"no value of {main}: it is not judged"
     clipped = None
     if kind == "inverter":
         clipped = np.asarray(clipped_values(data, variable=names[2] if names[2] in data else main).values)

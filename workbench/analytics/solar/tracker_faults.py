@@ -120,6 +120,8 @@ def tracker_faults(
         daily = _by_position(data, position, should, days, sky, least_angle, least_offset, stow_wind)
     elif made is not None and sky is not None:
         daily, reasons = _by_power(data, made, days, sky, least_angle, names)
+    for c in np.flatnonzero(~np.isfinite(position if position is not None else np.asarray(made)).any(axis=0)):
+        reasons[names[c]] = f"no value of {'tracker_position' if position is not None else named}: it is not judged"
     expected = _expected(made, days, daily, data)
     return _result(data, days, daily, expected, made, sky, position, reasons, price, names)
 
