@@ -214,10 +214,17 @@ def assess(
     found = Assessment(window, tz, by, price, currency, inverters, power)
     told = dict(lacking or {})
 
+    around = list(weather)
+
     def clocks() -> None:
-        record = found.attempt("clocks", lambda: _clocks(found, inverters)) or inverters
-        right = [_clock_of(part, tz) for part in weather]
-        found.record = plant_record(record, *right, *(() if satellite is None else (satellite,)))
+        right = found.attempt("clocks", lambda: _clocks(found, inverters))
+        found.record = inverters if right is None else right
+        around[:] = [_clock_of(part, tz) for part in around]
+
+    def quality() -> None:
+        if "quality" not in without:
+            found.record, around[:] = _quality(found, around)
+        found.record = plant_record(found.record, *around, *(() if satellite is None else (satellite,)))
 
     def expected() -> None:
         made = found.attempt(
@@ -251,7 +258,7 @@ def assess(
 
     work: dict[str, Callable[[], None]] = {
         "clocks": clocks,
-        "quality": lambda: _quality(found),
+        "quality": quality,
         "orientation": lambda: _orientation(found),
         "expected": expected,
         "degradation": lambda: _degradation(found, level, simulations, seed),
@@ -270,9 +277,7 @@ def assess(
             with progress_part(place, len(work), PARTS[name]):
                 if name in without:
                     found.reasons[name] = "left out"
-                    if name == "clocks":
-                        found.record = plant_record(inverters, *weather, *(() if satellite is None else (satellite,)))
-                else:
+                if name not in without or name == "quality":  # which puts the weather to the inverters
                     part()
             give_way()
         found.remarks = list(dict.fromkeys(said))
@@ -308,33 +313,35 @@ def _clock_of(part: xr.Dataset, tz: str) -> xr.Dataset:
         return part
 
 
-def _quality(found: Assessment) -> None:
-    def work() -> xr.Dataset:
-        record = found.record
-        names = [name for name in (*POWER, *IRRADIANCE) if name in record and record[name].dims != ("time",)]
-        common = [name for name in IRRADIANCE if name in record and record[name].dims == ("time",)]
-        record = solar_data_quality(record, variables=names)
-        for name in names:
-            turned = bool((record[f"{name}_sign"] < 0).any())
-            if turned or bool((np.abs(np.log(record[f"{name}_level"])) > np.log(_UNITS)).any()):
-                remark(f"data quality: reversed signs or other units of {name} are put right")
-                record = solar_level_correction(record, variable=name, night_offset=False)
-        if common:  # what one sensor tells for all is judged once
-            one = record[common].expand_dims(asset=["plant"]).transpose("time", "asset")
-            facts = {key: ("asset", [float(record[key].mean())]) for key in ("latitude", "longitude") if key in record.coords}
-            one = one.drop_vars([key for key in one.coords if key not in ("time", "asset")]).assign_coords(facts)
-            judged = solar_data_quality(one, variables=common)
-            flags = {f"{name}_quality": judged[f"{name}_quality"].isel(asset=0, drop=True) for name in common}
-            record = record.assign({name: flag.drop_vars([c for c in flag.coords if c != "time"]) for name, flag in flags.items()})
-        found.record = record
-        ghi = {"irradiance_ghi", "irradiance_dhi", "irradiance_dni"} & set(map(str, record.data_vars))
-        if ghi and all(record[name].dims != ("time",) for name in ghi):
-            closed = found.attempt("closure", lambda: irradiance_quality(found.record))
-            found.record = closed if closed is not None else found.record
-        return found.record
+def _quality(found: Assessment, weather: Sequence[xr.Dataset]) -> tuple[xr.Dataset, list[xr.Dataset]]:
+    """Inverters and weather with what is wrong flagged, each on its own grid; units and signs put right."""
+    import polars as pl
 
-    if found.attempt("quality", work) is not None:
-        found.quality = found.attempt("quality", lambda: solar_quality_table(found.data))
+    judged = [found.attempt("quality", lambda part=part: _judged(part)) for part in (found.record, *weather)]
+    tables = [solar_quality_table(within(one, found.window)) for one in judged if one is not None]
+    found.quality = pl.concat(tables) if tables else None
+    one, *others = (old if new is None else new for old, new in zip((found.record, *weather), judged, strict=True))
+    return one, others
+
+
+def _judged(data: xr.Dataset) -> xr.Dataset:
+    power = [name for name in POWER if name in data]
+    light = [name for name in IRRADIANCE if name in data]
+    if not power and not light:
+        return data
+    # of irradiance a level is the weather's: units are looked at where the expected power is made
+    for names, level in ((power, True), (light, False)):
+        if names:
+            data = solar_data_quality(data, variables=names, level=level)
+    for name in (*power, *light):
+        turned = bool((data[f"{name}_sign"] < 0).any())
+        if turned or (name in power and bool((np.abs(np.log(data[f"{name}_level"])) > np.log(_UNITS)).any())):
+            remark(f"data quality: reversed signs or other units of {name} are put right")
+            data = solar_level_correction(data, variable=name, night_offset=False)
+    placed = {"latitude", "longitude"} <= set(data.coords) and bool(np.isfinite(data["latitude"]).all())
+    if placed and any(name in data for name in ("irradiance_ghi", "irradiance_dhi", "irradiance_dni")):
+        return irradiance_quality(data)
+    return data
 
 
 def _orientation(found: Assessment) -> None:
@@ -354,7 +361,8 @@ def _index(found: Assessment) -> xr.Dataset:
     gamma = coefficient_of(data, None, [])
     if "precipitation" in data and "precipitation_amount" not in data:
         hours = float((data["time"].values[1] - data["time"].values[0]) / np.timedelta64(3_600_000_000_000, "ns"))
-        data = data.assign(precipitation_amount=data["precipitation"] * hours)
+        fallen = (data["precipitation"] * hours).assign_attrs({"units": "mm"})
+        data = data.assign(precipitation_amount=fallen)
     return daily_performance(
         data, temperature_coefficient=float(np.nanmedian(gamma)), power=found.power, irradiance=found.irradiance
     )
