@@ -47,8 +47,8 @@ class SolarPlant:
         From :data:`LOOK_BACK` days before the period; None where no source has them.
     meter
         Of the period; None where there is none, or where it is not that of the inverters alone.
-    parents
-        Asset to the one it belongs to, from strings up.
+    parents, feeds
+        Asset to the one it belongs to, from strings up; tracker to the input it feeds (its attribute ``feeds``).
     inputs
         What was read, with hashes.
     lacking
@@ -63,6 +63,7 @@ class SolarPlant:
     trackers: xr.Dataset | None
     meter: xr.Dataset | None
     parents: Mapping[str, str]
+    feeds: Mapping[str, str]
     inputs: tuple[Input, ...]
     lacking: Mapping[str, str]
 
@@ -77,6 +78,7 @@ class SolarPlant:
             "trackers": self.trackers,
             "meter": self.meter,
             "parents": self.parents,
+            "feeds": self.feeds,
             "lacking": self.lacking,
         }
 
@@ -141,9 +143,10 @@ def solar_plant(
         lacking["meter"] = f"{meter.sizes['asset']} meters, and which is that of the inverters is not known"
         meter = None
     parents = {asset.id: asset.parent for asset in view.assets if asset.parent}
+    feeds = {asset.id: str(asset.attributes["feeds"]) for asset in view.assets if asset.attributes.get("feeds")}
     return SolarPlant(
         inverters, tuple(weather), satellite, behind["mppt"], behind["string"], behind["tracker"], meter, parents,
-        tuple(inputs), lacking,
+        feeds, tuple(inputs), lacking,
     )  # fmt: skip
 
 

@@ -142,6 +142,7 @@ def assess(
     trackers: xr.Dataset | None = None,
     meter: xr.Dataset | None = None,
     parents: Mapping[str, str] | None = None,
+    feeds: Mapping[str, str] | None = None,
     lacking: Mapping[str, str] | None = None,
     facts: Facts | None = None,
     module: str | Mapping[str, float] | None = None,
@@ -172,8 +173,8 @@ def assess(
         Clock and step of the parts that go by periods; days up to two months and months beyond them if left out.
     weather, satellite
         See :func:`.plant_record.plant_record`. The clocks of ``weather`` are put right as those of the inverters are.
-    mppts, strings, trackers, parents
-        What lies behind the inverters, and to which asset each belongs.
+    mppts, strings, trackers, parents, feeds
+        What lies behind the inverters, and to which asset each belongs; see :func:`.assessment_faults.find_faults`.
     meter
         That of the inverters alone, see :func:`solar_availability`.
     lacking
@@ -212,7 +213,6 @@ def assess(
     if by is None:
         by = "month" if (window[1] - window[0]) > pd.Timedelta(62, "D") else "day"
     found = Assessment(window, tz, by, price, currency, inverters, power)
-    told = dict(lacking or {})
 
     around = list(weather)
 
@@ -242,8 +242,8 @@ def assess(
 
     def faults() -> FaultsFound:
         return find_faults(
-            found.record, strings=strings, mppts=mppts, trackers=trackers, parents=parents or {}, window=window,
-            power=power, price=price / 1000.0, lacking=told,
+            found.record, strings=strings, mppts=mppts, trackers=trackers, parents=parents, feeds=feeds,
+            window=window, power=power, price=price / 1000.0, lacking=lacking,
         )  # fmt: skip
 
     def available(step: Step | None) -> Availability:
@@ -334,7 +334,9 @@ def _judged(data: xr.Dataset) -> xr.Dataset:
         if names:
             data = solar_data_quality(data, variables=names, level=level)
     for name in (*power, *light):
-        turned = bool((data[f"{name}_sign"] < 0).any())
+        # the end of a day at night, a little below zero, is no reversed sign
+        low = data[name] < -0.1 * float(np.abs(data[name]).max())
+        turned = bool(((data[f"{name}_sign"] < 0) & low).any())
         if turned or (name in power and bool((np.abs(np.log(data[f"{name}_level"])) > np.log(_UNITS)).any())):
             remark(f"data quality: reversed signs or other units of {name} are put right")
             data = solar_level_correction(data, variable=name, night_offset=False)
