@@ -272,6 +272,9 @@ def plant_day() -> xr.Dataset:
             }.items()
         },
         attrs={"asset_type": "inverter", "cadence": "PT15M"},
+    )  # fmt: skip
+
+
 def strings() -> xr.Dataset:
     """Six strings of one inverter, a fortnight by the hour; one is open from the tenth day on."""
     times = pd.date_range("2024-06-01", periods=14 * 24, freq="h", unit="ns")

@@ -87,9 +87,9 @@ def sky_of(data: xr.Dataset, power: Floats | None, *, needed: bool) -> Sky | Non
     )
     clear = where.get_clearsky(times, solar_position=sun)
     elevation, size_ = 90.0 - zenith, len(times)
+    dni, ghi, dhi = (clear[k].to_numpy() for k in ("dni", "ghi", "dhi"))
     sky = Sky(
-        elevation, zenith, azimuth, *(clear[k].to_numpy() for k in ("dni", "ghi", "dhi")), np.zeros(size_),
-        np.zeros((size_, size)), limit, place, list(kinds), False,
+        elevation, zenith, azimuth, dni, ghi, dhi, np.zeros(size_), np.zeros((size_, size)), limit, place, list(kinds), False
     )  # fmt: skip
     for one in kinds:
         found = pvlib.tracking.singleaxis(zenith, azimuth, one[0], one[1], one[2], one[3], one[4])
