@@ -12,6 +12,7 @@ import xarray as xr
 from workbench.analytics.calendar import Window
 from workbench.analytics.solar.fault_fields import Faults
 from workbench.analytics.solar.inverter_faults import inverter_faults
+from workbench.analytics.solar.plant_model import Source
 from workbench.analytics.solar.plant_record import charged, inverter_of
 from workbench.analytics.solar.string_faults import FIELDS, string_faults
 from workbench.analytics.solar.tracker_faults import tracker_faults
@@ -31,6 +32,8 @@ KINDS = {
 }
 #: Share of an input's loss that its strings or its tracker explain, from which on the fault is theirs.
 _THEIRS = 0.5
+#: Share of the daylight with measured irradiance in the plane, from which on an expected power stands for peers.
+_MEASURED = 0.9
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def find_faults(
         work["tracker"] = lambda: tracker_faults(_powered(trackers, mppts, feeds or {}), price=price)
     if dc:
         work["dc"] = lambda: string_faults(record, kind="inverter", price=price)
-    work["inverter"] = lambda: inverter_faults(record, power=power, price=price)
+    work["inverter"] = lambda: inverter_faults(_sure(record), power=power, price=price)
     for kind, one in work.items():
         try:
             found[kind] = one()
@@ -124,6 +127,15 @@ def find_faults(
         energies[name] = charged(taken, record, of)[0]
     events = _events(found, theirs, parents, window, {str(one) for one in record["asset"].values}, price)
     return FaultsFound(events, energies, {kind: one.daily for kind, one in found.items()}, reasons)
+
+
+def _sure(record: xr.Dataset) -> xr.Dataset:
+    """The record without an expected power that rests on modelled irradiance: its errors would look like limits."""
+    if "irradiance_source" not in record or "expected_power" not in record:
+        return record
+    lit = record["expected_power"] > 0
+    measured = float((record["irradiance_source"] == int(Source.MEASURED_PLANE)).where(lit).mean())
+    return record if measured > _MEASURED else record.drop_vars("expected_power")
 
 
 def _powered(trackers: xr.Dataset, mppts: xr.Dataset | None, feeds: Mapping[str, str]) -> xr.Dataset:
