@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.models import ColumnDataSource, Range1d, Span
+from bokeh.models import ColumnDataSource, DatetimeTickFormatter, Range1d, Span
 
 from workbench.display import plots, theme
 from workbench.display.canvas import hover
@@ -25,9 +25,23 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 #: What happens in operation, and can be changed: the rest of a waterfall is of the sky, the modules and the design.
-OPERATION = (
-    "soiling", "snow", "shading", "string", "tracker", "mppt", "grid_outage", "downtime", "communication", "curtailment",
-)  # fmt: skip
+OPERATION = ("soiling", "snow", "shading", "string", "tracker", "mppt", "grid_outage", "downtime", "curtailment")
+_NAMES = {
+    "dc_wiring": "DC wiring",
+    "mppt": "MPPT",
+    "string": "Strings",
+    "tracker": "Trackers",
+    "communication": "Not recorded",
+    "total_ac_power": "AC power",
+    "total_dc_power": "DC power",
+    "total_dc_current": "DC current",
+    "total_dc_voltage": "DC voltage",
+    "irradiance_poa": "Irradiance, plane",
+    "irradiance_ghi": "Irradiance, horizontal",
+    "irradiance_dni": "Irradiance, beam",
+    "irradiance_dhi": "Irradiance, diffuse",
+    "irradiance_rear": "Irradiance, rear",
+}
 #: Categories of availability in the order they are stacked, with their colours; nights are left out.
 AVAILABILITY = {
     "running": theme.MEASURED,
@@ -37,6 +51,11 @@ AVAILABILITY = {
     "grid_outage": theme.SERIES[4],
     "unknown": theme.BAND,
 }
+
+
+def title_of(name: str) -> str:
+    """A category or a field as it stands in a table or on an axis."""
+    return _NAMES.get(name, words(name))
 
 
 def operation_losses(waterfall: pd.DataFrame) -> pd.DataFrame:
@@ -130,6 +149,23 @@ def availability_hours(category: xr.DataArray, hours: float) -> dict[str, Floats
     return {name: found[name] for name in AVAILABILITY if name in found and found[name].sum() > 0}
 
 
+def period_figure(
+    times: npt.NDArray[np.datetime64], lines: Mapping[str, Floats], *, label: str, height: int = 230
+) -> figure:
+    """Values by day, month or year, a line for each name."""
+    from workbench.display.wind_figures import course_figure
+
+    plot = course_figure(times, lines, label=label, height=height)
+    plot.xaxis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%-d %b", months="%b %Y", years="%Y")
+    if len(times) <= 14:
+        # a tick at each of the few
+        plot.xaxis.ticker = [float(one.astype("datetime64[ms]").astype(np.int64)) for one in times]
+        monthly = bool(np.all(times.astype("datetime64[M]").astype(times.dtype) == times))
+        form = "%b %Y" if monthly and len(times) <= 7 else "%b" if monthly else "%-d %b"
+        plot.xaxis.formatter = DatetimeTickFormatter(hours=form, days=form, months=form, years=form)
+    return plot
+
+
 def course_of(figures_by: xr.Dataset, names: Mapping[str, str]) -> dict[str, Floats]:
     """Key figures of a plant by period as lines in percent: field to its label, those that are there."""
     one = figures_by.isel(group=0) if "group" in figures_by.dims else figures_by
@@ -138,6 +174,9 @@ def course_of(figures_by: xr.Dataset, names: Mapping[str, str]) -> dict[str, Flo
         for name, label in names.items()
         if name in one and bool(one[name].notnull().any())
     }
+
+
+_KINDS = {"mppt": "MPPT", "dc": "DC side"}
 
 
 def fault_rows(events: pd.DataFrame, most: int) -> list[str]:
