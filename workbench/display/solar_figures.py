@@ -185,7 +185,7 @@ def fault_rows(events: pd.DataFrame, most: int) -> list[str]:
 
 
 def class_words(fault: str, kind: str) -> str:
-    """A fault in words: ``Stuck (tracker)``."""
+    """A fault in words, with what it is of where that does not say it: ``Stuck (tracker)``, ``Open string``."""
     return f"{words(fault)} ({ {'mppt': 'MPPT', 'dc': 'DC side'}.get(kind, kind) })".replace("( ", "(").replace(
         " )", ")"
     )

@@ -27,7 +27,7 @@ from workbench.analytics.solar.kpi import Indicators, performance_indicators
 from workbench.analytics.solar.loss_waterfall import solar_loss_waterfall, solar_losses
 from workbench.analytics.solar.orientation import orientation_check
 from workbench.analytics.solar.performance_index import daily_performance
-from workbench.analytics.solar.plant_record import USED, plant_record, with_expected
+from workbench.analytics.solar.plant_record import USED, beside_trackers, plant_record, with_expected
 from workbench.analytics.solar.quality import (
     IRRADIANCE,
     POWER,
@@ -258,11 +258,19 @@ def assess(
             tz=tz,
         )
 
-    def faults() -> FaultsFound:
-        return find_faults(
-            found.record, strings=strings, mppts=mppts, trackers=trackers, parents=parents, feeds=feeds,
-            window=window, power=power, price=price / 1000.0, lacking=lacking,
+    def faults() -> None:
+        found.faults = found.attempt(
+            "faults",
+            lambda: find_faults(
+                found.record, strings=strings, mppts=mppts, trackers=trackers, parents=parents, feeds=feeds,
+                window=window, power=power, price=price / 1000.0, lacking=lacking,
+            ),
         )  # fmt: skip
+        spans = [] if found.faults is None else found.faults.tracker_spans
+        before = found.record
+        found.record = beside_trackers(before, spans)
+        if found.record is not before and "expected" not in without:
+            expected()
 
     def available(step: Step | None) -> Availability:
         near = None if meter is None else within(meter, window)
@@ -281,7 +289,7 @@ def assess(
         "expected": expected,
         "degradation": lambda: _degradation(found, level, simulations, seed),
         "cleaning": lambda: _cleaning(found, cleaning_cost),
-        "faults": lambda: setattr(found, "faults", found.attempt("faults", faults)),
+        "faults": faults,
         "kpi": lambda: _both(found, "kpi", figures),
         "availability": lambda: _both(found, "availability", available),
         "losses": lambda: setattr(found, "losses", found.attempt("losses", losses)),
