@@ -131,7 +131,8 @@ def test_an_open_string_is_charged_to_its_inverter(told: Assessment):
 def test_what_is_not_told_has_its_reason(told: Assessment):
     assert "two are needed" in told.reasons["degradation"]
     assert told.reasons["cleaning"].startswith("soiling is not known")
-    assert told.degradation is None and told.cleaning is None
+    assert told.degradation is None
+    assert told.cleaning is None
     assert told.faults.reasons["tracker"] == "no data of trackers"
     assert set(told.reasons) <= set(PARTS)
 
@@ -144,7 +145,8 @@ def test_without_irradiance_or_temperature_parts_say_why():
     assert bare.availability is not None  # told from the inverters themselves
     cold = assess(inverters, weather=(sensor[["irradiance_poa"]],), tz=str(PLACE.tz), without=("orientation",))
     assert "temperature" in cold.reasons["expected"]
-    assert cold.kpi is not None and cold.irradiance == "irradiance_poa"
+    assert cold.kpi is not None
+    assert cold.irradiance == "irradiance_poa"
     assert cold.reasons["orientation"] == "left out"
 
 
@@ -158,17 +160,19 @@ def test_a_window_and_progress():
             inverters, window=(start, end), weather=(sensor,), strings=strings, parents=parents, tz=str(PLACE.tz),
             give_way=lambda: yields.append(1),
         )  # fmt: skip
-    assert told.kpi_by.groups.sizes["period"] == 2 and told.data.sizes["time"] == 192
+    assert told.kpi_by.groups.sizes["period"] == 2
+    assert told.data.sizes["time"] == 192
     assert told.record["time"].values[-1] < end.to_datetime64()  # nothing is known of what comes
     assert len(yields) == len(PARTS)
     shares = [done / of for done, of, _ in heard]
-    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
     assert any(what.startswith("losses") for *_, what in heard)
     assert told.faults.events.empty  # the string opens later
 
 
 def test_wrong_arguments():
-    inverters, sensor, *_ = plant()
+    inverters, _sensor, *_ = plant()
     with pytest.raises(InputError, match="no data in the window"):
         assess(inverters, window=(pd.Timestamp("2030-01-01"), pd.Timestamp("2030-02-01")))
     with pytest.raises(InputError, match="no such part"):
@@ -206,7 +210,8 @@ def test_energies_of_other_slots_are_summed_by_inverter():
     parents = {"A-S1": "A-M1", "A-S2": "A-M1", "A-M1": "INV4"}
     energy, of = charged(loss, hour, parents)
     assert list(of) == ["INV4", "INV4", ""]
-    assert np.all(energy.sel(asset="INV4") == 2.0) and float(energy.sum()) == 48.0
+    assert np.all(energy.sel(asset="INV4") == 2.0)
+    assert float(energy.sum()) == 48.0
     assert inverter_of("A", {"A": "B", "B": "A"}, {"INV4"}) == ""  # a circle ends
 
 
@@ -222,7 +227,7 @@ def test_a_sensor_on_a_stuck_tracker_does_not_hide_its_loss():
 
 
 def test_an_input_that_lacks_what_its_string_lacks_is_no_fault_of_its_own():
-    _, _, strings, parents = plant()
+    _, _, strings, _parents = plant()
     inverters, sensor, *_ = plant()
     names = [f"{inverter}-M{k}" for inverter in NAMES for k in (1, 2)]
     current = strings["current"].values
