@@ -169,7 +169,7 @@ def test_la_haute_borne_is_as_published(portfolio, test_data, require):
 
 
 def test_finding_assets(portfolio):
-    assert len(portfolio.assets()) == 188
+    assert len(portfolio.assets()) == 189
     assert [asset.id for asset in portfolio.assets("sun_valley", "battery")] == ["SV-BESS"]
     assert portfolio.get("nobody") is None
     with pytest.raises(InputError, match="did you mean 'NR-T01'"):
