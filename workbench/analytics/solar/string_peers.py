@@ -184,7 +184,8 @@ def _usual(index: Floats, share: Floats) -> tuple[Floats, bool]:
     for column in range(index.shape[1]):
         days = int(np.isfinite(index[:, column]).sum())
         found = segments_of(index[:, column], noise[:, column])
-        alike = [sum(o.days for o in found if abs(o.level - s.level) < 0.015 * abs(s.level)) for s in found]
+        level, length = np.array([s.level for s in found]), np.array([s.days for s in found])
+        alike = (np.abs(level[None, :] - level[:, None]) < 0.015 * np.abs(level)[:, None]) @ length
         enough = min(max(7, 0.04 * days), max(days - 1, 1))
         lasting = [(s.level, s.days) for s, n in zip(found, alike, strict=True) if n >= enough]
         levels.append(lasting or [(s.level, s.days) for s in found])

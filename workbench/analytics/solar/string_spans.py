@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_of, spans_of
+from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_down, median_of, spans_of
 from workbench.analytics.solar.fault_segments import noise_of, segments_of
 from workbench.analytics.solar.string_peers import Compared
 
@@ -257,8 +257,12 @@ def _voltage_spans(beside: Compared, view: View, days: Days, least_days: int) ->
         rows = slice(edges[day], edges[day + 1])
         enough = np.isfinite(v[rows]).sum(axis=0) >= 6
         if enough.any():
-            daily[day, enough] = np.nanmedian(ratio[rows][:, enough], axis=0)
-            spread[day, enough] = np.nanstd(v[rows][:, enough], axis=0)
+            daily[day, enough] = median_down(ratio[rows][:, enough])
+            here = v[rows][:, enough]
+            there = np.isfinite(here)
+            count = there.sum(axis=0)
+            mean = np.where(there, here, 0.0).sum(axis=0) / count
+            spread[day, enough] = np.sqrt(np.where(there, (here - mean) ** 2, 0.0).sum(axis=0) / count)
     usual = median_of(spread, 3)
     moves = usual > 0.004 * np.nanmedian(middle)
     out: list[Span] = []
@@ -296,7 +300,8 @@ def _joined(flat: Bools, silent: Bools) -> list[tuple[int, int]]:
 def _one_bus(v: Floats) -> bool:
     """Whether the strings share their voltage: then it says nothing of one of them."""
     with np.errstate(invalid="ignore"):
-        apart = np.nanstd(v / median_of(v, 3)[:, None] / np.nanmedian(v / median_of(v, 3)[:, None], axis=0), axis=1)
+        ratio = v / median_of(v, 3)[:, None]
+        apart = np.nanstd(ratio / median_down(ratio), axis=1)
     return bool(np.nanmedian(apart) < 2e-4) if np.isfinite(apart).any() else True
 
 
