@@ -51,12 +51,15 @@ class Faults:
         dims (time, asset), the times of the data: ``loss`` [kWh] and ``fault``.
     reasons
         What could not be judged and why, by asset; empty where all was.
+    day
+        [slot] place of each slot's day in ``daily``.
     """
 
     events: pd.DataFrame
     daily: xr.Dataset
     slots: xr.Dataset
     reasons: dict[str, str]
+    day: Ints
 
 
 @dataclass(frozen=True)

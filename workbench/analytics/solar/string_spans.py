@@ -15,6 +15,7 @@ CLASSES = (
     "sensor", "input out", "open string", "mppt stuck", "shorted modules", "shaded", "weak string",
 )  # fmt: skip
 _STRAY = 8.0  #: standard deviations that one day alone must be off
+_JUST = 6.5  #: those of a fall on the last day, or the last two together
 CERTAIN = 5.0  #: those of a level that lasts
 _VOLTAGE = 0.006  #: least change of a voltage: below a third of one module of forty
 _FLAT = 0.15  #: spread of a voltage within a day, of that of its peers, below which it does not move
@@ -110,7 +111,25 @@ def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last
             continue  # a slow change with the season, of no day of its own
         if len(here) >= least_days or fresh:
             out.append(Span(0, first, stop, ratio, total / wrong))
-    return out
+    begun = None if any(s.stop >= last for s in out) else _just_begun(index, noise, least, last)
+    return out if begun is None else [*out, begun]
+
+
+def _just_begun(index: Floats, noise: Floats, least: float, last: int) -> Span | None:
+    """A fall on the last day of the data, or in part of the one before too, of which one level cannot be made yet."""
+    known = np.flatnonzero(np.isfinite(index[:last]))
+    if len(known) < 10:
+        return None
+    day, before = int(known[-1]), int(known[-2])
+    usual = float(np.median(index[known[-9:-2]]))
+    off, off_before = 1.0 - index[day], 1.0 - index[before]
+    sure = off / noise[day]
+    part = day - before <= 3 and off_before > CERTAIN * noise[before]
+    if part:
+        sure = float(np.hypot(sure, off_before / noise[before]))
+    if off < least or sure < _JUST or off < 2.0 * noise[day] or 1.0 - usual > 0.3 * off:
+        return None
+    return Span(0, before if part else day, last, float(index[day]), sure)
 
 
 def _high_spans(index: Floats, noise: Floats, last: int) -> list[Span]:
