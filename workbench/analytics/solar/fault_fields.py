@@ -52,12 +52,15 @@ class Faults:
         dims (time, asset), the times of the data: ``loss`` [kWh] and ``fault``.
     reasons
         What could not be judged and why, by asset; empty where all was.
+    day
+        [slot] place of each slot's day in ``daily``.
     """
 
     events: pd.DataFrame
     daily: xr.Dataset
     slots: xr.Dataset
     reasons: dict[str, str]
+    day: Ints
 
 
 @dataclass(frozen=True)
@@ -213,9 +216,21 @@ def median_of(values: Floats, least: int = 1) -> Floats:
     out = np.full(len(values), np.nan)
     rows = known >= max(least, 1)
     if rows.any():
-        some = values[rows]
-        out[rows] = np.median(some, axis=1) if (known[rows] == values.shape[1]).all() else np.nanmedian(some, axis=1)
+        out[rows] = _middle(values[rows], known[rows])
     return out
+
+
+def median_down(values: Floats) -> Floats:
+    """Median of each column, NaN where nothing is known."""
+    return _middle(values.T, np.isfinite(values).sum(axis=0))
+
+
+def _middle(values: Floats, known: Ints) -> Floats:
+    """Median of what is known of each row; many times faster on short rows than ``numpy.nanmedian``."""
+    ordered = np.sort(values, axis=1)  # NaN come last
+    row = np.arange(len(values))
+    low, high = np.maximum((known - 1) // 2, 0), np.minimum(known // 2, values.shape[1] - 1)
+    return np.where(known > 0, 0.5 * (ordered[row, low] + ordered[row, high]), np.nan)
 
 
 def quantile_of(values: Floats, q: float) -> Floats:

@@ -226,7 +226,7 @@ class _Found:
             },
             coords={"time": self.data["time"], **coords},
         )
-        return Faults(table, daily.assign_attrs(place=days.number), slots, reasons)
+        return Faults(table, daily, slots, reasons, days.number)
 
 
 def _exact(rows: np.ndarray, span: Span, beside: Compared, view: View) -> tuple[int, int]:
