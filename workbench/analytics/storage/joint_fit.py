@@ -1,0 +1,305 @@
+"""Capacity from all rests at once: one count of the charge over the whole time, held against the voltage of every rest.
+
+Where the open-circuit curve is flat a voltage does not tell the state of charge, and turning it into one makes a small error of
+voltage a large and lopsided one. Here the voltages themselves are the observations [1]_: each rest has
+
+    V = OCV(s) + c(s) + k m + h u + noise,  s = s0 - (x - z t) / Q
+
+with x the charge counted since the start of its run, Q the capacity, z the zero of the current's sensor, which wanders; c the error of
+the curve, smooth over the state of charge; m what polarisation is left of the current before, u the side from which the state of
+charge was come to (hysteresis). All but Q are nuisances with priors, so that what they leave open is in the interval, and what the rests
+tell of them is used: rests of all weeks lean on one count.
+
+References
+----------
+.. [1] G. L. Plett, "Battery Management Systems, Volume II: Equivalent-Circuit Methods", Artech House 2015, chapters 3 and 4 (voltage at
+   rest as output, hysteresis by the way the charge went); the solution is Gauss-Newton with priors, as a smoother over the whole record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from workbench.analytics.storage.fields import Floats, Ints
+from workbench.analytics.storage.open_circuit import OpenCircuitCurve
+
+_NODE = 2.0  #: days between which the sensor's zero goes straight [day]
+_ZERO = 0.002  #: standard deviation of the current sensor's zero [1/h]; 1/500 of a full charge per hour
+_ZERO_WALK = 1e-4  #: by which it wanders in a day [1/h]
+_LEFT = 0.5  #: slow part of the drop over the quick one, mean and standard deviation [1]
+_SIDE = 0.05  #: share of a full charge in which hysteresis goes from one side to the other [1]
+_CAPACITY = 0.3  #: standard deviation of the capacity before anything was seen [1]
+_ALIKE = 25.0  #: of the state of charge, over which that error is much the same [%]
+_KINK = 0.2  #: over which the curve is rounded [%]
+_FAR, _FEW = 15.0, 10  #: from the median state of charge [%], and rests
+_BELIEVED = 10.0  #: rests that the stated uncertainty of a voltage counts for beside what the residuals tell
+_NODES = np.linspace(0.0, 100.0, 11)  #: of the curve's error [%]
+
+
+@dataclass(frozen=True)
+class Rested:
+    """What a fit looks at; each [rest].
+
+    Attributes
+    ----------
+    voltage
+        Of a cell, freed of the small current's drop [V].
+    out
+        Charge taken out until then over the capacity when new [1].
+    hours
+        Since the beginning [h].
+    run
+        Number of the run without gaps.
+    left
+        Voltage that polarisation would add were its slow part as large as the quick one [V].
+    side
+        From -1 (come from a higher state of charge) to 1.
+    charge, deviation
+        State of charge by the voltage alone and its standard uncertainty [%], to begin with; NaN where it does not tell.
+    """
+
+    voltage: Floats
+    out: Floats
+    hours: Floats
+    run: Ints
+    left: Floats
+    side: Floats
+    charge: Floats
+    deviation: Floats
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What was found.
+
+    Attributes
+    ----------
+    health
+        Capacity over that when new [1].
+    deviation
+        Its standard uncertainty, that of the current's scale left out [1].
+    swing
+        Widest range of the state of charge within a run [%].
+    free
+        Rests beyond the unknowns that they tell by themselves.
+    residual
+        By which a voltage is off by chance [V].
+    """
+
+    health: float
+    deviation: float
+    swing: float
+    free: float
+    residual: float
+
+
+@numba.njit(cache=True, nogil=True)
+def sides(rate: Floats, hours: float) -> Floats:
+    """From which side each slot's state of charge was come to: -1 discharging, 1 charging; ``rate`` [1/h] positive while discharging."""
+    found = np.empty(len(rate))
+    side = 0.0
+    for i in range(len(rate)):
+        flow = rate[i]
+        if np.isnan(flow):
+            side = 0.0
+        else:
+            keep = np.exp(-abs(flow) * hours / _SIDE)
+            side = keep * side - (1.0 - keep) * np.sign(flow)
+        found[i] = side
+    return found
+
+
+def _hats(at: Floats, nodes: Floats) -> Floats:
+    """Weights of linear interpolation, [at, node]."""
+    if len(nodes) == 1:
+        return np.ones((len(at), 1))
+    left = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, len(nodes) - 2)
+    part = np.clip((at - nodes[left]) / (nodes[left + 1] - nodes[left]), 0.0, 1.0)
+    found = np.zeros((len(at), len(nodes)))
+    rows = np.arange(len(at))
+    found[rows, left], found[rows, left + 1] = 1.0 - part, part
+    return found
+
+
+def _integrals(at: Floats, nodes: Floats) -> Floats:
+    """Integrals of those weights from the first node until ``at``, [at, node]."""
+    if len(nodes) == 1:
+        return (at - nodes[0])[:, None]
+    fine = np.unique(np.concatenate([nodes, at]))
+    middle = _hats((fine[1:] + fine[:-1]) / 2, nodes) * np.diff(fine)[:, None]
+    sums = np.concatenate([np.zeros((1, len(nodes))), np.cumsum(middle, axis=0)])
+    found: Floats = sums[np.searchsorted(fine, at)]
+    return found
+
+
+def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
+    """The capacity that all rests tell together; None where the charge counted and the voltages do not go together."""
+    n = len(rested.voltage)
+    runs = np.unique(rested.run, return_inverse=True)[1]
+    count = int(runs.max()) + 1
+    nodes = np.linspace(
+        rested.hours[0], max(rested.hours[-1], rested.hours[0] + 1.0), 1 + max(1, round(np.ptp(rested.hours) / 24 / _NODE))
+    )
+    began = np.zeros(count)
+    first = np.unique(runs, return_index=True)[1]
+    began[:] = rested.out[first]
+    x = rested.out - began[runs]
+    lag = _integrals(rested.hours, nodes)
+    lag = lag - lag[first][runs]
+    own = (runs[:, None] == np.arange(count)).astype(np.float64)
+    # unknowns: capacity's inverse, zero at the nodes [1/h x 1e3], starts [%], error of the curve [V], polarisation, hysteresis
+    zeros, starts = slice(1, 1 + len(nodes)), slice(1 + len(nodes), 1 + len(nodes) + count)
+    bends = slice(starts.stop, starts.stop + len(_NODES))
+    last = bends.stop
+    walk = np.zeros((len(nodes), last + 2))
+    walk[0, zeros.start] = 1e-3 / _ZERO
+    for k in range(1, len(nodes)):
+        days = (nodes[k] - nodes[k - 1]) / 24
+        walk[k, zeros.start + k], walk[k, zeros.start + k - 1] = (
+            1e-3 / _ZERO_WALK / np.sqrt(days),
+            -1e-3 / _ZERO_WALK / np.sqrt(days),
+        )
+    prior = np.concatenate([walk, np.zeros((1 + len(_NODES) + 2, last + 2))])
+    row = len(nodes)
+    prior[row, 0] = 1.0 / _CAPACITY
+    # a curve that is off here is off nearby, so that its error does not average out over the nodes
+    apart = (_NODES[:, None] - _NODES) / _ALIKE
+    together = max(curve.systematic, 1e-4) ** 2 * (np.exp(-(apart**2) / 2) + np.eye(len(_NODES)))
+    prior[row + 1 : row + 1 + len(_NODES), bends] = np.linalg.inv(np.linalg.cholesky(together))
+    prior[-2, last], prior[-1, last + 1] = 1.0 / _LEFT, 1.0 / max(curve.uncertainty, 1e-4)
+    target = np.zeros(len(prior))
+    target[row], target[-2] = 1.0 / _CAPACITY, 1.0  # half of it, give or take as much
+
+    # first by the states of charge that voltages tell, which is linear
+    beta = np.zeros(last + 2)
+    told = np.isfinite(rested.charge)
+    if told.sum() < 3:
+        return None
+    design = np.zeros((n, last + 2))
+    design[:, 0], design[:, zeros], design[:, starts] = -100.0 * x, 0.1 * lag, own
+    weight = np.where(told, 1.0 / np.nan_to_num(rested.deviation, nan=1e9), 0.0)
+    robust = np.ones(n)
+    loose = np.zeros((count, last + 2))
+    loose[np.arange(count), np.arange(starts.start, starts.stop)] = 1.0 / 100.0
+    half = np.full(count, 0.5)
+    for _ in range(5):
+        w = np.sqrt(robust) * weight
+        beta = _solve(
+            np.concatenate([design * w[:, None], prior, loose]),
+            np.concatenate([np.nan_to_num(rested.charge) * w, target, half]),
+        )
+        off = np.abs(np.nan_to_num(rested.charge) - design @ beta) * weight
+        robust = np.minimum(1.0, 2.0 / np.maximum(off, 1e-9))
+    if not beta[0] > 0:
+        return None
+
+    # where few rests lie apart from the rest, none of them may be taken for an outlier: they are all that is known
+    begun = design[:, starts] @ beta[starts] + design[:, 0] * beta[0]
+    far = int((np.abs(begun - np.median(begun)) > _FAR).sum())
+    bound = 2.0 if far >= _FEW else np.inf
+    sigma = curve.uncertainty
+
+    volts = _Voltage(curve)
+
+    def residual(b: Floats) -> tuple[Floats, Floats, Floats]:
+        moved = x - 1e-3 * lag @ b[zeros]
+        s = own @ b[starts] - 100.0 * b[0] * moved
+        gap = rested.voltage - (
+            volts.at(s)[0] + _hats(s, _NODES) @ b[bends] + b[last] * rested.left + b[last + 1] * rested.side
+        )
+        return gap, s, moved
+
+    def cost(gap: Floats, b: Floats) -> float:
+        off = np.abs(gap / sigma)
+        found = np.where(off < bound, off**2, 4 * off - 4).sum()
+        return float(found + ((target - prior @ b) ** 2).sum() + ((half - loose @ b) ** 2).sum())
+
+    for _ in range(3):
+        gap, s, moved = residual(beta)
+        best, damp = cost(gap, beta), 1e-4
+        for _ in range(40):
+            slope = volts.at(s)[1]
+            jacobian = np.zeros((n, last + 2))
+            jacobian[:, 0] = -100.0 * moved * slope
+            jacobian[:, zeros] = 0.1 * beta[0] * lag * slope[:, None]
+            jacobian[:, starts] = own * slope[:, None]
+            jacobian[:, bends] = _hats(s, _NODES)
+            jacobian[:, last], jacobian[:, last + 1] = rested.left, rested.side
+            w = np.sqrt(np.minimum(1.0, bound / np.maximum(np.abs(gap) / sigma, 1e-9))) / sigma
+            rows = np.concatenate([jacobian * w[:, None], prior, loose])
+            right = np.concatenate([gap * w, target - prior @ beta, half - loose @ beta])
+            while damp < 1e6:
+                tried = beta + _solve(rows, right, damp)
+                gap_, s_, moved_ = residual(tried)
+                now = cost(gap_, tried)
+                if now <= best and tried[0] > 0.2:
+                    break
+                damp *= 10
+            else:
+                break
+            better = best - now
+            beta, gap, s, moved, best, damp = tried, gap_, s_, moved_, now, damp / 10
+            if better < 1e-4 and damp < 1e-3:
+                break
+        inverse = _inverse(rows)
+        # by how much of its unknowns the rests themselves tell
+        tied = float(np.einsum("ij,ni,nj->", inverse, jacobian * w[:, None], jacobian * w[:, None], optimize=True))
+        free = max(n - tied, 1.0)
+        # how far a voltage is off by chance, the rests themselves tell
+        off = float(np.sqrt((_BELIEVED * curve.uncertainty**2 + ((gap * w) ** 2).sum() * sigma**2) / (_BELIEVED + free)))
+        again = abs(off / sigma - 1.0) > 0.02
+        sigma = max(off, curve.uncertainty / 2, 1e-4)
+        if not again:
+            break
+    variance = float(inverse[0, 0])
+    swing = max(float(np.ptp(s[runs == k])) for k in range(count))
+    return Joint(1.0 / beta[0], float(np.sqrt(variance)) / beta[0] ** 2, swing, free, sigma)
+
+
+class _Voltage:
+    """Voltage at rest and its slope at states of charge [%], going on at the ends as it came there.
+
+    The mean over a fifth of a per cent, so that the slope is that of the value also where the curve has a kink: without it the search
+    halts at the kinks.
+    """
+
+    def __init__(self, curve: OpenCircuitCurve) -> None:
+        self._grid = np.linspace(-60.0, 160.0, 2201)
+        inside = np.clip(self._grid, 0.0, 100.0)
+        low, high = (curve.at(2.0) - curve.at(0.0)) / 2.0, (curve.at(100.0) - curve.at(98.0)) / 2.0
+        self._volts = curve.at(inside) + low * np.minimum(self._grid, 0.0) + high * np.maximum(self._grid - 100.0, 0.0)
+        steps = (self._volts[1:] + self._volts[:-1]) / 2 * np.diff(self._grid)
+        self._sums = np.concatenate([[0.0], np.cumsum(steps)])
+
+    def _sum(self, s: Floats) -> Floats:
+        """Integral of the linear pieces, exactly."""
+        at = np.clip(((s - self._grid[0]) * 10.0).astype(np.int64), 0, len(self._grid) - 2)
+        part = s - self._grid[at]
+        slope = (self._volts[at + 1] - self._volts[at]) * 10.0
+        found: Floats = self._sums[at] + part * self._volts[at] + slope * part**2 / 2
+        return found
+
+    def at(self, s: Floats) -> tuple[Floats, Floats]:
+        s = np.clip(s, -55.0, 155.0)
+        low, high = s - _KINK / 2, s + _KINK / 2
+        slope = (np.interp(high, self._grid, self._volts) - np.interp(low, self._grid, self._volts)) / _KINK
+        return (self._sum(high) - self._sum(low)) / _KINK, slope
+
+
+def _inverse(rows: Floats) -> Floats:
+    normal = rows.T @ rows
+    scale = np.sqrt(np.clip(np.diag(normal), 1e-12, None))
+    found: Floats = np.linalg.pinv(normal / scale / scale[:, None], hermitian=True) / scale / scale[:, None]
+    return found
+
+
+def _solve(rows: Floats, right: Floats, damp: float = 0.0) -> Floats:
+    """Least squares, damped as Levenberg and Marquardt do."""
+    normal = rows.T @ rows
+    scale = np.sqrt(np.clip(np.diag(normal), 1e-12, None))
+    left = normal / scale / scale[:, None] + (1e-10 + damp) * np.eye(len(scale))
+    found: Floats = np.linalg.solve(left, rows.T @ right / scale) / scale
+    return found
