@@ -29,7 +29,8 @@ from workbench.analytics.storage.fields import (
     slot_hours,
 )
 from workbench.analytics.storage.open_circuit import Curves, charge_capacity, curves_of
-from workbench.analytics.storage.rests import rests
+from workbench.analytics.storage.rests import current_of, rests
+from workbench.analytics.storage.soc_moves import moves
 from workbench.model.errors import InputError
 from workbench.steps import remark, step
 
@@ -223,7 +224,9 @@ def soc_drift(
     data
         As for :func:`recount`, with ``state_of_charge``; ``soc_recount`` and ``soc_recount_std`` are used where they are there.
     threshold
-        Difference at which there is an alarm [%]. It must also be twice its standard uncertainty.
+        Difference at which there is an alarm [%]. It must also be twice its standard uncertainty. There is an alarm as well where the
+        report moves by as much within two days while the current does not, whatever the voltage tells; it stands until the voltage
+        finds the report right, or it moves back.
     window
         Length of the mean before each time [h].
     reference_days
@@ -233,7 +236,7 @@ def soc_drift(
     -------
     xr.Dataset
         That of :func:`recount` with dims (time, asset): ``soc_drift`` [%], reported less counted, weighted mean of the window
-        before each time; ``soc_drift_std`` [%]; ``soc_drift_alarm``. dims (asset): ``first_alarm``, NaT where there is
+        before each time; ``soc_drift_std`` [%]; ``soc_move`` [%], 0 where none stands; ``soc_drift_alarm``. dims (asset): ``first_alarm``, NaT where there is
         none; ``reason``.
 
     Raises
@@ -270,6 +273,13 @@ def soc_drift(
         # errors of a day are one error: no root of the number of slots
         deviation = np.where(enough, np.sqrt(_since((weight > 0).astype(np.float64), begin) / total), np.nan)
         alarm = (np.abs(mean) >= threshold) & (np.abs(mean) >= 2 * deviation)
+    moved = _moved(data, reported, curve, threshold, soc, sure)
+    held = np.zeros(alarm.shape)
+    for column in range(alarm.shape[1]):
+        with np.errstate(invalid="ignore"):
+            sound = (np.abs(mean[:, column]) < threshold) & (2 * deviation[:, column] < threshold)
+        held[:, column] = _held(moved[:, column], sound, threshold)
+    alarm |= held != 0
     dims = ("time", "asset")
     first = np.array(
         [times[np.argmax(a)] if a.any() else np.datetime64("NaT", "ns") for a in alarm.T], dtype="datetime64[ns]"
@@ -282,10 +292,45 @@ def soc_drift(
     return result.assign(
         soc_drift=(dims, mean, {"units": "%", "long_name": "reported less counted state of charge"}),
         soc_drift_std=(dims, deviation, {"units": "%", "long_name": "standard uncertainty of it"}),
+        soc_move=(dims, held, {"units": "%", "long_name": "move of the reported state of charge that no current explains"}),
         soc_drift_alarm=(dims, alarm, {"long_name": f"state of charge off by {threshold:g} % or more"}),
         first_alarm=("asset", first),
         reason=("asset", reason),
     )
+
+
+def _moved(
+    data: xr.Dataset, reported: Floats, curve: Curves | None, threshold: float, soc: Floats, sure: Floats
+) -> Floats:
+    """Moves of the report that no current explains, [time, asset] [%]; 0 where there is none, or the voltage finds it right after it."""
+    found = np.zeros(reported.shape)
+    try:
+        current = current_of(data)
+    except InputError:  # counted elsewhere, and no current kept
+        return found
+    capacity = charge_capacity(data, curves_of(data, curve))
+    for column in np.flatnonzero(np.isfinite(capacity)):
+        found[:, column] = moves(
+            reported[:, column], current[:, column] / capacity[column], slot_hours(data), threshold
+        )[0]
+    with np.errstate(invalid="ignore"):
+        right = (np.abs(reported - soc) < threshold) & (2 * sure < threshold)
+    return np.where(right, 0.0, found)
+
+
+@numba.njit(cache=True, nogil=True)
+def _held(moved: Floats, sound: Bools, threshold: float) -> Floats:
+    """A move stands until the voltage finds the report right, or it moves back."""
+    found = np.zeros(len(moved))
+    stands, before = 0.0, 0.0
+    for i in range(len(moved)):
+        if moved[i] != 0.0 and before == 0.0:
+            stands = moved[i] if stands == 0.0 or stands * moved[i] > 0 else stands + moved[i]
+        before = moved[i]
+        if abs(stands) < threshold or (sound[i] and moved[i] == 0.0):
+            stands = 0.0
+        found[i] = stands
+    return found
 
 
 def _since(values: Floats, begin: npt.NDArray[np.intp]) -> Floats:
