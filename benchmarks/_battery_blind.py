@@ -96,10 +96,11 @@ def _live(
     n = len(want)
     current, volts, soc = np.zeros(n), np.zeros(n), np.zeros(n)
     charge, discharge, rest = np.zeros(n), np.zeros(n), np.zeros(n)
-    q, one, two, come = start, 0.0, 0.0, 0.0
+    q, one, two, come, last = start, 0.0, 0.0, 0.0, 0.0
     k1, k2 = np.exp(-1 / 6.0), np.exp(-1 / 110.0)
     for i in range(n):
-        at = min(max(q, 0.0), 1.0) * 1000
+        # in the middle of the minute, by the current of the one before
+        at = min(max(q - last / 120.0, 0.0), 1.0) * 1000
         j = min(int(at), 999)
         e = ocv[j] + (at - j) * (ocv[j + 1] - ocv[j])
         warm = np.exp(3000.0 * (1 / (273.15 + temperature[i]) - 1 / 298.15))
@@ -139,6 +140,7 @@ def _live(
         one, two = k1 * one + (1 - k1) * 0.25 * r * c, k2 * two + (1 - k2) * 0.25 * r * c
         come -= (come + np.sign(c)) * (1 - np.exp(-abs(c) / 60.0 / 0.03))
         q = min(max(q, 0.0), 1.0)
+        last = c
     return current, volts, soc, charge, discharge, rest
 
 

@@ -113,7 +113,8 @@ def measured(
         path = np.clip(path, 0, 100)
         flow = -np.diff(path) / 100 / fine
     back = path[0] - path[-1]
-    truth = _run(plant, flow, path[:-1])
+    middle = (path[:-1] + path[1:]) / 2
+    truth = _run(plant, flow, middle)
     closed = truth
     if abs(back) > 1e-6:
         way = flow[(flow < 0) if back > 0 else (flow > 0)]
@@ -124,8 +125,8 @@ def measured(
             : int(np.searchsorted(np.cumsum(np.abs(np.tile(way, rounds))) * fine, abs(back) / 100)) + 1
         ]
         way[-1] += -back / 100 / fine - way.sum()
-        at_way = path[-1] - 100 * np.cumsum(np.append(0, way[:-1])) * fine
-        closed = _run(plant, np.append(flow, way), np.append(path[:-1], at_way))
+        at_way = path[-1] - 100 * (np.cumsum(way) - way / 2) * fine
+        closed = _run(plant, np.append(flow, way), np.append(middle, at_way))
     each = round(slot / fine)
     rows = len(flow) // each
     mean = {k: v[: rows * each].reshape(rows, each).mean(axis=1) for k, v in truth.items()}
@@ -176,7 +177,7 @@ def measured(
     )
     out = np.maximum(closed["discharge"] - closed["charge"] - plant.auxiliary, 0).sum()
     into = np.maximum(closed["charge"] + plant.auxiliary - closed["discharge"], 0).sum()
-    content = np.interp(path[:-1], SOC, OCV[plant.chemistry]) * flow
+    content = np.interp(middle, SOC, OCV[plant.chemistry]) * flow
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = -content[flow < 0].sum() / content[flow > 0].sum()
         whole = ratio * truth["discharge"].sum() / truth["charge"].sum()

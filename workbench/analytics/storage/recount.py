@@ -45,9 +45,11 @@ _FRESH = 3.0  #: a count less sure than this says nothing of the reported [%]
 
 @numba.njit(cache=True, nogil=True)
 def _count(
-    rate: Floats, anchor: Floats, deviation: Floats, floor: Floats, hours: float, soc: float, spread: float
-) -> tuple[Floats, Floats, Bools, Floats, Floats]:
-    """Count one battery: ``rate`` [1/h] positive while discharging, states in [%].
+    rate: Floats, anchor: Floats, deviation: Floats, floor: Floats, hours: float, soc: float, spread: float,
+    zero: float, short: float,
+) -> tuple[Floats, Floats, Bools, Floats, Floats]:  # fmt: skip
+    """Count one battery: ``rate`` [1/h] positive while discharging, states in [%]; ``zero`` of the sensor and ``short``fall of the
+    capacity are what it begins with.
 
     Returns the state of charge, its deviation, where it was drawn to the voltage, the sensor's zero [1/h] and the capacity
     over the one given [1].
@@ -55,7 +57,7 @@ def _count(
     n = len(rate)
     found, sure, drawn = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
     zeros, factors = np.full(n, np.nan), np.full(n, np.nan)
-    x, zero, short = soc, 0.0, 0.0  # state of charge, zero of the sensor, shortfall of the capacity
+    x = soc
     # their covariances, written out: three by three
     pxx, pzz, pss, pxz, pxs, pzs = spread**2, _OFFSET**2, _CAPACITY**2, 0.0, 0.0, 0.0
     last, used, when = -1e9, 1e9, 0
@@ -161,13 +163,19 @@ def recount(data: xr.Dataset, *, curve: Curves | None = None, smooth: bool = Fal
         start, spread = (float(first[0]), _REPORTED) if len(first) else (50.0, 40.0)
         found = _count(
             rate / full, seen.charge[:, column], seen.deviation[:, column], seen.systematic[:, column],
-            slot_hours(data), start, spread,
+            slot_hours(data), start, spread, 0.0, 0.0,
         )  # fmt: skip
         soc[:, column], sure[:, column], drawn[:, column] = found[0], found[1], found[2]
         if smooth and drawn[:, column].any():
+            # again with what it had learned in the end, so that the first days are not counted with the capacity of the data sheet
+            zero_, short = _learned(found)
+            found = _count(
+                rate / full, seen.charge[:, column], seen.deviation[:, column], seen.systematic[:, column],
+                slot_hours(data), start, spread, zero_, short,
+            )  # fmt: skip
             back = _count(
                 -rate[::-1] / full, seen.charge[::-1, column], seen.deviation[::-1, column], seen.systematic[::-1, column],
-                slot_hours(data), 50.0, 40.0,
+                slot_hours(data), 50.0, 40.0, -zero_, short,
             )  # fmt: skip
             # both know the voltage of the slot itself: the surer of the two says how sure the mean is at the least
             one, other = 1.0 / found[1] ** 2, 1.0 / back[1][::-1] ** 2
@@ -194,6 +202,11 @@ def recount(data: xr.Dataset, *, curve: Curves | None = None, smooth: bool = Fal
         },
         coords={"time": data["time"], **facts_of(data)},
     )
+
+
+def _learned(found: tuple[Floats, Floats, Bools, Floats, Floats]) -> tuple[float, float]:
+    """Zero of the sensor [1/h] and shortfall of the capacity [1] at the end of a count."""
+    return float(found[3][-1]), float(1.0 / found[4][-1] - 1.0)
 
 
 def _why(no_curve: bool, resting: Bools, rate: Floats, begun: bool) -> str:
