@@ -125,7 +125,7 @@ class Scores:
 def fields() -> Iterator[Figure]:
     from workbench.analytics.storage import OpenCircuitCurve
 
-    own = {name: OpenCircuitCurve(SOC, volts, 0.003, 0.001) for name, volts in OCV.items()}
+    own = {name: OpenCircuitCurve(SOC, volts, 0.003, 0.001, of_new_cell=False) for name, volts in OCV.items()}
     scores = Scores()
     for name in PROFILES:
         soc, step = profile(DATA / "battery_profiles", name)

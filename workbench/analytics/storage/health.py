@@ -170,6 +170,7 @@ class _Told:
     curve: OpenCircuitCurve | None = None
     voltage: Floats = field(default_factory=lambda: _NONE)  #: of a cell at rest, [time] [V]
     left: Floats = field(default_factory=lambda: _NONE)  #: polarisation [V]
+    slow: Floats = field(default_factory=lambda: _NONE)  #: its slow part [V]
     side: Floats = field(default_factory=lambda: _NONE)  #: from which it was come to
     all_rests: Floats = field(default_factory=lambda: _NONE)  #: state of charge by each rest, [time], NaN where it does not tell
     reason: str = ""
@@ -211,7 +212,7 @@ def _together(one: _Told, at: Ints, group: Ints, hours: Floats) -> _Line:
     last = at[np.searchsorted(group, np.arange(line.count), side="right") - 1]
     found = joint_fit(
         Rested(
-            mean(one.voltage), mean(one.out) / one.new, mean(hours), one.part[last], mean(one.left), mean(one.side),
+            mean(one.voltage), mean(one.out) / one.new, mean(hours), one.part[last], mean(one.left), mean(one.slow), mean(one.side),
             one.all_rests[last], one.deviation[last],
         ),
         one.curve,
@@ -289,6 +290,7 @@ def _by_voltage(data: xr.Dataset, curves: list[OpenCircuitCurve | None]) -> list
             one.soc = np.where(keep, seen.charge[:, column], np.nan)
             one.deviation, one.systematic = seen.deviation[:, column], seen.systematic[:, column]
             one.curve, one.voltage, one.left = curves[column], seen.voltage[:, column], seen.left[:, column]
+            one.slow = seen.slow[:, column]
             one.side, one.all_rests = sides(seen.current[:, column] / one.new, slot_hours(data)), seen.charge[:, column]
             if not keep.any():
                 rest = 100 * float(seen.resting[:, column].mean())

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from workbench.analytics.storage.aged_curve import aged
 from workbench.analytics.storage.fields import Floats, Ints
 from workbench.analytics.storage.open_circuit import OpenCircuitCurve
 
@@ -30,6 +31,12 @@ _NODE = 2.0  #: days between which the sensor's zero goes straight [day]
 _ZERO = 0.002  #: standard deviation of the current sensor's zero [1/h]; 1/500 of a full charge per hour
 _ZERO_WALK = 1e-4  #: by which it wanders in a day [1/h]
 _LEFT = 0.5  #: slow part of the drop over the quick one, mean and standard deviation [1]
+_SLOW = 0.2  #: of the part that fades slowly, standard deviation [1]
+_LITHIUM = 0.08  #: by which lithium lost may differ from half the capacity lost, standard deviation [1]
+_UNLIKE = 0.25  #: error of an aged curve over the capacity lost [V]; of iron phosphate a quarter
+_AGED = 0.1  #: capacity lost that an aged curve is allowed for at the least [1]
+_STARTS = (1.0, 0.93, 0.86, 0.79, 0.72)  #: healths that the search begins with, as a flat curve has more than one likely answer [1]
+_LIKELY = 6.0  #: twice the logarithm of how much less likely another answer may be
 _SIDE = 0.05  #: share of a full charge in which hysteresis goes from one side to the other [1]
 _CAPACITY = 0.3  #: standard deviation of the capacity before anything was seen [1]
 _ALIKE = 25.0  #: of the state of charge, over which that error is much the same [%]
@@ -55,6 +62,8 @@ class Rested:
         Number of the run without gaps.
     left
         Voltage that polarisation would add were its slow part as large as the quick one [V].
+    slow
+        Of that which fades slowly, the same [V].
     side
         From -1 (come from a higher state of charge) to 1.
     charge, deviation
@@ -66,6 +75,7 @@ class Rested:
     hours: Floats
     run: Ints
     left: Floats
+    slow: Floats
     side: Floats
     charge: Floats
     deviation: Floats
@@ -81,6 +91,8 @@ class Joint:
         Capacity over that when new [1].
     deviation
         Its standard uncertainty, that of the current's scale left out [1].
+    lithium
+        Lithium lost over the capacity when new [1], 0 where the curve is not that of a new cell.
     swing
         Widest range of the state of charge within a run [%].
     free
@@ -91,6 +103,7 @@ class Joint:
 
     health: float
     deviation: float
+    lithium: float
     swing: float
     free: float
     residual: float
@@ -154,7 +167,7 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
     zeros, starts = slice(1, 1 + len(nodes)), slice(1 + len(nodes), 1 + len(nodes) + count)
     bends = slice(starts.stop, starts.stop + len(_NODES))
     last = bends.stop
-    walk = np.zeros((len(nodes), last + 2))
+    walk = np.zeros((len(nodes), last + 4))
     walk[0, zeros.start] = 1e-3 / _ZERO
     for k in range(1, len(nodes)):
         days = (nodes[k] - nodes[k - 1]) / 24
@@ -162,27 +175,32 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
             1e-3 / _ZERO_WALK / np.sqrt(days),
             -1e-3 / _ZERO_WALK / np.sqrt(days),
         )
-    prior = np.concatenate([walk, np.zeros((1 + len(_NODES) + 2, last + 2))])
+    prior = np.concatenate([walk, np.zeros((1 + len(_NODES) + 4, last + 4))])
     row = len(nodes)
     prior[row, 0] = 1.0 / _CAPACITY
     # a curve that is off here is off nearby, so that its error does not average out over the nodes
     apart = (_NODES[:, None] - _NODES) / _ALIKE
     together = max(curve.systematic, 1e-4) ** 2 * (np.exp(-(apart**2) / 2) + np.eye(len(_NODES)))
-    prior[row + 1 : row + 1 + len(_NODES), bends] = np.linalg.inv(np.linalg.cholesky(together))
-    prior[-2, last], prior[-1, last + 1] = 1.0 / _LEFT, 1.0 / max(curve.uncertainty, 1e-4)
+    curved = np.linalg.inv(np.linalg.cholesky(together))
+    prior[row + 1 : row + 1 + len(_NODES), bends] = curved
+    prior[-4, last], prior[-3, last + 1] = 1.0 / _LEFT, 1.0 / max(curve.uncertainty, 1e-4)
+    prior[-2, last + 2] = 1.0 / _SLOW
+    # of the capacity lost about half is lithium, the rest of both electrodes alike, which leaves the curve as it is
+    prior[-1, last + 3] = 1.0 / (_LITHIUM if curve.of_new_cell else 1e-6)
+    prior[-1, 0] = -0.5 * prior[-1, last + 3] if curve.of_new_cell else 0.0
     target = np.zeros(len(prior))
-    target[row], target[-2] = 1.0 / _CAPACITY, 1.0  # half of it, give or take as much
+    target[row], target[-4], target[-1] = 1.0 / _CAPACITY, 1.0, prior[-1, 0]  # half of it, give or take as much
 
     # first by the states of charge that voltages tell, which is linear
-    beta = np.zeros(last + 2)
+    beta = np.zeros(last + 4)
     told = np.isfinite(rested.charge)
     if told.sum() < 3:
         return None
-    design = np.zeros((n, last + 2))
+    design = np.zeros((n, last + 4))
     design[:, 0], design[:, zeros], design[:, starts] = -100.0 * x, 0.1 * lag, own
     weight = np.where(told, 1.0 / np.nan_to_num(rested.deviation, nan=1e9), 0.0)
     robust = np.ones(n)
-    loose = np.zeros((count, last + 2))
+    loose = np.zeros((count, last + 4))
     loose[np.arange(count), np.arange(starts.start, starts.stop)] = 1.0 / 100.0
     half = np.full(count, 0.5)
     for _ in range(5):
@@ -202,13 +220,17 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
     bound = 2.0 if far >= _FEW else np.inf
     sigma = curve.uncertainty
 
-    volts = _Voltage(curve)
+    volts = _Ageing(curve)
 
     def residual(b: Floats) -> tuple[Floats, Floats, Floats]:
         moved = x - 1e-3 * lag @ b[zeros]
         s = own @ b[starts] - 100.0 * b[0] * moved
         gap = rested.voltage - (
-            volts.at(s)[0] + _hats(s, _NODES) @ b[bends] + b[last] * rested.left + b[last + 1] * rested.side
+            volts.at(s, b[last + 3])[0]
+            + _hats(s, _NODES) @ b[bends]
+            + b[last] * rested.left
+            + b[last + 1] * rested.side
+            + b[last + 2] * rested.slow
         )
         return gap, s, moved
 
@@ -217,17 +239,19 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
         found = np.where(off < bound, off**2, 4 * off - 4).sum()
         return float(found + ((target - prior @ b) ** 2).sum() + ((half - loose @ b) ** 2).sum())
 
-    for _ in range(3):
+    def search(beta: Floats) -> tuple[Floats, float, tuple[Floats, Floats, Floats, Floats]]:
+        """Levenberg and Marquardt's search: the unknowns, their cost, and jacobian, weights, rows and gaps there."""
         gap, s, moved = residual(beta)
         best, damp = cost(gap, beta), 1e-4
         for _ in range(40):
-            slope = volts.at(s)[1]
-            jacobian = np.zeros((n, last + 2))
+            _, slope, by_lithium = volts.at(s, beta[last + 3])
+            jacobian = np.zeros((n, last + 4))
             jacobian[:, 0] = -100.0 * moved * slope
             jacobian[:, zeros] = 0.1 * beta[0] * lag * slope[:, None]
             jacobian[:, starts] = own * slope[:, None]
             jacobian[:, bends] = _hats(s, _NODES)
             jacobian[:, last], jacobian[:, last + 1] = rested.left, rested.side
+            jacobian[:, last + 2], jacobian[:, last + 3] = rested.slow, by_lithium
             w = np.sqrt(np.minimum(1.0, bound / np.maximum(np.abs(gap) / sigma, 1e-9))) / sigma
             rows = np.concatenate([jacobian * w[:, None], prior, loose])
             right = np.concatenate([gap * w, target - prior @ beta, half - loose @ beta])
@@ -242,8 +266,30 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
                 break
             better = best - now
             beta, gap, s, moved, best, damp = tried, gap_, s_, moved_, now, damp / 10
-            if better < 1e-4 and damp < 1e-3:
+            if better < 1e-3 and damp < 1e-2:
                 break
+        return beta, best, (jacobian, w, rows, gap)
+
+    loose_rows = np.concatenate([design * (np.sqrt(robust) * weight)[:, None], prior, loose])
+    loose_right = np.concatenate([np.nan_to_num(rested.charge) * np.sqrt(robust) * weight, target, half])
+    others: list[tuple[float, float]] = []
+    best_of = search(beta)
+    others.append((1.0 / best_of[0][0], best_of[1]))
+    for start in _STARTS if curve.flat or curve.of_new_cell else ():
+        given = loose_right - loose_rows[:, 0] / start
+        rest = np.concatenate([[1.0 / start], _solve(loose_rows[:, 1:], given)])
+        found = search(rest)
+        others.append((1.0 / found[0][0], found[1]))
+        if found[1] < best_of[1]:
+            best_of = found
+    lowest = best_of[1]
+    beta = best_of[0]
+    for turn in range(3):
+        if curve.of_new_cell:
+            lost = max(1.0 - 1.0 / beta[0], _AGED)
+            off_curve = float(np.hypot(curve.systematic, _UNLIKE * (0.25 if curve.flat else 1.0) * lost))
+            prior[row + 1 : row + 1 + len(_NODES), bends] = curved * max(curve.systematic, 1e-4) / off_curve
+        beta, _, (jacobian, w, rows, gap) = search(beta)
         inverse = _inverse(rows)
         # by how much of its unknowns the rests themselves tell
         tied = float(np.einsum("ij,ni,nj->", inverse, jacobian * w[:, None], jacobian * w[:, None], optimize=True))
@@ -252,11 +298,15 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
         off = float(np.sqrt((_BELIEVED * curve.uncertainty**2 + ((gap * w) ** 2).sum() * sigma**2) / (_BELIEVED + free)))
         again = abs(off / sigma - 1.0) > 0.02
         sigma = max(off, curve.uncertainty / 2, 1e-4)
-        if not again:
+        if turn and not again:
             break
+    _, s, _ = residual(beta)
     variance = float(inverse[0, 0])
+    # another answer nearly as likely as this is within the uncertainty
+    apart_ = max((abs(h - 1.0 / beta[0]) for h, c in others if c < lowest + _LIKELY), default=0.0)
+    variance = max(variance, (apart_ * beta[0] ** 2 / 1.6) ** 2)
     swing = max(float(np.ptp(s[runs == k])) for k in range(count))
-    return Joint(1.0 / beta[0], float(np.sqrt(variance)) / beta[0] ** 2, swing, free, sigma)
+    return Joint(1.0 / beta[0], float(np.sqrt(variance)) / beta[0] ** 2, float(beta[last + 3]), swing, free, sigma)
 
 
 class _Voltage:
@@ -287,6 +337,30 @@ class _Voltage:
         low, high = s - _KINK / 2, s + _KINK / 2
         slope = (np.interp(high, self._grid, self._volts) - np.interp(low, self._grid, self._volts)) / _KINK
         return (self._sum(high) - self._sum(low)) / _KINK, slope
+
+
+class _Ageing:
+    """The same of cells that have lost lithium, between the curves of a grid of it."""
+
+    def __init__(self, curve: OpenCircuitCurve) -> None:
+        self._step = 0.02
+        self._curve = curve
+        self._kept: dict[int, _Voltage] = {}
+
+    def _of(self, number: int) -> _Voltage:
+        if number not in self._kept:
+            self._kept[number] = _Voltage(aged(self._curve, number * self._step))
+        return self._kept[number]
+
+    def at(self, s: Floats, lithium: float) -> tuple[Floats, Floats, Floats]:
+        """Voltage, its slope by the state of charge [V/%] and by the lithium lost [V]."""
+        if not self._curve.of_new_cell:
+            return (*self._of(0).at(s), np.zeros(len(s)))
+        place = float(np.clip(lithium, -0.05, 0.45)) / self._step
+        low = int(np.floor(place))
+        part = place - low
+        (v0, g0), (v1, g1) = self._of(low).at(s), self._of(low + 1).at(s)
+        return (1 - part) * v0 + part * v1, (1 - part) * g0 + part * g1, (v1 - v0) / self._step
 
 
 def _inverse(rows: Floats) -> Floats:

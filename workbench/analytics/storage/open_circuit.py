@@ -33,6 +33,9 @@ class OpenCircuitCurve:
         Standard uncertainty of the voltage of a rested cell beside the curve, hysteresis and sensor included [V].
     systematic
         The part of it that is the same in every cycle, as that of the curve itself [V].
+    of_new_cell
+        Whether it is that of the cell when new. The curve of a cell that has aged is another (see ``aged_curve``), which is then
+        allowed for; not so of one that was measured or learned lately.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class OpenCircuitCurve:
     voltage: Floats
     uncertainty: float = 0.005
     systematic: float = 0.002
+    of_new_cell: bool = True
     _fine: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +78,15 @@ class OpenCircuitCurve:
         half = np.maximum(high - low, 2 * np.minimum(self.charge(v) - low, 100.0)) / 2
         found: Floats = np.maximum(half, np.maximum(high - self.charge(v), 0.1))
         return found
+
+    @property
+    def flat(self) -> bool:
+        """Whether it is that of iron phosphate, by its mean voltage."""
+        return self.mean_voltage < 3.35
+
+    def ageing(self, lost: float) -> float:
+        """Standard uncertainty of the voltage of a cell that has lost a share of its capacity, against that of the new one [V]."""
+        return (0.05 if self.flat else 0.25) * max(lost, 0.0) if self.of_new_cell else 0.0
 
     @property
     def mean_voltage(self) -> float:

@@ -13,6 +13,9 @@ from workbench.analytics.storage.open_circuit import OpenCircuitCurve, cell_volt
 from workbench.model.errors import InputError
 
 RELAXATION = 0.5  #: time in which polarisation dies away to a third [h]
+SLOW = 2.5  #: and its slow part, of the lithium that spreads within particles and electrodes [h]
+_SLOW_SHARE = 0.2  #: of the quick drop, standard uncertainty of that part [1]
+_AGED = 0.1  #: capacity lost of a battery whose health is not reported [1]
 REST_RATE = 0.02  #: a current below this share of the capacity per hour is rest [1/h]
 _REMEMBERED = 0.03  #: and what is left of earlier current, fading with RELAXATION [1/h]
 _WORST = 5.0  #: a voltage that tells the state of charge less well is not asked [%]
@@ -38,6 +41,8 @@ class Rests:
         Of a cell at rest, freed of the small current's drop [V]; NaN where it does not rest.
     left
         Drop of the current that fades with :data:`RELAXATION`, were its slow part as large as the quick one [V]; negative after discharging.
+    slow
+        The same with :data:`SLOW`.
     """
 
     charge: Floats
@@ -47,6 +52,7 @@ class Rests:
     current: Floats
     voltage: Floats
     left: Floats
+    slow: Floats
 
 
 @numba.njit(cache=True, nogil=True)
@@ -115,7 +121,8 @@ def rests(data: xr.Dataset, curves: list[OpenCircuitCurve | None], capacity: Flo
     """
     current, voltage = current_of(data), cell_voltage(data)
     shape = current.shape
-    charge, deviation, systematic, volts, fading = (np.full(shape, np.nan) for _ in range(5))
+    charge, deviation, systematic, volts, fading, slow = (np.full(shape, np.nan) for _ in range(6))
+    health = maybe(data, "state_of_health")
     resting = np.zeros(shape, dtype=bool)
     keep = float(np.exp(-slot_hours(data) / RELAXATION))
     for column in range(shape[1]):
@@ -133,14 +140,23 @@ def rests(data: xr.Dataset, curves: list[OpenCircuitCurve | None], capacity: Flo
             continue
         resistance = _resistance(rate, voltage[:, column])
         open_ = voltage[at, column] + resistance * rate[at]
-        off = np.hypot(curve.uncertainty, 0.5 * resistance * left[at])
+        lasting = _signed(rate, float(np.exp(-slot_hours(data) / SLOW)))
+        known = np.zeros(0) if health is None else health[np.isfinite(health[:, column]), column]
+        ageing = curve.ageing(1.0 - float(np.median(known)) / 100.0 if len(known) else _AGED)
+        off = np.sqrt(
+            curve.uncertainty**2
+            + (0.5 * resistance * left[at]) ** 2
+            + (_SLOW_SHARE * resistance * lasting[at]) ** 2
+            + ageing**2
+        )
         found = curve.deviation(open_, off)
         charge[at, column] = np.where(found <= _WORST, curve.charge(open_), np.nan)
         deviation[at, column] = np.where(found <= _WORST, found, np.nan)
-        systematic[at, column] = curve.deviation(open_, curve.systematic)
+        systematic[at, column] = curve.deviation(open_, float(np.hypot(curve.systematic, ageing)))
         volts[at, column] = open_
         fading[at, column] = -resistance * _signed(rate, keep)[at]
-    return Rests(charge, deviation, systematic, resting, current, volts, fading)
+        slow[at, column] = -resistance * lasting[at]
+    return Rests(charge, deviation, systematic, resting, current, volts, fading, slow)
 
 
 def _resistance(rate: Floats, voltage: Floats) -> float:
