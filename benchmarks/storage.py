@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,10 @@ class Scores:
         self.late.append(float(at[np.argmax(after)]) - day if after.any() else np.nan)
 
     def soundness(self, data: xr.Dataset, soc: np.ndarray, curve: Any) -> None:
-        """No alarm where the report is never truly off by three quarters of the threshold in the mean of a day."""
+        """No alarm where the report is never truly off by the threshold: an alarm where it is is none too many."""
         from workbench.analytics.storage import soc_drift
 
-        off = pd.Series(data["state_of_charge"].values[:, 0] - soc, data["time"].values).rolling("1D").mean()
-        if off.abs().max() > 1.5:
+        if np.nanmax(np.abs(data["state_of_charge"].values[:, 0] - soc)) >= 2.0:
             return
         self.sound += 1
         self.false += int(soc_drift(data, curve=curve)["soc_drift_alarm"].any())
@@ -105,16 +105,28 @@ class Scores:
             mean = round(float(np.abs(error).mean()), 2)
             yield Figure(f"{self.kind}health, {which}'s curve: mean absolute error", mean, "points", target, note=about)
             inside = 100 * float(((low <= 0) & (high >= 0)).mean())
-            yield Figure(f"{self.kind}health, {which}'s curve: 90 % intervals that hold the truth", round(inside, 1), "%", 85, "more")
+            yield Figure(
+                f"{self.kind}health, {which}'s curve: 90 % intervals that hold the truth",
+                round(inside, 1),
+                "%",
+                85,
+                "more",
+            )
         yield Figure(f"{self.kind}health not told, with a reason", self.silent, f"of {self.total}")
         error, half = np.abs(np.array(self.trips)).T
         about = (
             f"{len(error)} of {self.windows} windows of 30 days have half a cycle or more, most {error.max():.2f}, {(error <= 0.3).sum()} within "
             f"0.3; intervals hold {100 * (error <= half).mean():.0f} %, half of them {np.median(half):.2f} wide each way"
         )
-        yield Figure(f"{self.kind}round trip: mean absolute error", round(float(error.mean()), 3), "points", 0.3, note=about)
+        yield Figure(
+            f"{self.kind}round trip: mean absolute error", round(float(error.mean()), 3), "points", 0.3, note=about
+        )
         yield Figure(f"{self.kind}round trip: worst error", round(float(error.max()), 2), "points", 0.3)
-        yield Figure(f"{self.kind}state of charge counted: median error (rms)", round(float(np.median(self.counted)), 2), "points")
+        yield Figure(
+            f"{self.kind}state of charge counted: median error (rms)",
+            round(float(np.median(self.counted)), 2),
+            "points",
+        )
         days = np.array(self.late, dtype=float)
         good = 100 * float((days <= 2).mean())
         about = f"{np.isnan(days).sum()} of {len(days)} never, {(days > 2).sum()} later; median {np.nanmedian(days):.1f} days, latest {np.nanmax(days):.1f}"
@@ -146,24 +158,23 @@ def fields() -> Iterator[Figure]:
 
 
 def blind() -> Iterator[Figure]:
-    from benchmarks._battery_blind import CHEMISTRIES, USES, battery
+    from benchmarks._battery_blind import CHEMISTRIES, SEED, SEED_SEEN, USES, battery
     from workbench.analytics.storage import OpenCircuitCurve
 
-    scores = Scores("blind: ")
-    for use in USES:
-        for chemistry in CHEMISTRIES:
-            for number in range(2):
-                long = battery(use, chemistry, days=60, number=number)
-                maker = OpenCircuitCurve(*long.maker)  # with the uncertainty that is taken where nothing is said
-                scores.health(long.data, long.health, maker)
-                month = battery(use, chemistry, days=30, number=number + 2)
-                scores.trip(month.data, month.soc, month.efficiency, maker)
-                scores.soundness(month.data, month.soc, maker)
-                size = -3.0 if month.soc.mean() > 50 else 3.0
-                ramp = float(number)
-                off = battery(use, chemistry, days=30, number=number + 2, drift=size, drift_day=15.0, ramp=ramp)
-                scores.drift(off.data, maker, 15.0 + ramp)
-    yield from scores.figures()
+    for kind, seed in (("other make: ", SEED_SEEN), ("blind: ", SEED)):
+        scores = Scores(kind)
+        for use, chemistry, number in product(USES, CHEMISTRIES, range(2)):
+            long = battery(use, chemistry, days=60, number=number, seed=seed)
+            maker = OpenCircuitCurve(*long.maker)  # with the uncertainty that is taken where nothing is said
+            scores.health(long.data, long.health, maker)
+            month = battery(use, chemistry, days=30, number=number + 2, seed=seed)
+            scores.trip(month.data, month.soc, month.efficiency, maker)
+            scores.soundness(month.data, month.soc, maker)
+            size = -3.0 if month.soc.mean() > 50 else 3.0
+            ramp = float(number)
+            off = battery(use, chemistry, days=30, number=number + 2, drift=size, drift_day=15.0, ramp=ramp, seed=seed)
+            scores.drift(off.data, maker, 15.0 + ramp)
+        yield from scores.figures()
 
 
 def nasa() -> Iterator[Figure]:

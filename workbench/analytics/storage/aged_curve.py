@@ -58,4 +58,6 @@ def aged(curve: OpenCircuitCurve, lost: float) -> OpenCircuitCurve:
         volts = new(fine) + knee * np.minimum(fine, 0.0) + positive(fine + lost) - positive(fine)
         first = fine[np.argmax(volts >= float(curve.at(0.0)))]
         volts = np.interp(first + s * (1.0 - lost - first), fine, volts)
-    return OpenCircuitCurve(100.0 * s, np.maximum.accumulate(volts), curve.uncertainty, curve.systematic, curve.of_new_cell)
+    return OpenCircuitCurve(
+        100.0 * s, np.maximum.accumulate(volts), curve.uncertainty, curve.systematic, curve.of_new_cell
+    )

@@ -172,7 +172,9 @@ class _Told:
     left: Floats = field(default_factory=lambda: _NONE)  #: polarisation [V]
     slow: Floats = field(default_factory=lambda: _NONE)  #: its slow part [V]
     side: Floats = field(default_factory=lambda: _NONE)  #: from which it was come to
-    all_rests: Floats = field(default_factory=lambda: _NONE)  #: state of charge by each rest, [time], NaN where it does not tell
+    all_rests: Floats = field(
+        default_factory=lambda: _NONE
+    )  #: state of charge by each rest, [time], NaN where it does not tell
     reason: str = ""
     caution: str = ""
 
@@ -218,13 +220,18 @@ def _together(one: _Told, at: Ints, group: Ints, hours: Floats) -> _Line:
         one.curve,
     )  # fmt: skip
     if found is None:
-        line.reason = "the charge counted and the voltages at rest do not go together"
+        line.reason = "the charge counted, the voltages at rest and the curve do not go together"
         return line
     line.swing = found.swing
     if line.swing < _LEAST_SWING:
         line.reason = f"the rests lie no more than {line.swing:.0f} % apart; {_LEAST_SWING:g} % are needed"
         return line
-    line.slope, line.deviation, line.systematic, line.free = 1.0 / (found.health * one.new), found.deviation / found.health, 0.0, found.free
+    line.slope, line.deviation, line.systematic, line.free = (
+        1.0 / (found.health * one.new),
+        found.deviation / found.health,
+        0.0,
+        found.free,
+    )
     return line
 
 

@@ -35,7 +35,7 @@ _SLOW = 0.2  #: of the part that fades slowly, standard deviation [1]
 _LITHIUM = 0.08  #: by which lithium lost may differ from half the capacity lost, standard deviation [1]
 _UNLIKE = 0.25  #: error of an aged curve over the capacity lost [V]; of iron phosphate a quarter
 _AGED = 0.1  #: capacity lost that an aged curve is allowed for at the least [1]
-_STARTS = (1.0, 0.93, 0.86, 0.79, 0.72)  #: healths that the search begins with, as a flat curve has more than one likely answer [1]
+_STARTS = (1.0, 0.88, 0.76)  #: healths that the search begins with, as a flat curve has more than one likely answer [1]
 _LIKELY = 6.0  #: twice the logarithm of how much less likely another answer may be
 _SIDE = 0.05  #: share of a full charge in which hysteresis goes from one side to the other [1]
 _CAPACITY = 0.3  #: standard deviation of the capacity before anything was seen [1]
@@ -154,7 +154,9 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
     runs = np.unique(rested.run, return_inverse=True)[1]
     count = int(runs.max()) + 1
     nodes = np.linspace(
-        rested.hours[0], max(rested.hours[-1], rested.hours[0] + 1.0), 1 + max(1, round(np.ptp(rested.hours) / 24 / _NODE))
+        rested.hours[0],
+        max(rested.hours[-1], rested.hours[0] + 1.0),
+        1 + max(1, round(np.ptp(rested.hours) / 24 / _NODE)),
     )
     began = np.zeros(count)
     first = np.unique(runs, return_index=True)[1]
@@ -295,11 +297,15 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
         tied = float(np.einsum("ij,ni,nj->", inverse, jacobian * w[:, None], jacobian * w[:, None], optimize=True))
         free = max(n - tied, 1.0)
         # how far a voltage is off by chance, the rests themselves tell
-        off = float(np.sqrt((_BELIEVED * curve.uncertainty**2 + ((gap * w) ** 2).sum() * sigma**2) / (_BELIEVED + free)))
+        off = float(
+            np.sqrt((_BELIEVED * curve.uncertainty**2 + ((gap * w) ** 2).sum() * sigma**2) / (_BELIEVED + free))
+        )
         again = abs(off / sigma - 1.0) > 0.02
         sigma = max(off, curve.uncertainty / 2, 1e-4)
         if turn and not again:
             break
+    if curve.of_new_cell and not -0.05 < beta[last + 3] < min(0.45, 1.05 - 1.0 / beta[0]):
+        return None  # more lithium lost than capacity: not the curve of this cell
     _, s, _ = residual(beta)
     variance = float(inverse[0, 0])
     # another answer nearly as likely as this is within the uncertainty

@@ -86,7 +86,7 @@ class OpenCircuitCurve:
 
     def ageing(self, lost: float) -> float:
         """Standard uncertainty of the voltage of a cell that has lost a share of its capacity, against that of the new one [V]."""
-        return (0.05 if self.flat else 0.25) * max(lost, 0.0) if self.of_new_cell else 0.0
+        return (0.12 if self.flat else 0.25) * max(lost, 0.0) if self.of_new_cell else 0.0
 
     @property
     def mean_voltage(self) -> float:

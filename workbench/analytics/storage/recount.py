@@ -305,7 +305,11 @@ def soc_drift(
     return result.assign(
         soc_drift=(dims, mean, {"units": "%", "long_name": "reported less counted state of charge"}),
         soc_drift_std=(dims, deviation, {"units": "%", "long_name": "standard uncertainty of it"}),
-        soc_move=(dims, held, {"units": "%", "long_name": "move of the reported state of charge that no current explains"}),
+        soc_move=(
+            dims,
+            held,
+            {"units": "%", "long_name": "move of the reported state of charge that no current explains"},
+        ),
         soc_drift_alarm=(dims, alarm, {"long_name": f"state of charge off by {threshold:g} % or more"}),
         first_alarm=("asset", first),
         reason=("asset", reason),

@@ -320,9 +320,7 @@ def _one(
     told = _UNLIKE * (1.0 - min(whole, 1.0)) if np.isnan(ratio) else _THROUGH
     half = z * float(
         np.sqrt(
-            (whole * meter) ** 2
-            + variance * whole * (2 / both_ways) ** 2
-            + (whole * told * net * 2 / both_ways) ** 2
+            (whole * meter) ** 2 + variance * whole * (2 / both_ways) ** 2 + (whole * told * net * 2 / both_ways) ** 2
         )
     )
     found |= {
