@@ -93,7 +93,6 @@ def test_the_curve_of_a_new_cell_on_an_aged_one_makes_the_interval_wider(field_o
 def test_the_curve_of_an_aged_lfp_cell_is_that_of_its_graphite():
     """Half a cell's graphite shifted by the lithium lost, against the curve of the new one: benchmarks' half-cells, Prada 2013."""
     from benchmarks._battery_blind import cell
-
     from workbench.analytics.storage.aged_curve import aged
 
     new, first = cell("LFP", 0.0)
