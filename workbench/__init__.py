@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["InputError", "__version__", "open_catalog", "open_portfolio", "open_site"]
+__all__ = ["InputError", "__version__", "open_catalog", "open_portfolio", "open_site", "progress"]
 
 if TYPE_CHECKING:
     from workbench.catalog import open_catalog, open_portfolio, open_site
+    from workbench.display.progress import progress
     from workbench.model.errors import InputError
 
 _HOMES = {
@@ -20,6 +21,7 @@ _HOMES = {
     "open_portfolio": "workbench.catalog",
     "open_site": "workbench.catalog",
     "InputError": "workbench.model.errors",
+    "progress": "workbench.display.progress",
 }
 
 

@@ -12,10 +12,13 @@ import functools
 import importlib
 import inspect
 import logging
+import os
+import time
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.model.errors import InputError, did_you_mean
@@ -33,6 +36,12 @@ ENTRY_POINTS = "workbench.steps"
 _steps: dict[str, Step] = {}
 _effects: dict[str, Callable[..., Effect]] = {}
 _remarks: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
+
+#: What hears how far the work is: what is done, all there is to do, and of what.
+Listener = Callable[[int, int, str], None]
+#: Names a file that says how far the work of this process is, for another that shows it.
+PROGRESS_FILE = "WORKBENCH_PROGRESS_FILE"
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def remark(text: str) -> None:
@@ -53,6 +62,82 @@ def remarks() -> Iterator[list[str]]:
         yield told
     finally:
         _remarks.reset(token)
+
+
+def progress(done: int, of: int, what: str = "") -> None:
+    """Say how far a function is, for whoever listens; costs next to nothing where nobody does.
+
+    A function calls it as often as it likes, ``done`` never falling and ``of`` at the end: what shows it decides how often it
+    does. Threads of a pool and other processes do not hear who listens (as of every context variable), so that a function
+    with workers of its own tells it from the thread that was called, as their results come.
+    """
+    listener = _listener.get() or _file_listener()
+    if listener is not None:
+        listener(done, of, what)
+
+
+def teller(told: Callable[[int, int], None] | None, what: str = "") -> Callable[[int, int], None]:
+    """``told``, the argument ``progress`` of a function; what goes to :func:`progress` where it is None."""
+    return told if told is not None else lambda done, of: progress(done, of, what)
+
+
+@contextlib.contextmanager
+def progress_told(listener: Listener) -> Iterator[None]:
+    """``listener`` hears how far the functions called in the block are."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+@contextlib.contextmanager
+def progress_part(
+    number: int, of: int, what: str = "", *, told: Callable[[int, int], None] | None = None
+) -> Iterator[None]:
+    """The block is the part ``number`` (from 0) of ``of`` alike; what is told inside is told as a share of it.
+
+    ``told`` is the argument ``progress`` of the function that consists of these parts.
+    """
+    if told is not None:
+        explicit = told  # for the checker of types
+
+        def outer(done: int, parts: int, _: str) -> None:
+            explicit(done, parts)
+
+        listener: Listener | None = outer
+    else:
+        listener = _listener.get() or _file_listener()
+    if listener is None:
+        yield
+        return
+    hears = listener
+
+    def inner(done: int, parts: int, doing: str) -> None:
+        hears(number * parts + done, of * parts, ", ".join(filter(None, (what, doing))))
+
+    with progress_told(inner):
+        yield
+    hears(number + 1, of, what)
+
+
+@functools.cache
+def _file_listener() -> Listener | None:
+    """Writes to the file that the environment names; None where it names none."""
+    name = os.environ.get(PROGRESS_FILE)
+    if not name:
+        return None
+    path, next_ = Path(name), 0.0
+
+    def write(done: int, of: int, what: str) -> None:
+        nonlocal next_
+        now = time.monotonic()
+        if now >= next_ or done >= of:
+            next_ = now + 0.2
+            with contextlib.suppress(OSError):  # nobody looks any more
+                path.write_text(f"{done} {of} {what}\n", encoding="utf-8")
+
+    return write
 
 
 @dataclass(frozen=True)

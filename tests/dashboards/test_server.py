@@ -73,7 +73,7 @@ def test_a_page_of_ones_own_with_an_error_tells_file_and_line(project):
     assert "ZeroDivisionError" in mine
     assert "broken.py:1" in broken
     assert "SyntaxError" in broken
-    assert "<p>4 sites</p>" in mended
+    assert "<p>5 sites</p>" in mended
 
 
 def test_no_pages_and_a_taken_port_are_input_errors(project):

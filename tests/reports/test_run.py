@@ -197,3 +197,19 @@ NOW = pd.Timestamp("2026-03-29T05:00", tz="UTC")  # in California it is still th
 def test_words_become_dates(checkout: Path, text, sites, fixed):
     portfolio = load_portfolio(checkout / "catalogs" / "portfolio")
     assert fixed_period(text, [portfolio.site(site) for site in sites], now=NOW) == fixed
+
+
+def test_the_bar_of_cells_says_how_far_a_cell_is_and_the_report_does_not(workshop, tmp_path: Path, capsys):
+    long = "import time\nfrom workbench.steps import progress\nprogress(1, 3, 'turbines')\ntime.sleep(1)"
+    workshop.write("long", long, "1 + 1")
+    shown = run_report("long", period="2026-05", out=tmp_path / "one", pdf=False, progress=True)
+    assert "turbines 33 %" in capsys.readouterr().err
+    silent = run_report("long", period="2026-05", out=tmp_path / "two", pdf=False)
+    assert "turbines" not in capsys.readouterr().err
+
+    first, second = (
+        [(cell.source, cell.get("outputs")) for cell in nbformat.read(run.files["notebook"], as_version=4).cells]
+        for run in (shown, silent)
+    )
+    assert first == second
+    assert sorted(path.name for path in shown.folder.iterdir()) == ["long.html", "long.ipynb", "manifest.json"]

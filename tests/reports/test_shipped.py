@@ -211,6 +211,25 @@ def test_the_performance_report_of_a_farm_without_meter_and_reanalysis_says_why(
     assert "nan" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL).lower().split("<body")[1].split()
 
 
+def test_the_performance_report_of_one_turbine_compares_it_with_nobody(
+    checkout: Path, sample: Path, tmp_path: Path, patch
+):
+    for folder in ("catalogs", "reports"):
+        shutil.copytree(checkout / folder, tmp_path / "project" / folder)
+    site = tmp_path / "project" / "catalogs" / "portfolio" / "coastal_flats.yaml"
+    site.write_text(re.sub(r"  - {id: CF-T0[234].*\n", "", site.read_text()))
+    patch.setenv("WORKBENCH_PROJECT", str(tmp_path / "project"))
+    patch.setenv("WORKBENCH_STORE", str(sample))
+    run = run_report("wind_performance", period="2026-06-15", site="coastal_flats", out=tmp_path / "out", pdf=False)
+    text = re.sub(r"<script.*?</script>", "", run.files["html"].read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"<details.*?</details>|<[^>]*>", "", text.split("<body")[1], flags=re.DOTALL)  # without the code
+    assert "CF-T01 was available" in text
+    assert "available least" not in text
+    assert "there are no neighbours to tell it" in text
+    assert "A turbine alone has none." in text
+    assert "weighted by their errors" not in text
+
+
 def test_the_daily_report_has_the_figures_of_the_store(daily: ReportRun, sample: Path):
     from workbench.catalog import open_portfolio
     from workbench.catalog.site import SiteView

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from workbench.pipelines.inputs import Opened
 from workbench.pipelines.run import works_on
-from workbench.steps import Effect, get_step, steps
+from workbench.steps import Effect, get_step, progress_told, steps
 from workbench.transforms.effects import Fields, gives
 
 SLOT = 600 * 10**9
@@ -221,6 +221,106 @@ def sunny() -> xr.Dataset:
     )
 
 
+def generating() -> xr.Dataset:
+    """Two inverters, a quarter of an hour each, for ten days, with all that key figures and a capacity test ask for."""
+    times = pd.date_range("2024-05-01", periods=10 * 96, freq="15min", unit="ns")
+    rng = np.random.default_rng(6)
+    hour = times.hour.to_numpy() + times.minute.to_numpy() / 60
+    sun = 900 * np.clip(np.cos((hour - 12) / 14 * 2 * np.pi), 0, None)[:, None] * rng.uniform(0.96, 1, (len(times), 2))
+    air, wind = rng.uniform(5, 25, sun.shape), rng.uniform(0, 6, sun.shape)
+    values = {
+        "total_ac_power": (0.09 * sun, "kW"), "total_dc_power": (0.093 * sun, "kW"), "expected_power": (0.1 * sun, "kW"),
+        "irradiance_poa": (sun, "W/m2"), "ambient_temperature": (air, "degC"), "wind_speed": (wind, "m/s"),
+    }  # fmt: skip
+    return xr.Dataset(
+        {name: (("time", "asset"), field, {"units": units}) for name, (field, units) in values.items()},
+        coords={
+            "time": times,
+            "asset": ["I1", "I2"],
+            "dc_capacity": ("asset", [100.0, 100.0], {"units": "kW"}),
+            "rated_capacity": ("asset", [95.0, 95.0], {"units": "kW"}),
+        },
+        attrs={"timezone": "Europe/Madrid"},
+    )
+
+
+def plant_day() -> xr.Dataset:
+    """Two inverters by quarter hours, two days, with irradiance in the plane and what the losses take."""
+    times = pd.date_range("2022-06-01", periods=192, freq="15min", unit="ns")
+    hour = np.asarray(times.hour + times.minute / 60)[:, None]
+    light = np.clip(np.cos((hour - 12) / 7 * np.pi / 2), 0, None) * 900 * np.ones((1, 2))
+    light[30:34, 0] = np.nan
+    power = 0.08 * np.nan_to_num(light)
+    power[50:60, 1] = 0.0
+    dims = ("time", "asset")
+    return xr.Dataset(
+        {
+            "irradiance_poa": (dims, light, {"units": "W/m2"}),
+            "irradiance_ghi": (dims, 0.9 * np.nan_to_num(light), {"units": "W/m2"}),
+            "module_temperature": (dims, 20 + 0.02 * np.nan_to_num(light), {"units": "degC"}),
+            "total_ac_power": (dims, power, {"units": "kW"}),
+            "total_dc_power": (dims, power / 0.97, {"units": "kW"}),
+            "power_setpoint": (dims, np.full(power.shape, 60.0), {"units": "kW"}),
+            "soiling_ratio": (dims, np.full(power.shape, 0.98), {"units": "1"}),
+        },
+        coords={"time": times, "asset": ["I1", "I2"]}
+        | {
+            name: ("asset", [value, value])
+            for name, value in {
+                "latitude": 40.0, "longitude": 0.0, "tilt": 20.0, "azimuth": 180.0, "rated_capacity": 90.0,
+                "dc_capacity": 100.0, "farm_id": "plant",
+            }.items()
+        },
+        attrs={"asset_type": "inverter", "cadence": "PT15M"},
+    )  # fmt: skip
+
+
+def strings() -> xr.Dataset:
+    """Six strings of one inverter, a fortnight by the hour; one is open from the tenth day on."""
+    times = pd.date_range("2024-06-01", periods=14 * 24, freq="h", unit="ns")
+    rng = np.random.default_rng(5)
+    sun = np.clip(np.cos((times.hour.to_numpy() - 12) / 14 * 2 * np.pi), 0, None)[:, None] * rng.uniform(
+        0.5, 1, (len(times), 1)
+    )
+    current = 9 * sun * rng.normal(1, 0.005, (len(times), 6))
+    current[9 * 24 :, 2] = 0.0
+    dims = ("time", "asset")
+    return xr.Dataset(
+        {
+            "current": (dims, current, {"units": "A"}),
+            "voltage": (dims, np.where(sun > 0, 800.0, 0.0) * np.ones((1, 6)), {"units": "V"}),
+        },
+        coords={"time": times, "asset": [f"S{n}" for n in range(6)], "parent": ("asset", ["I1"] * 6)},
+    )
+
+
+def blocks() -> xr.Dataset:
+    """Five inverters on trackers, a fortnight by the half hour: one tracker stands, one inverter loses efficiency."""
+    times = pd.date_range("2024-06-01", periods=14 * 48, freq="30min", unit="ns")
+    rng = np.random.default_rng(5)
+    hour = times.hour.to_numpy() + times.minute.to_numpy() / 60
+    sun = np.clip(np.cos((hour - 11.75) / 14 * 2 * np.pi), 0, None)[:, None]
+    power = 100 * np.sqrt(sun) * rng.normal(1, 0.003, (len(times), 5))
+    angle = np.where(sun > 0, np.clip((hour - 11.75) * 12, -60, 60)[:, None], 0.0) * np.ones((1, 5))
+    target = angle.copy()
+    angle[8 * 48 :, 1] = 40.0
+    ac = power * 0.975
+    ac[9 * 48 :, 3] *= 0.95
+    dims = ("time", "asset")
+    return xr.Dataset(
+        {
+            "total_dc_power": (dims, power, {"units": "kW"}),
+            "total_ac_power": (dims, ac, {"units": "kW"}),
+            "tracker_position": (dims, angle, {"units": "degree"}),
+            "tracker_target": (dims, target, {"units": "degree"}),
+        },
+        coords={
+            "time": times, "asset": [f"I{n}" for n in range(5)],
+            "latitude": ("asset", [40.0] * 5), "longitude": ("asset", [0.0] * 5),
+        },
+    )  # fmt: skip
+
+
 #: Steps that want data of their own.
 OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
 OWN |= {"yield_gap": told, "direction_offset": farm}
@@ -232,7 +332,10 @@ OWN |= dict.fromkeys(
     ("irradiance_quality", "orientation_check", "solar_clock_shift_detection", "solar_data_quality",
      "solar_level_correction"), sun,
 )  # fmt: skip
+OWN |= {"string_faults": strings, "tracker_faults": blocks, "inverter_faults": blocks}
 OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
+OWN |= dict.fromkeys(("solar_kpi", "solar_availability", "solar_capacity_test"), generating)
+OWN |= dict.fromkeys(("solar_expected_power", "solar_losses", "solar_loss_waterfall"), plant_day)
 
 
 def data_of(name: str, kind: str = "telemetry") -> Any:
@@ -604,10 +707,39 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "usable_energy": [("telemetry", {"least_share": 0.7})],
     "battery_remaining_life": [("telemetry", {"simulations": 50})],
     "hybrid_flows": [("telemetry", {"kinds": {"inverter": ["B1"], "battery": ["B2"]}})],
+    "solar_expected_power": [("telemetry", {}), ("telemetry", {"irradiance": "nothing", "output_field": "should"})],
+    "solar_losses": [("telemetry", {}), ("telemetry", {"price": 50.0, "currency": "GBP", "spectral": "none"})],
+    "solar_loss_waterfall": [
+        ("telemetry", {}),
+        ("telemetry", {"price": 50.0, "by": "day", "group": "farm_id", "output_field": "fall"}),
+    ],
+    "string_faults": [("telemetry", {}), ("telemetry", {"least_loss": 0.1})],
+    "tracker_faults": [("telemetry", {}), ("telemetry", {"power": "total_ac_power", "least_angle": 15.0})],
+    "inverter_faults": [("telemetry", {}), ("telemetry", {"least_efficiency": 0.02})],
     "degradation_and_soiling": [("telemetry", {"simulations": 20})],
     "soiling_cost": [
         ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),
         ("telemetry", {"price": 0.1, "currency": "GBP"}),
+    ],
+    "solar_kpi": [
+        ("telemetry", {}),
+        ("telemetry", {"irradiance": "irradiance_ghi", "weather": sun()[["irradiance_ghi"]].isel(asset=[0])}),
+        ("telemetry", {"by": "day", "temperature_coefficient": -0.003}),
+    ],
+    "solar_availability": [
+        ("telemetry", {}),
+        (
+            "telemetry",
+            {
+                "meter": generating()[["total_ac_power"]].sum("asset").rename(total_ac_power="active_power"),
+                "price": 0.1,
+                "currency": "GBP",
+            },
+        ),
+    ],
+    "solar_capacity_test": [
+        ("telemetry", {}),
+        ("telemetry", {"method": "expected", "clipping": False, "output_field": "tested"}),
     ],
     "year_on_year_degradation": [
         ("telemetry", {"simulations": 50}),
@@ -839,3 +971,38 @@ def test_a_column_by_its_bin_and_an_average_by_another_name_are_found():
     asked = alert.check({"condition": "temperature > 5", "alert_type": "a", "severity": "low"})
     assert alert.effect(asked, {"temperature_avg": None}).reads == ("temperature_avg",)
     assert alert.effect(asked, {"temperature_avg": None, "temperature_mean": None}).reads == ("temperature",)
+
+
+#: Steps that may take seconds of a real farm, plant or battery; beside them all with draws.
+LONG = {
+    "battery_remaining_life", "clock_shift_detection", "curtailment_detection", "degradation_and_soiling",
+    "degradation_rate", "direction_offset", "electrical_losses", "energy_ratio",
+    "energy_ratio_uplift", "icing_detection", "modelled_wakes", "northing_jump_detection", "plant_yield",
+    "power_curve_comparison", "sensor_drift_detection", "solar_clock_shift_detection", "static_yaw_misalignment",
+    "turbine_energy", "upgrade_uplift", "wake_losses", "yaw_settings_sweep", "yield_gap", "year_on_year_degradation",
+}  # fmt: skip
+
+
+def test_every_step_with_draws_is_among_those_that_tell_how_far_they_are():
+    drawing = {
+        name for name, one in steps().items() if {"simulations", "replicates"} & set(one.parameters.model_fields)
+    }
+    assert drawing <= LONG
+
+
+@pytest.mark.parametrize("name", sorted(LONG))
+def test_a_long_step_tells_how_far_it_is(name):
+    told: list[float] = []
+
+    def listen(done: int, of: int, what: str) -> None:
+        assert 0 <= done <= of, what
+        told.append(done / of)
+
+    kind, given = EXAMPLES[name][-1]
+    if name == "power_curve_comparison":  # by the manufacturer's curve there is nothing to wait for
+        given = {"reference_curve": "historical", "baseline_period": "PT6H", "retrain_period": "PT1H"}
+    with progress_told(listen):
+        get_step(name).function(data_of(name, kind), **get_step(name).check(given))
+    assert told, "nothing was told"
+    assert told == sorted(told)
+    assert told[-1] == 1.0

@@ -82,6 +82,30 @@ def test_spikes_stuck_values_and_contradictions():
     assert flagged(found, "a", Quality.INCONSISTENT) == [[20, 0]]
 
 
+def test_few_values_take_more_standard_deviations():
+    """Of normal noise five standard deviations of six values are passed once in 400 times; by Student's t hardly ever."""
+    rng = np.random.default_rng(2)
+    one = rng.normal(50, 1, (20_000, 2))
+    truth = rng.integers(100, len(one), 40)
+    one[truth, 0] += 60.0
+    data = telemetry(a=one)
+
+    def struck(**given) -> set[tuple[int, int]]:
+        rule = {"field": "a", "rule": "spike", "parameters": {"time_window": "PT1H", **given}}
+        return set(map(tuple, flagged(data_quality_flagging(data, rules=[rule]), "a", Quality.SPIKE)))
+
+    meant = {(row, 0) for row in truth}
+    with remarks() as told:
+        plain = struck(threshold=5)
+    assert any("PT1H holds 6 values" in text and "34.4" in text for text in told)
+    assert len(plain - meant) > 50
+    with remarks() as told:
+        rare = struck()
+    assert not any("PT1H holds" in text for text in told)
+    assert len(rare - meant) <= 1
+    assert len(rare & meant) >= 30
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [

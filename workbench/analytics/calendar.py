@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from workbench.model.doubled_hour import doubled_hour
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,9 +57,11 @@ def check_axes(data: xr.Dataset | xr.DataArray, where: str = "") -> None:
     at = int(np.argmin(rises)) + 1
     stamp = str(times[at].astype("datetime64[s]"))
     if times[at] == times[at - 1]:
-        raise InputError(
-            "a time is there twice", where=f"{place}time", found=stamp, hint="data.drop_duplicates('time')"
-        )
+        autumn = doubled_hour(times[1:][times[1:] == times[:-1]])
+        hint = "data.drop_duplicates('time')"
+        if autumn is not None:  # to drop what is twice would lose an hour, and leave half of the year an hour off
+            hint = f"{autumn[0]}. Bring them to UTC: step timestamp_normalization, or workbench.model.time.localize(times, {autumn[1]!r}, ambiguous='infer')"
+        raise InputError("a time is there twice", where=f"{place}time", found=stamp, hint=hint)
     hint = "sort them: data.sortby('time')"
     if times[at - 1] - times[at] <= np.timedelta64(2, "h") and (~rises).mean() < 0.01:
         hint = "local times are set back in autumn: bring them to UTC (step timestamp_normalization); else " + hint

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import workbench.analytics.solar.expected
+import workbench.analytics.solar.expected_effects
+import workbench.analytics.solar.fault_effects
+import workbench.analytics.solar.fault_steps
+import workbench.analytics.solar.kpi_effects
+import workbench.analytics.solar.kpi_steps
+import workbench.analytics.solar.loss_steps
 import workbench.analytics.solar.orientation
 import workbench.analytics.solar.quality
 import workbench.analytics.solar.quality_effects

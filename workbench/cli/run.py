@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,13 +51,12 @@ def run(
     Example: `workbench run catalogs/pipelines/scada_quality.yaml --input la_haute_borne.scada --output flagged.nc`
     """
     from workbench.cli._console import console as screen
-    from workbench.cli._console import plain
     from workbench.pipelines import load_pipeline
     from workbench.pipelines.execute import execute
 
     console = screen(stderr=True)
     pipeline = load_pipeline(spec)
-    with console.status(f"{plain(pipeline.name)} …") as status:
+    with _shown(console, pipeline.name) as name:
         report = execute(
             pipeline,
             source,
@@ -63,8 +64,8 @@ def run(
             start=start or None,
             end=end or None,
             overwrite=overwrite,
-            tell=lambda one: status.update(f"{one.step.name} …"),
-            days=lambda days: status.update(f"{days} …"),
+            tell=lambda one: name(one.step.name),
+            days=name,
         )
     for each in report.remarks:
         console.print(each, markup=False, highlight=False)
@@ -74,6 +75,34 @@ def run(
         console.print(f"{report.aside}: {kept:,} records kept aside, with the reasons", markup=False, highlight=False)
     console.print(_line(report, output), markup=False, highlight=False)
     raise typer.Exit(1 if report.aside is not None else 0)
+
+
+@contextlib.contextmanager
+def _shown(console: Console, name: str) -> Iterator[Callable[[str], None]]:
+    """Show what is under way and how far it is; yields what is to be called with the name of each step.
+
+    A line that changes on a terminal; elsewhere a line every ten seconds, of steps that tell how far they are.
+    """
+    from workbench.cli._console import plain
+    from workbench.display.progress import LINES, SCREEN, now_and_then
+    from workbench.steps import progress_told
+
+    with console.status(f"{plain(name)} …") as status:
+
+        def show(text: str) -> None:
+            if console.is_terminal:
+                status.update(plain(f"{name} … {text}"))
+            else:
+                console.print(f"{name}: {text}", markup=False, highlight=False)
+
+        def begin(step: str) -> None:
+            nonlocal name
+            name = step
+            status.update(f"{plain(name)} …")
+
+        every, wait = (SCREEN, 0.0) if console.is_terminal else (LINES, LINES)
+        with progress_told(now_and_then(show, every, wait=wait)):
+            yield begin
 
 
 def _flagged(report: RunReport, console: Console) -> None:

@@ -140,6 +140,7 @@ class BatteryModel(StrictModel):
     round_trip_efficiency: float = Field(gt=0.3, lt=1, description="AC to AC")
     soc_min: float = Field(0.0, ge=0, le=100, description="[%]")
     soc_max: float = Field(100.0, ge=0, le=100, description="[%]")
+    charge_capacity: float | None = Field(None, gt=0, description="of all cells in parallel when new [A h]")
     cells_in_series: int | None = Field(None, ge=1)
     dc_voltage: float | None = Field(None, gt=0, description="nominal [V]")
     standby_consumption: float = Field(0.0, ge=0, description="[kW]")
@@ -323,6 +324,23 @@ def _strings(name: str) -> Callable[[Asset], Any]:
     return lambda asset: getattr(asset.strings, name, None)
 
 
+def _stands(name: str) -> Callable[[Asset], Any]:
+    return lambda asset: getattr(asset.layout, name, None)
+
+
+def _attribute(name: str) -> Callable[[Asset], str | None]:
+    """A text of the asset's own attributes, or of the data sheets of its inverter or modules."""
+
+    def of(asset: Asset) -> str | None:
+        for holder in (asset, asset.data_sheet, asset.module):
+            found = getattr(holder, "attributes", {}).get(name)
+            if found:
+                return str(found)
+        return None
+
+    return of
+
+
 def _modules(asset: Asset) -> int | None:
     return None if asset.strings is None else asset.strings.count * asset.strings.modules
 
@@ -349,6 +367,12 @@ _NUMBERS: dict[str, _Number] = {
     ),
     "module_noct": _Number("degC", "nominal operating cell temperature", _module("noct")),
     "module_bifaciality": _Number("1", "bifaciality of a module", _module("bifaciality")),
+    "tilt": _Number("degree", "tilt of fixed modules or of a tracker's axis", _stands("tilt")),
+    "azimuth": _Number("degree", "azimuth of fixed modules or of a tracker's axis", _stands("azimuth")),
+    "tracker_max_angle": _Number("degree", "largest rotation of a tracker", _stands("max_angle")),
+    "backtrack": _Number("1", "whether trackers avoid the shade of their neighbours", _stands("backtrack")),
+    "ground_coverage_ratio": _Number("1", "width of the rows over their distance", _stands("ground_coverage_ratio")),
+    "ground_albedo": _Number("1", "albedo of the ground", _stands("albedo")),
     "inverter_efficiency": _Number("1", "highest efficiency of the inverter", _sheet("efficiency_max", InverterModel)),
     "inverter_efficiency_euro": _Number(
         "1", "European weighted efficiency of the inverter", _sheet("efficiency_euro", InverterModel)
@@ -361,6 +385,7 @@ _NUMBERS: dict[str, _Number] = {
     "round_trip_efficiency": _Number("1", "AC round-trip efficiency", _sheet("round_trip_efficiency")),
     "soc_min": _Number("%", "lowest state of charge", _sheet("soc_min")),
     "soc_max": _Number("%", "highest state of charge", _sheet("soc_max")),
+    "charge_capacity": _Number("A h", "charge capacity when new", _sheet("charge_capacity", BatteryModel)),
     "cells_in_series": _Number("1", "cells in series", _sheet("cells_in_series", BatteryModel)),
     "height": _Number("m", "height of the sensor above ground", _own("height")),
     "latitude": _Number("degrees_north", "latitude", _own("latitude")),
@@ -379,6 +404,9 @@ _TEXTS: dict[str, Callable[[Asset], str | None]] = {
     "module_model": lambda asset: asset.module_model,
     "module_manufacturer": _module("manufacturer"),
     "module_technology": _module("technology"),
+    "mounting": _stands("mounting"),
+    "cec_module": _attribute("cec_module"),
+    "cec_inverter": _attribute("cec_inverter"),
     "chemistry": _sheet("chemistry"),
 }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.model.doubled_hour import doubled_hour
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.quality import DTYPE, is_quality
 from workbench.pipelines.run import works_on
@@ -289,11 +290,17 @@ def _table(path: Path) -> xr.Dataset:
     twice = frame.select(pl.struct("time", "asset").is_duplicated()).to_series().arg_true()
     if len(twice):
         moment_, asset = frame["time"][int(twice[0])], frame["asset"][int(twice[0])]
+        autumn = doubled_hour(frame["time"].gather(twice).to_numpy())
+        hint = autumn and (
+            f"{autumn[0]}. Write them in UTC or with their offset; or describe the file in a catalog with "
+            f"time: {{column: time, zone: {autumn[1]}, ambiguous: infer}}, and give the entry's name"
+        )
         raise InputError(
             "a time stands twice for one asset",
             file=path,
             found=f"{moment_:%Y-%m-%dT%H:%M:%S}, {asset}",
             expected="one row for each time and asset",
+            hint=hint,
         )
     times, at = np.unique(frame["time"].to_numpy().astype("datetime64[ns]"), return_inverse=True)
     assets, column_ = np.unique(frame["asset"].to_numpy().astype(str), return_inverse=True)

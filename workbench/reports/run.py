@@ -80,7 +80,7 @@ def run_report(
     pdf
         Whether to print the PDF; needs Chromium.
     progress
-        Show a bar of cells on standard error.
+        Show a bar of cells on standard error, and how far the functions called in a cell are.
     now
         The present, for periods that count from it.
 
@@ -257,6 +257,8 @@ class _Run:
 
         import papermill
 
+        from workbench.reports.watch import watched
+
         nbformat = _nbformat()
 
         logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -267,14 +269,16 @@ class _Run:
         clean = path.with_suffix(".source.ipynb")
         nbformat.write(source, clean)
         try:
-            papermill.execute_notebook(
-                clean,
-                path,
-                parameters=self.parameters,
-                kernel_name="python3",
-                progress_bar=progress,
-                extra_arguments=["--log-level=40"],  # the kernel's own remarks are not the user's
-            )
+            with watched(path.with_suffix(".progress")) if progress else contextlib.nullcontext() as engine:
+                papermill.execute_notebook(
+                    clean,
+                    path,
+                    parameters=self.parameters,
+                    kernel_name="python3",
+                    engine_name=engine,
+                    progress_bar=progress,
+                    extra_arguments=["--log-level=40"],  # the kernel's own remarks are not the user's
+                )
         except papermill.PapermillExecutionError as error:
             raise self._failed(path, error) from None
         except BaseException as error:

@@ -66,6 +66,25 @@ def test_what_is_known_by_itself_is_a_bar_of_its_own():
     assert "curtailment" not in get_step("yield_gap")(theirs, **PROMISED)["yield_gap_bar"].values
 
 
+def test_bars_have_ranges_where_earlier_steps_told_deviations():
+    told = fields().assign(
+        long_term_energy_std=("asset", [20e6, 20e6], {"units": "kWh", "farm": 20e6}),
+        electrical_loss_p05=("asset", [0.007, 0.007]),
+        electrical_loss_p95=("asset", [0.017, 0.017]),
+    )
+    found = get_step("yield_gap")(told, **PROMISED)
+    bars = {str(name): number for number, name in enumerate(found["yield_gap_bar"].values)}
+    half = (found["yield_gap_upper"] - found["yield_gap_lower"]).values / 2e6
+    assert half[bars["actual"]] == pytest.approx(1.6449 * 20, rel=0.03)  # of 10,000 normal draws
+    # what is left of the ideal energy changes by 1 / (1 - loss) per share of loss
+    assert half[bars["electrical"]] == pytest.approx(0.005 * 477.8, rel=0.1)
+    assert np.isnan(half[[bars["expected"], bars["ideal_energy"], bars["availability"]]]).all()
+    xr.testing.assert_identical(found, get_step("yield_gap")(told, **PROMISED))
+    xr.testing.assert_identical(found["yield_gap"], get_step("yield_gap")(fields(), **PROMISED)["yield_gap"])
+    assert get_step("yield_gap")(told, **PROMISED, simulations=0)["yield_gap_upper"].isnull().all()
+    assert get_step("yield_gap")(fields(), **PROMISED)["yield_gap_upper"].isnull().all()
+
+
 def test_the_loss_of_a_farm_is_weighted_by_energy():
     uneven = fields(farm=False)
     uneven["long_term_energy"] = ("asset", [348e6, 100e6], {"units": "kWh"})

@@ -53,6 +53,15 @@ def test_threads_do_not_change_the_last_digit(farm, work):
     xr.testing.assert_identical(*found)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_lazy_data_and_their_workers_do_not_change_the_last_digit(farm, workers):
+    import dask
+
+    with dask.config.set(scheduler="threads", num_workers=workers):
+        lazy = toggled(farm.chunk({"time": 7_000}), simulations=50)
+    xr.testing.assert_identical(lazy, toggled(farm, simulations=50))
+
+
 def test_progress_of_an_upgrade(farm):
     seen: list[tuple[int, int]] = []
     toggled(farm, simulations=2, progress=lambda done, total: seen.append((done, total)))

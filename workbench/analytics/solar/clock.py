@@ -26,6 +26,7 @@ from workbench.analytics.wind.clock_changes import zone_changes
 from workbench.model.errors import InputError
 from workbench.model.keys import DurationText
 from workbench.model.time import parse_duration
+from workbench.steps import progress
 
 if TYPE_CHECKING:
     import polars as pl
@@ -89,6 +90,7 @@ def solar_clock_shifts(
     changes = [] if tz is None else zone_changes(tz, int(ends[0]), int(ends[-1]))
     rows: list[tuple[Any, ...]] = []
     for column, asset in enumerate(map(str, data["asset"].values)):
+        progress(column, data.sizes["asset"])
         place = tuple(_coordinate(data, name, column) for name in ("latitude", "longitude"))
         days, middles = _middles(grid, column)
         if len(days) < _FEWEST:
@@ -117,6 +119,7 @@ def solar_clock_shifts(
         for one, after in itertools.zip_longest(merged, merged[1:]):
             stop = int(ends[-1]) if after is None else after.start
             rows.append((asset, one.start, stop, one.shift, one.lag, one.uncertainty, one.days, base, None))
+    progress(data.sizes["asset"], data.sizes["asset"])
     names = ("asset", "start", "end", "shift", "lag", "uncertainty", "days", "phase", "reason")
     types = (pl.String, pl.Int64, pl.Int64, *[pl.Float64] * 3, pl.Int64, pl.Float64, pl.String)
     table = pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")

@@ -42,6 +42,7 @@ from workbench.analytics.kpi import variable_of
 from workbench.analytics.solar.soiling_fit import YEAR, Fit, bootstrap, clean_level, clustered, fit_plant
 from workbench.analytics.solar.soiling_kernel import CLEAN, FULL, OUT, PARTIAL
 from workbench.model.errors import InputError
+from workbench.steps import teller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,6 +146,7 @@ def degradation_and_soiling(
     draws = np.full((simulations, len(names), 2), np.nan)
     rows: list[dict[str, Any]] = []
     events: list[dict[str, Any]] = []
+    tell = teller(progress, "plants")
     for column, name in enumerate(names):
         one, sun = np.full(size, np.nan), np.full(size, np.nan)
         one[place], sun[place] = values[:, column], light[:, column]
@@ -169,8 +171,7 @@ def degradation_and_soiling(
             )
             events += _cleanings(fit, name, days[first:last], None if wet is None else wet[first:last])
         rows.append(row)
-        if progress is not None:
-            progress(column + 1, len(names))
+        tell(column + 1, len(names))
     table = pd.DataFrame(rows, index=pd.Index(names, name="asset"))
     facts = {key: at for key, at in daily.coords.items() if at.dims == ("asset",)}
     rates = xr.Dataset(

@@ -20,6 +20,7 @@ import xarray as xr
 
 from workbench.analytics.kpi import variable_of
 from workbench.model.errors import InputError
+from workbench.steps import progress
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -126,6 +127,7 @@ def year_on_year(
                 else f"{row['years']:.1f} years of data, and no pairs a year apart; two years are needed"
             )
         rows.append(row)
+        progress(column + 1, len(data["asset"]), "plants")
     table = pd.DataFrame(rows)
     facts = {key: at for key, at in data.coords.items() if at.dims == ("asset",)}
     rates = xr.Dataset(

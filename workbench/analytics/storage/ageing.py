@@ -24,7 +24,7 @@ import xarray as xr
 
 from workbench.analytics.storage.fields import Floats, facts_of, need, prepared, tell
 from workbench.model.errors import InputError
-from workbench.steps import remark, step
+from workbench.steps import progress, remark, step
 
 EXPONENTS = (0.5, 0.75, 1.0, 1.25, 1.5)
 _FEWEST = 6
@@ -114,6 +114,7 @@ def remaining_life(
     dates = np.full(size, np.datetime64("NaT", "ns"), dtype="datetime64[ns]")
     reason, caution = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
     for column in range(size):
+        progress(column, size, "batteries")
         known = np.isfinite(soh[:, column]) & np.isfinite(use[:, column]) & np.isfinite(age[:, column])
         rows = np.flatnonzero(known)
         table["observations"][column] = len(rows)
@@ -156,6 +157,7 @@ def remaining_life(
         if health["period"].dtype.kind == "M" and np.isfinite(table["remaining_years"][column]):
             last = health["period"].values[rows[-1]].astype("datetime64[ns]")
             dates[column] = last + np.timedelta64(round(table["remaining_years"][column] * _YEAR * 86400), "s")
+    progress(size, size, "batteries")
     units = {
         "calendar": "%/year^0.5", "cycle": "%", "exponent": "1", "health_new": "%", "residual": "%", "correlation": "1",
         "observations": "1",

@@ -25,9 +25,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.wind.clock_changes import ClockChange, zone_changes
-from workbench.analytics.wind.neighbours import Floats, autocorrelation, blocks_of, by_turbine, reference_of
+from workbench.analytics.wind.neighbours import Floats, autocorrelation, blocks_of, by_turbine, reference_of, tell_round
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.model.time import parse_duration
+from workbench.steps import progress
 
 if TYPE_CHECKING:
     import polars as pl
@@ -107,15 +108,16 @@ def clock_shifts(
     days = _SHORTEST if reference is None else _SHORTEST_OUTSIDE
     own = values
     found: list[list[_Level]] = [[] for _ in data["asset"].values]
-    for _ in range(_ROUNDS if reference is None else 1):
+    for number in range(_ROUNDS if reference is None else 1):
         against = reference_of(data, own, reference)
-        before, found = (
-            found,
-            [_levels(values[:, i], against[:, i], rows, slot, most, days) for i in range(values.shape[1])],
-        )
+        before, found = found, []
+        for i in range(values.shape[1]):
+            found.append(_levels(values[:, i], against[:, i], rows, slot, most, days))
+            tell_round(number, i + 1, values.shape[1])
         if [[level.key for level in one] for one in found] == [[level.key for level in one] for one in before]:
             break
         own = np.stack([_moved(values[:, i], one, slot, least) for i, one in enumerate(found)], axis=1)
+    progress(1, 1, "turbines")
     times = data["time"].values.astype("datetime64[ns]").astype(np.int64)
     ends = np.append(times, times[-1] + slot)
     snap = (2 if reference is None else 14) * DAY

@@ -26,7 +26,7 @@ from workbench.analytics.calendar import slot_length
 from workbench.analytics.wind.neighbours import Floats, by_turbine
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.analytics.wind.usual_power import at_speed, bridged, rating_of, usual_values
-from workbench.steps import remark, step
+from workbench.steps import progress, remark, step
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,18 +87,21 @@ def curtailment_detection(
     level = np.full(made.shape, np.nan)
     producing = np.isfinite(speed) & np.isfinite(made) & (made > _LEAST * rating)
     margin = margin if angle is not None else 2 * margin
-    for _ in range(2):  # the second time without what the first has found
+    for number in range(2):  # the second time without what the first has found
         if expected:
             usual = by_turbine(data, expected)
         else:
             own = bridged(usual_values(speed, made, producing & (found == NONE), (0.5,)))[0]
             usual = at_speed(_with_neighbours(own, rating), speed)
+        progress(3 * number + 1, 6)
         turned = None if angle is None else _turned_out(angle, made, rating, producing & (found == NONE), pitch_margin)
+        progress(3 * number + 2, 6)
         found, level = _plateaus(
             made, usual, rating, np.zeros((0, 0), bool) if turned is None else turned, tolerance, margin, shortest
         )
         if not (found == PLATEAU).any() or expected:
             break
+    progress(6, 6)
     known = np.isfinite(made) & (np.isfinite(usual) | (made <= _LEAST * rating))
     if told is not None:
         limited = (told < 0.99 * rating) & (told >= 0)

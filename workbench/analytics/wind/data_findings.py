@@ -25,6 +25,7 @@ from workbench.analytics.wind.northing_jumps import northing_jumps
 from workbench.analytics.wind.sensor_drift import sensor_drift
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality, add_flags, quality_name
+from workbench.steps import progress_part
 from workbench.transforms.quality import GAP, gap_table, mark_gaps
 
 if TYPE_CHECKING:
@@ -155,11 +156,12 @@ def data_findings(
         "curtailment": lambda: _curtailment(found, record, inside, window),
         "drift": lambda: _drift(found, record),
     }
-    for name, check in checks.items():
-        try:
-            check()
-        except InputError as error:
-            found.reasons[name] = str(error)
+    for number, (name, check) in enumerate(checks.items()):
+        with progress_part(number, len(checks), name.replace("_", " ")):
+            try:
+                check()
+            except InputError as error:
+                found.reasons[name] = str(error)
     return found
 
 
@@ -401,11 +403,12 @@ def _curtailment(found: DataFindings, record: xr.Dataset, inside: npt.NDArray[np
 
 def _drift(found: DataFindings, record: xr.Dataset) -> None:
     texts, reasons = [], []
-    for variable in _DRIFTING:
+    for number, variable in enumerate(_DRIFTING):
         if variable not in record:
             reasons.append(f"{_words(variable)}: not measured")
             continue
-        table = sensor_drift(record, variable=variable)
+        with progress_part(number, len(_DRIFTING), _words(variable)):
+            table = sensor_drift(record, variable=variable)
         found.drifts[variable] = table
         try:
             known = _judged(table, found, "drift")

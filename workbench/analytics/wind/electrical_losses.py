@@ -18,6 +18,7 @@ import xarray as xr
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.model.errors import InputError
+from workbench.steps import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +119,7 @@ def electrical_losses(
         middle = (low + high) / 2
     ratio = _ratio(table, np.concatenate([[middle], limit]), unit)
     loss = 1.0 - ratio[1:] * factor_meter / factor_turbines
+    progress(simulations, simulations, "simulations")  # all at once
     compared = table["completeness"].values >= middle
     table["compared"] = ("period", compared, {"long_name": "whether the period counts"})
     one = {"units": "1"}

@@ -29,6 +29,7 @@ from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.wake_data import wind_from
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.time import parse_duration
+from workbench.steps import teller
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -117,10 +118,10 @@ def energy_ratio(
     rng = np.random.default_rng(seed)
     found = _ratios([table], bins, [None], "sum")[0]
     drawn = np.empty((replicates, len(found)))
+    tell = teller(progress, "replicates")
     for one in range(replicates):
         drawn[one] = _ratios([table], bins, [table.draw(rng)], "sum")[0]
-        if progress is not None:
-            progress(one + 1, replicates)
+        tell(one + 1, replicates)
     return _result(bins, {"ratio": found}, drawn, table.counts(bins), confidence)
 
 
@@ -169,11 +170,11 @@ def energy_uplift(
     rng = np.random.default_rng(seed)
     first, second = _ratios(tables, bins, [None, None], weighting)
     drawn = np.empty((replicates, len(first)))
+    tell = teller(progress, "replicates")
     for one in range(replicates):
         low, high = _ratios(tables, bins, [table.draw(rng) for table in tables], weighting)
         drawn[one] = _change(low, high)
-        if progress is not None:
-            progress(one + 1, replicates)
+        tell(one + 1, replicates)
     both = np.logical_and(*(np.isin(np.arange(bins.directions * bins.winds), table.place) for table in tables))
     counts = np.minimum(*(table.counts(bins, both) for table in tables))
     return _result(bins, {"before": first, "after": second, "ratio": _change(first, second)}, drawn, counts, confidence)

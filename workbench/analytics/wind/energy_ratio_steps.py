@@ -16,7 +16,7 @@ from workbench.analytics.wind.upgrade import moment
 from workbench.analytics.wind.wake_steps import offset_in
 from workbench.model.errors import InputError
 from workbench.model.keys import MomentText
-from workbench.steps import remark, step
+from workbench.steps import progress_part, remark, step
 
 Floats = npt.NDArray[np.float64]
 Confidence = Annotated[float, Field(gt=0, lt=1)]
@@ -59,7 +59,8 @@ def energy_ratio_fields(
         if not others and len(names) > 1:
             remark(f"{name}: the only reference, which has no ratio to itself")
             continue
-        found[number] = _range(energy_ratio(data, [name], others, **common))
+        with progress_part(number, len(names), "turbines"):
+            found[number] = _range(energy_ratio(data, [name], others, **common))
     return _with(data, "energy_ratio", found, "energy in proportion to the references")
 
 
@@ -133,9 +134,11 @@ def energy_ratio_uplift(
     common = _bootstrap(directions, replicates, block, confidence, seed)
     common |= _fields(data, direction_offset, direction_assets, wind_speed, wind_direction, power)
     found = np.full((len(names), 3), np.nan)
-    for name in dict.fromkeys(test):
+    tested = list(dict.fromkeys(test))
+    for number, name in enumerate(tested):
         off, on = _sides(data, name, when, until, state)
-        made = energy_uplift(data.isel(time=off), data.isel(time=on), [name], others, weighting=weighting, **common)
+        with progress_part(number, len(tested), "turbines"):
+            made = energy_uplift(data.isel(time=off), data.isel(time=on), [name], others, weighting=weighting, **common)
         found[names.index(name)] = _range(made)
     return _with(data, output_field, found, "change of the energy ratio")
 

@@ -28,7 +28,7 @@ from workbench.analytics.wind.neighbours import by_turbine
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.analytics.wind.usual_power import at_speed, bridged, rating_of, usual_values
 from workbench.model.quality import Quality, add_flags
-from workbench.steps import remark, step
+from workbench.steps import progress, remark, step
 
 UNKNOWN, NONE, LOSS, STANDSTILL, OVERPRODUCTION = -1, 0, 1, 2, 3
 ICING, ICING_LOSS = "icing", "icing_loss"
@@ -102,16 +102,20 @@ def icing_detection(
     else:
         normal = speed
     reference = (cold > _WARM) & (made > _PRODUCING * rating) & np.isfinite(normal)
+    progress(1, 4)
     low, middle, high = bridged(usual_values(normal, made, reference, (lower, 0.5, upper)))
     for column in np.flatnonzero(~np.isfinite(middle).any(axis=1)):
         remark(f"icing_detection: {data['asset'].values[column]} has no ice-free reference; it is not judged")
+    progress(2, 4)
     usual = at_speed(middle, normal)
     least = at_speed(low, normal) - margin * usual
     most = at_speed(high, normal) + margin * usual
     # at rated power nothing is above the curve, and a turbine's own spread there is its noise
     most = np.where(usual > 0.97 * rating, np.inf, most)
     judged = np.isfinite(made) & np.isfinite(cold) & np.isfinite(least) & (speed >= cut_in)
+    progress(3, 4)
     ice, known = _events(made, least, most, cold, judged, rating, freezing)
+    progress(4, 4)
     # below cut-in nothing would be made: no ice that matters, unless an event goes on
     calm = np.isfinite(made) & np.isfinite(cold) & (speed < cut_in)
     code = np.where(known | (calm & (ice == NONE)) | (np.isfinite(cold) & (cold > _WARM) & (ice == NONE)), ice, UNKNOWN)

@@ -28,6 +28,7 @@ from workbench.analytics.plausible import plausible
 from workbench.analytics.wind.categories import UNKNOWN
 from workbench.analytics.wind.category_seconds import Floats, grouped, sum_by, table_of
 from workbench.model.errors import InputError
+from workbench.steps import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,6 +192,7 @@ def energy_losses(
         for row, parts in enumerate(_each_category(slot, _curtailed(block, slot, limit), worth)):
             for name, values in parts.items():
                 add(more[name] if name == "unpriced" else found[name][row], values)
+        progress(min(start + _BLOCK, seconds.sizes["time"]), seconds.sizes["time"], "slots")
     dims = ("category", "period", "asset")
     per_asset = {
         "known_share": (

@@ -11,6 +11,7 @@ import xarray as xr
 
 from workbench.analytics.kpi import variable_of
 from workbench.model.errors import InputError
+from workbench.steps import progress
 
 if TYPE_CHECKING:
     import polars as pl
@@ -185,6 +186,17 @@ def autocorrelation(residual: Floats) -> float:
         return 0.0
     off = off - off.mean()
     return float(np.clip((off[1:] * off[:-1]).sum() / (off * off).sum(), 0.0, 0.95))
+
+
+def tell_round(number: int, done: int, of: int) -> None:
+    """Tell how far the look ``number`` (from 0) at all turbines is, of an unknown number of looks.
+
+    The first counts as half of the work, each further one as half of what is left; in a farm that is in order it is the only
+    one.
+    """
+    before = 1.0 - 0.5**number
+    share = before + 0.5 ** (number + 1) * done / max(of, 1)
+    progress(min(int(1000 * share), 999), 1000, "turbines")
 
 
 def on_slots(table: pl.DataFrame, column: str, data: xr.Dataset) -> npt.NDArray[np.float32]:

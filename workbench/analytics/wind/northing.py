@@ -31,6 +31,7 @@ from workbench.analytics.wind.layout import North, bearings, circular_mean, dist
 from workbench.analytics.wind.wake_data import ratings, wind_from
 from workbench.analytics.wind.wake_model import wind_at_places
 from workbench.model.errors import InputError
+from workbench.steps import teller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,13 +139,13 @@ def direction_offset(
     sums = _sums(made, place, rows, pairs, np.ones(len(day)))
     best, residual, deficit = design.search(sums)
     alone = [design.search(sums, [pair], near=best)[0] for pair in range(len(rows))]
+    tell = teller(progress, "replicates")
     for one in range(replicates):
         # whole days, so that what belongs together stays together
         weight = np.bincount(rng.integers(0, days, days), minlength=days)[day - day[0]].astype(np.float64)
         sums = _sums(made, place, rows, pairs, weight)
         offsets[one] = best + float(wrapped(np.array(design.search(sums)[0] - best)))
-        if progress is not None:
-            progress(one + 1, replicates)
+        tell(one + 1, replicates)
     # a shallow dip of a pair is easily another turbine's
     seen = np.where(deficit > 0.1, np.array(alone), np.nan)
     std, interval = _uncertainty(best, offsets, seen[np.isfinite(seen)])

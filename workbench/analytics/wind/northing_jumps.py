@@ -28,12 +28,13 @@ from workbench.analytics.wind.neighbours import (
     by_turbine,
     on_slots,
     reference_of,
+    tell_round,
     wrapped,
 )
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality, add_flags, clear_flags
-from workbench.steps import remark, step
+from workbench.steps import progress, remark, step
 
 if TYPE_CHECKING:
     import polars as pl
@@ -97,9 +98,12 @@ def northing_jumps(
     corrected = angles
     spans: list[list[_Span]] = []
     moved: set[int] = set()
-    while True:
+    for number in itertools.count():
         off = wrapped(angles - reference_of(data, corrected, reference, circular=True))
-        spans = [_spans(off[:, column], rows, minimum_jump) for column in range(off.shape[1])]
+        spans = []
+        for column in range(off.shape[1]):
+            spans.append(_spans(off[:, column], rows, minimum_jump))
+            tell_round(number, column + 1, off.shape[1])
         # a jump moves the neighbours' reference too: the worst are put right there before the next look
         new = [i for i, one in enumerate(spans) if len(one) > 1 and i not in moved]
         if not new or reference is not None:
@@ -109,6 +113,7 @@ def northing_jumps(
         corrected = angles.copy()
         for i in moved:
             corrected[:, i] -= _offsets(spans[i], len(times))
+    progress(1, 1, "turbines")
     step_ns = int(np.median(np.diff(times))) if len(times) > 1 else 0
     ends = np.append(times, times[-1] + step_ns)
     records: list[tuple[Any, ...]] = []

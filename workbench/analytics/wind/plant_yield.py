@@ -55,6 +55,7 @@ from workbench.analytics.wind.yield_draws import (
 from workbench.analytics.wind.yield_models import Regression
 from workbench.analytics.wind.yield_periods import tell_offset
 from workbench.model.errors import InputError
+from workbench.steps import progress, progress_part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,16 +131,17 @@ def plant_yield(
                 expected="day or hour",
             )
         data = yield_data(plant, reanalysis, products=products, rated_capacity=rated_capacity, end=end)
-        return simulate_yield(
-            data,
-            simulations=10_000 if simulations is None else simulations,
-            seed=seed,
-            years=years,
-            outliers=outliers,
-            loss_weighting=loss_weighting,
-            horizon_years=horizon_years,
-            compatibility=compatibility,
-        )
+        with progress_part(0, 1, told=progress):
+            return simulate_yield(
+                data,
+                simulations=10_000 if simulations is None else simulations,
+                seed=seed,
+                years=years,
+                outliers=outliers,
+                loss_weighting=loss_weighting,
+                horizon_years=horizon_years,
+                compatibility=compatibility,
+            )
     days = daily_data(
         plant, reanalysis, resolution=resolution, products=products, rated_capacity=rated_capacity, end=end
     )
@@ -341,6 +343,7 @@ def simulate_yield(
         horizon_years=horizon_years,
         compatibility=compatibility,
     )
+    progress(simulations, simulations, "simulations")  # all at once
     simulated = dataset(
         found
         | {

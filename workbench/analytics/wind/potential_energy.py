@@ -28,7 +28,7 @@ from workbench.analytics.plausible import plausible
 from workbench.analytics.wind.category_seconds import Floats
 from workbench.analytics.wind.neighbours import farm_direction
 from workbench.model.errors import InputError
-from workbench.steps import remark
+from workbench.steps import progress, remark
 
 Bools = npt.NDArray[np.bool_]
 Method = Literal["both", "curve", "neighbours"]
@@ -128,6 +128,7 @@ def neighbour_power(
             total[:, mine] += np.where(runs[:, other], told * good, 0.0)
             weight[:, mine] += np.where(runs[:, other], good, 0.0)
             count[:, mine] += runs[:, other]
+        progress(mine + 1, size, "turbines")
     found = np.divide(total, weight, out=np.full(made.shape, np.nan), where=weight > 0)
     dims = ("time", "asset")
     return xr.Dataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ from workbench.model.errors import InputError
 from workbench.model.keys import DurationText, UnitText
 from workbench.model.time import parse_duration, rising_times
 from workbench.model.units import convert
-from workbench.steps import remark, step
+from workbench.steps import progress, remark, step
 
 Output = Literal["expected_power", "power_deviation", "power_deviation_percentage", "performance_index"]
 OUTPUTS: tuple[Output, ...] = ("expected_power", "power_deviation", "power_deviation_percentage", "performance_index")
@@ -335,7 +335,7 @@ def _by_history(data: xr.Dataset, speed: xr.DataArray, power: xr.DataArray, how:
 
 def _learned(speed: Any, power: Any, times: npt.NDArray[np.int64], how: History) -> Any:
     if not hasattr(speed, "dask") and not hasattr(power, "dask"):
-        return _expected(speed, power, times, 0, how)
+        return _expected(speed, power, times, 0, how, progress)
     import dask.array as da
 
     speed, power = (da.asarray(one).rechunk({1: -1}) for one in (speed, power))  # type: ignore[no-untyped-call]
@@ -362,10 +362,18 @@ def _learned(speed: Any, power: Any, times: npt.NDArray[np.int64], how: History)
     return da.concatenate(parts, axis=0)  # type: ignore[no-untyped-call]
 
 
-def _expected(speed: Floats, power: Floats, times: npt.NDArray[np.int64], skip: int, how: History) -> Floats:
+def _expected(
+    speed: Floats,
+    power: Floats,
+    times: npt.NDArray[np.int64],
+    skip: int,
+    how: History,
+    tell: Callable[[int, int, str], None] | None = None,
+) -> Floats:
     """Expected power of the rows from ``skip`` on; the rows before are only learned from."""
     found = np.full(speed.shape, np.nan)
-    for begin in np.unique(times[skip:] // how.retrain) * how.retrain:
+    begins = np.unique(times[skip:] // how.retrain) * how.retrain
+    for number, begin in enumerate(begins):
         first, now = np.searchsorted(times, [begin - how.baseline, begin])
         end = np.searchsorted(times, begin + how.retrain)
         rows = slice(max(now, skip), end)
@@ -373,4 +381,6 @@ def _expected(speed: Floats, power: Floats, times: npt.NDArray[np.int64], skip: 
             curve = how.learn(speed[first:now, column], power[first:now, column], column)
             if curve is not None:
                 found[rows, column] = curve.at(speed[rows, column])
+        if tell is not None:
+            tell(number + 1, len(begins), "periods")
     return found[skip:]

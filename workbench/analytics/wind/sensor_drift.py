@@ -29,11 +29,12 @@ from workbench.analytics.wind.neighbours import (
     by_turbine,
     farm_direction,
     reference_of,
+    tell_round,
 )
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality, add_flags, clear_flags, quality_name
-from workbench.steps import remark, step
+from workbench.steps import progress, remark, step
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,7 +109,7 @@ def sensor_drift(
     own = values
     drifting: set[int] = set()
     results: list[_Fit] = []
-    for _ in range(1 if reference is not None else 1 + values.shape[1] // 2):
+    for number in range(1 if reference is not None else 1 + values.shape[1] // 2):
         against = reference_of(data, own, reference)
         results = []
         for column in range(values.shape[1]):
@@ -120,6 +121,7 @@ def sensor_drift(
                 if fit.kind == "none":
                     break
             results.append(fit)
+            tell_round(number, column + 1, values.shape[1])
         # a sensor that drifts moves its neighbours' reference: the worst are put right there before the next look
         new = [i for i, fit in enumerate(results) if fit.kind != "none" and i not in drifting]
         if not new or reference is not None:
@@ -130,6 +132,7 @@ def sensor_drift(
         for column in drifting:
             off = results[column].at(times)
             own[:, column] = values[:, column] * np.exp(-off / 100.0) if compare == "ratio" else values[:, column] - off
+    progress(1, 1, "turbines")
     for asset, fit in zip(map(str, data["asset"].values), results, strict=True):
         if not fit.weeks:
             few = data.sizes["asset"] < 3 and reference is None

@@ -26,6 +26,7 @@ from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.long_term import bin_deviation, chosen, point_density, point_of
 from workbench.analytics.wind.spline import fit_additive
 from workbench.model.errors import InputError
+from workbench.steps import teller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -463,7 +464,7 @@ def simulate_turbine_energy(
     for one in weather:
         farm.reject_less_than_a_year(one, one.name)
     energy, days = np.zeros((simulations, len(farm.assets))), np.zeros((simulations, len(farm.assets)))
-    done = 0
+    done, tell = 0, teller(progress, "simulations")
     for level in np.unique(percent):
         deviations = farm.deviations(level / 100.0)
         for row in np.flatnonzero(percent == level):
@@ -472,8 +473,7 @@ def simulate_turbine_energy(
                 farm, made, weather[product[row]], splines=splines, smoothing=smoothing
             )
             done += 1
-            if progress is not None:
-                progress(done, simulations)
+            tell(done, simulations)
     energy *= factor[:, None]
     both, one_dim, unit = ("simulation", "asset"), "simulation", {"units": "1"}
     draws = xr.Dataset(

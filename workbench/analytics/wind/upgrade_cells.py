@@ -16,6 +16,7 @@ import xarray as xr
 from workbench.analytics.wind.air_density import density_of, normalized_wind_speed
 from workbench.analytics.wind.yaw_misalignment import ratings, values_of
 from workbench.model.errors import InputError, did_you_mean
+from workbench.steps import teller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,11 +182,11 @@ class Comparison:
         columns = [names.index(name) for name in self.references]
         tested = columns if len(columns) > 1 else []
         placebos, total = [], len(tested) + len(self.upgraded)
+        tell = teller(progress, "turbines")
         for done, column in enumerate(tested, start=1):
             others = [other for other in columns if other != column]
             placebos.append(self._one(column, others, without, with_, shared, simulations, seed))
-            if progress is not None:
-                progress(done, total)
+            tell(done, total)
         told = [(one.uplift, one.std) for one in placebos if np.isfinite(one.std)]
         drift, known = 0.0, len(told)
         if known > 1:
@@ -197,8 +198,7 @@ class Comparison:
             one = self._one(names.index(name), columns, without, with_, shared, simulations, seed)
             rows.append(one.row(drift, known, level, self._caution(known)))
             cells.append(one.by_power)
-            if progress is not None:
-                progress(done, total)
+            tell(done, total)
         table = pd.DataFrame(rows, index=pd.Index(self.upgraded, name="asset"))
         texts = ("reason", "caution", "claimed", "slots_with", "slots_without")
         units = {name: "1" if name == "covered" else "%" for name in table if name not in texts}

@@ -20,7 +20,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ import xarray as xr
 
 from workbench.analytics.wind.layout import positions
 from workbench.model.errors import InputError
+from workbench.steps import teller
 
 Floats = npt.NDArray[np.float64]
 Curve = tuple[Sequence[float] | Floats, Sequence[float] | Floats]
@@ -151,7 +152,8 @@ def wind_at_turbines(
     if engine == "pywake":
         found = _by_pywake(turbines, places, rotor, wd, ws, thrust, model, growth)
     elif engine == "workbench":
-        found = wind_at_places(places, rotor, wd, ws, thrust, model=model, growth=growth)
+        tell = teller(None, "directions")
+        found = wind_at_places(places, rotor, wd, ws, thrust, model=model, growth=growth, tell=tell)
     else:
         raise InputError("unknown engine", where="engine", found=engine, expected="workbench or pywake")
     return xr.DataArray(
@@ -171,6 +173,7 @@ def wind_at_places(
     *,
     model: Model = "gaussian",
     growth: float | None = None,
+    tell: Callable[[int, int], None] | None = None,
 ) -> Floats:
     """:func:`wind_at_turbines` by ``places`` [m] east and north, dims (asset, 2), and ``rotor`` diameters [m]."""
     growth = GROWTH[model] if growth is None else growth
@@ -190,6 +193,8 @@ def wind_at_places(
             else:
                 taken = gaussian_deficit(x, y, float(rotor[one]), ct, growth)
             squares += taken**2
+        if tell is not None:
+            tell(number + 1, len(wd))
     return found
 
 

@@ -19,7 +19,7 @@ from workbench.analytics.wind.wakes import wake_losses
 from workbench.analytics.wind.yield_steps import Count, Reanalyses, reanalyses_of
 from workbench.model.assets import PowerCurve
 from workbench.model.errors import InputError
-from workbench.steps import remark, step
+from workbench.steps import progress_part, remark, step
 
 
 class ThrustCurve(BaseModel):
@@ -119,13 +119,15 @@ def modelled_wake_fields(
     }
     settings["thrust"] = None if thrust is None else (thrust.wind_speed, thrust.coefficient)
     if reanalysis is not None:
-        losses = wake_losses(
-            data, reanalyses_of(reanalysis), direction_offset=offset, direction_assets=direction_assets, years=years,
-            no_wakes_from=no_wakes_from, **given, **fields,
-        )  # fmt: skip
+        with progress_part(0, 2, "measured"):
+            losses = wake_losses(
+                data, reanalyses_of(reanalysis), direction_offset=offset, direction_assets=direction_assets, years=years,
+                no_wakes_from=no_wakes_from, **given, **fields,
+            )  # fmt: skip
         for note in losses.notes:
             remark(note)
-        found = modelled_wakes(data, losses, (speeds, powers), **settings)
+        with progress_part(1, 2, "modelled"):
+            found = modelled_wakes(data, losses, (speeds, powers), **settings)
         measured = losses.summary["long_term"].to_numpy()
     else:
         farm, grid, period = period_of(data, offset, direction_assets, fields=fields, **given)

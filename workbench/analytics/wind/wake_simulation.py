@@ -25,6 +25,7 @@ from workbench.analytics.wind.wake_data import farm_of
 from workbench.analytics.wind.wake_terrain import Terrain, change
 from workbench.analytics.wind.wakes import ALONE, Compatibility, last_hour
 from workbench.model.errors import InputError
+from workbench.steps import teller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,6 +163,7 @@ def simulate_wake_losses(
     directions = {"period": np.zeros(shape), "long_term": np.zeros(shape)}
     shape = (simulations, len(grid.speeds), len(farm.assets) + 1)
     speeds = {"period": np.zeros(shape), "long_term": np.zeros(shape)}
+    tell = teller(progress, "simulations")
     with threadpool_limits(1, user_api="blas"):  # its matrices are small and many
         for one in range(simulations):
             width, level = float(draws["sector"][one]), draws["highest"][one]
@@ -199,8 +201,7 @@ def simulate_wake_losses(
                 directions["long_term"][one] = lost(found.actual.sum(axis=1), found.potential.sum(axis=1))
                 speeds["long_term"][one] = lost(found.actual.sum(axis=0), found.potential.sum(axis=0))
                 speeds["period"][one] = lost(found.period_actual, found.period_potential)
-            if progress is not None:
-                progress(one + 1, simulations)
+            tell(one + 1, simulations)
     return _result(
         farm.assets, grid, names, draws, period, long_term, directions, speeds, terrain, seed, compatibility,
         _notes(farm.assets, farm.notes, terrain, as_theirs),

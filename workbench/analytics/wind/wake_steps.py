@@ -20,7 +20,7 @@ from workbench.analytics.wind.wakes import ALONE, wake_losses
 from workbench.analytics.wind.yield_steps import Count, Reanalyses, reanalyses_of
 from workbench.model.errors import InputError
 from workbench.model.units import convert
-from workbench.steps import remark, step
+from workbench.steps import progress_part, remark, step
 
 Floats = npt.NDArray[np.float64]
 
@@ -147,7 +147,9 @@ def wake_loss_fields(
     offset = offset_in(data, direction_offset)
     fields = {"wind_speed": wind_speed, "wind_direction": wind_direction, "power": power}
     given: dict[str, Any] = {"sector": sector, "spread": spread, "highest": highest, "derated_from": derated_from}
-    farm, _, period = period_of(data, offset, direction_assets, fields=fields, **given)
+    parts = 1 + (reanalysis is not None) + (simulations > 0)
+    with progress_part(0, parts, "period"):
+        farm, _, period = period_of(data, offset, direction_assets, fields=fields, **given)
     free = np.full((data.sizes["time"], len(farm.assets)), np.nan)
     free[np.searchsorted(data["time"].values, farm.time)] = period.could[:, :-1]
     losses = {"wake_loss": (period.losses, "wake loss of the period")}
@@ -155,18 +157,20 @@ def wake_loss_fields(
     common: dict[str, Any] = {"direction_offset": offset, "direction_assets": direction_assets, **fields}
     common["no_wakes_from"] = no_wakes_from
     if wind is not None:
-        long = wake_losses(data, wind, years=years, **given, **common)
+        with progress_part(1, parts, "long term"):
+            long = wake_losses(data, wind, years=years, **given, **common)
         losses["wake_loss_long_term"] = (long.summary["long_term"].to_numpy(), "wake loss of the long term")
     if simulations:
-        drawn = simulate_wake_losses(
-            data,
-            wind,
-            simulations=simulations,
-            seed=seed,
-            direction_uncertainty=direction_uncertainty,
-            years=(min(10, years), years),
-            **common,
-        )
+        with progress_part(parts - 1, parts):
+            drawn = simulate_wake_losses(
+                data,
+                wind,
+                simulations=simulations,
+                seed=seed,
+                direction_uncertainty=direction_uncertainty,
+                years=(min(10, years), years),
+                **common,
+            )
         for note in drawn.notes:
             remark(note)
         for name, source in zip(list(losses), ("period", "long_term"), strict=False):

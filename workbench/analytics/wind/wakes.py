@@ -31,6 +31,7 @@ from workbench.analytics.wind.long_term import chosen
 from workbench.analytics.wind.wake_analysis import Analysis, Grid, LongTerm, Period, lost
 from workbench.analytics.wind.wake_data import Climate, Farm, farm_of
 from workbench.model.errors import InputError
+from workbench.steps import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,11 +179,14 @@ def wake_losses(
         wind_direction=wind_direction,
         power=power,
     )
-    return losses_of_farm(
+    progress(1, 3)  # reading, the turbines' curves and the losses take about as long as each other
+    deviations = farm.deviations(highest)
+    progress(2, 3)
+    found = losses_of_farm(
         farm,
         grid,
         sector=sector,
-        deviations=farm.deviations(highest),
+        deviations=deviations,
         spread=spread,
         derated_from=derated_from,
         years=years,
@@ -190,6 +194,8 @@ def wake_losses(
         speed_ups=speed_ups,
         compatibility=compatibility,
     )
+    progress(3, 3)
+    return found
 
 
 def losses_of_farm(

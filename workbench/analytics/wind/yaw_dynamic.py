@@ -21,7 +21,7 @@ from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.wind.yaw_misalignment import ratings
 from workbench.model.errors import InputError
-from workbench.steps import step
+from workbench.steps import progress, step
 
 Floats = npt.NDArray[np.float64]
 
@@ -129,6 +129,7 @@ def dynamic_yaw_error(
     table = {name: np.full(made.shape[1], np.nan) for name in names}
     reasons = np.full(made.shape[1], "", dtype=object)
     for column in range(made.shape[1]):
+        progress(column, made.shape[1], "turbines")
         rows = np.flatnonzero((made[:, column] > 0) & (np.abs(off[:, column]) <= _LARGEST))
         table["hours"][column] = len(rows) * hours
         if not len(rows):
@@ -159,6 +160,7 @@ def dynamic_yaw_error(
         }  # fmt: skip
         for name, value in found.items():
             table[name][column] = value
+    progress(made.shape[1], made.shape[1], "turbines")
     units = dict.fromkeys(("mean", "std", "rms", "p05", "p50", "p95"), "degree")
     units |= {"energy": "kWh", "lost": "kWh", "hours": "h"}
     facts = {name: array for name, array in turbines.coords.items() if array.dims == ("asset",)}

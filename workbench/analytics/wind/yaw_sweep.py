@@ -12,7 +12,7 @@ import xarray as xr
 from workbench.analytics.wind.yaw_cosine import CosineBins
 from workbench.analytics.wind.yaw_misalignment import Progress, static_yaw_misalignment
 from workbench.analytics.wind.yaw_regression import YawSettings
-from workbench.steps import remark, step
+from workbench.steps import progress_part, remark, step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,11 +78,10 @@ def sweep_yaw_settings(
         ]
     rows, index = [], []
     for number, (method, change, given) in enumerate(jobs):
-        found = static_yaw_misalignment(turbines, simulations=0, **given, **fields).misalignment
+        with progress_part(number, len(jobs), "settings", told=progress):
+            found = static_yaw_misalignment(turbines, simulations=0, **given, **fields).misalignment
         rows.append(found["yaw_misalignment"].values)
         index.append((method, ", ".join(f"{name} {value}" for name, value in change.items()) or "as it is"))
-        if progress is not None:
-            progress(number + 1, len(jobs))
     table = pd.DataFrame(
         rows,
         index=pd.MultiIndex.from_tuples(index, names=["method", "changed"]),

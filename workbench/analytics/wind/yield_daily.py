@@ -52,6 +52,7 @@ from workbench.analytics.wind.yield_draws import (
 from workbench.analytics.wind.yield_models import SIMULATIONS, Regression, settings_of, simulate
 from workbench.analytics.wind.yield_periods import DailyData, daily_data
 from workbench.model.errors import InputError
+from workbench.steps import teller
 
 __all__ = ["DailyData", "Resolution", "daily_data", "simulate_daily_yield"]
 
@@ -145,13 +146,12 @@ def simulate_daily_yield(
     block = 1 if compatibility is not None else max(1, round(block_days * 24 / data.hours))
     measured = data.measured_share() if loss_weighting else np.ones(data.plant.sizes["time"])
 
-    done = 0
+    done, told = 0, teller(progress, "simulations")
 
     def tell(number: int) -> None:
         nonlocal done
         done += number
-        if progress is not None:
-            progress(done, count)
+        told(done, count)
 
     by_day = compatibility is not None
     others = data.calendar_weights(years, edges) if by_day else np.zeros((data.weather.sizes["time"], 0))

@@ -67,10 +67,14 @@ def _gap(
     **_: Any,
 ) -> Effect:
     given = (operation_energy, ideal_energy, *(operation_losses or {}).values())
+    losses = tuple(known_losses(known).values()) if operation_losses is None else ()
+    ranges = [f"{name}_{end}" for name in (*given, *losses) if isinstance(name, str) for end in ("std", "p05", "p95")]
     return Effect(
-        reads=tuple(known_losses(known).values()) if operation_losses is None else (),
+        reads=(*losses, *(name for name in ranges if name in known)),
         needs=tuple(dict.fromkeys(name for name in given if isinstance(name, str))),
-        adds=dict.fromkeys((output_field, f"{output_field}_start", f"{output_field}_end"), "kWh")
+        adds=dict.fromkeys(
+            (output_field, *(f"{output_field}_{end}" for end in ("lower", "upper", "start", "end"))), "kWh"
+        )
         | {f"{output_field}_bar": None},
         before=None,
         after=None,

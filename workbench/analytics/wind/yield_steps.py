@@ -22,7 +22,7 @@ from workbench.analytics.wind.yield_daily import Resolution
 from workbench.analytics.wind.yield_draws import Compatibility
 from workbench.analytics.wind.yield_models import Regression
 from workbench.model.errors import InputError
-from workbench.steps import remark, step
+from workbench.steps import progress_part, remark, step
 from workbench.transforms.other_sources import Telemetry, open_other_telemetry
 
 Floats = npt.NDArray[np.float64]
@@ -138,22 +138,23 @@ def plant_yield_fields(
                 remark(f"without {field} nothing counts as lost: the energy is that of a plant that runs as it did")
                 parts[name] = xr.zeros_like(parts["net_energy"])
         try:
-            found = plant_yield(
-                xr.Dataset(parts, attrs=metered.attrs),
-                wind,
-                resolution=resolution,
-                regression=regression,
-                temperature=temperature,
-                wind_direction=wind_direction,
-                end=end,
-                simulations=simulations,
-                seed=seed,
-                years=years,
-                outliers=outliers,
-                loss_weighting=loss_weighting,
-                horizon_years=horizon_years,
-                compatibility=compatibility,
-            ).summary
+            with progress_part(row, metered.sizes["asset"]):
+                found = plant_yield(
+                    xr.Dataset(parts, attrs=metered.attrs),
+                    wind,
+                    resolution=resolution,
+                    regression=regression,
+                    temperature=temperature,
+                    wind_direction=wind_direction,
+                    end=end,
+                    simulations=simulations,
+                    seed=seed,
+                    years=years,
+                    outliers=outliers,
+                    loss_weighting=loss_weighting,
+                    horizon_years=horizon_years,
+                    compatibility=compatibility,
+                ).summary
         except InputError as error:
             raise _of_asset(error, asset) from error
         annual = found.loc["annual_energy"]
