@@ -32,18 +32,22 @@ _ZERO = 0.002  #: standard deviation of the current sensor's zero [1/h]; 1/500 o
 _ZERO_WALK = 1e-4  #: by which it wanders in a day [1/h]
 _LEFT = 0.5  #: slow part of the drop over the quick one, mean and standard deviation [1]
 _SLOW = 0.2  #: of the part that fades slowly, standard deviation [1]
-_LITHIUM = 0.08  #: by which lithium lost may differ from half the capacity lost, standard deviation [1]
-_UNLIKE = 0.25  #: error of an aged curve over the capacity lost [V]; of iron phosphate a quarter
+_LITHIUM = 0.1  #: by which lithium lost may differ from that, standard deviation [1]
+_BY_LITHIUM = 0.7  #: of the capacity lost is lost as lithium, in the mean [1]
+#: Error of an aged curve over the capacity lost [V], by the state of charge [%]; of iron phosphate.
+_UNLIKE = ((0.0, 10.0, 20.0, 85.0, 92.0, 100.0), (0.6, 0.4, 0.25, 0.25, 0.35, 0.35))
+_UNLIKE_FLAT = ((0.0, 10.0, 30.0, 40.0, 100.0), (1.0, 0.3, 0.2, 0.06, 0.06))
 _AGED = 0.1  #: capacity lost that an aged curve is allowed for at the least [1]
 _STARTS = (1.0, 0.88, 0.76)  #: healths that the search begins with, as a flat curve has more than one likely answer [1]
 _LIKELY = 6.0  #: twice the logarithm of how much less likely another answer may be
 _SIDE = 0.05  #: share of a full charge in which hysteresis goes from one side to the other [1]
 _CAPACITY = 0.3  #: standard deviation of the capacity before anything was seen [1]
-_ALIKE = 25.0  #: of the state of charge, over which that error is much the same [%]
+_ALIKE = 25.0  #: of the state of charge, over which the error of a curve's slope is much the same [%]
+_STEPS = 6.0  #: and that of its steps and knees, which slide against each other [%]
 _KINK = 0.2  #: over which the curve is rounded [%]
 _FAR, _FEW = 15.0, 10  #: from the median state of charge [%], and rests
 _BELIEVED = 10.0  #: rests that the stated uncertainty of a voltage counts for beside what the residuals tell
-_NODES = np.linspace(0.0, 100.0, 11)  #: of the curve's error [%]
+_NODES = np.linspace(0.0, 100.0, 41)  #: of the curve's error [%]
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,25 @@ def _integrals(at: Floats, nodes: Floats) -> Floats:
     return found
 
 
+def _curved(curve: OpenCircuitCurve, lost: float) -> Floats:
+    """Root of the information that the prior has of the curve's error at the nodes: a random function, smooth over the state of charge.
+
+    That of an aged cell grows with the capacity ``lost``, as steps of the graphite and the slope of the positive do not slide as
+    :func:`aged` has them. It is what that leaves of curves of half-cells in the literature, at balances of the electrodes 5 % about theirs.
+    """
+    apart = np.abs(_NODES[:, None] - _NODES)
+    # Matern's of 3/2 for the steps: where they are is not known from how the curve goes beside them
+    near = np.sqrt(3.0) * apart / _STEPS
+    alike = (np.exp(-((apart / _ALIKE) ** 2) / 2) + (1.0 + near) * np.exp(-near)) / 2
+    together = 2.0 * max(curve.systematic, 1e-4) ** 2 * alike
+    if curve.of_new_cell:
+        volts = lost * np.interp(_NODES, *(_UNLIKE_FLAT if curve.flat else _UNLIKE))
+        together = together + np.outer(volts, volts) * alike
+    together[np.diag_indices_from(together)] *= 1.01
+    found: Floats = np.linalg.inv(np.linalg.cholesky(together))
+    return found
+
+
 def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
     """The capacity that all rests tell together; None where the charge counted and the voltages do not go together."""
     n = len(rested.voltage)
@@ -181,15 +204,12 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
     row = len(nodes)
     prior[row, 0] = 1.0 / _CAPACITY
     # a curve that is off here is off nearby, so that its error does not average out over the nodes
-    apart = (_NODES[:, None] - _NODES) / _ALIKE
-    together = max(curve.systematic, 1e-4) ** 2 * (np.exp(-(apart**2) / 2) + np.eye(len(_NODES)))
-    curved = np.linalg.inv(np.linalg.cholesky(together))
-    prior[row + 1 : row + 1 + len(_NODES), bends] = curved
+    prior[row + 1 : row + 1 + len(_NODES), bends] = _curved(curve, _AGED)
     prior[-4, last], prior[-3, last + 1] = 1.0 / _LEFT, 1.0 / max(curve.uncertainty, 1e-4)
     prior[-2, last + 2] = 1.0 / _SLOW
-    # of the capacity lost about half is lithium, the rest of both electrodes alike, which leaves the curve as it is
+    # of the capacity lost most is lithium, the rest of both electrodes alike, which leaves the curve as it is
     prior[-1, last + 3] = 1.0 / (_LITHIUM if curve.of_new_cell else 1e-6)
-    prior[-1, 0] = -0.5 * prior[-1, last + 3] if curve.of_new_cell else 0.0
+    prior[-1, 0] = -_BY_LITHIUM * prior[-1, last + 3] if curve.of_new_cell else 0.0
     target = np.zeros(len(prior))
     target[row], target[-4], target[-1] = 1.0 / _CAPACITY, 1.0, prior[-1, 0]  # half of it, give or take as much
 
@@ -288,9 +308,7 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
     beta = best_of[0]
     for turn in range(3):
         if curve.of_new_cell:
-            lost = max(1.0 - 1.0 / beta[0], _AGED)
-            off_curve = float(np.hypot(curve.systematic, _UNLIKE * (0.25 if curve.flat else 1.0) * lost))
-            prior[row + 1 : row + 1 + len(_NODES), bends] = curved * max(curve.systematic, 1e-4) / off_curve
+            prior[row + 1 : row + 1 + len(_NODES), bends] = _curved(curve, max(1.0 - 1.0 / beta[0], _AGED))
         beta, _, (jacobian, w, rows, gap) = search(beta)
         inverse = _inverse(rows)
         # by how much of its unknowns the rests themselves tell

@@ -23,6 +23,7 @@ from workbench.analytics.storage.fields import (
     Floats,
     check_signs,
     facts_of,
+    hours_since,
     maybe,
     names_of,
     prepared,
@@ -30,7 +31,7 @@ from workbench.analytics.storage.fields import (
 )
 from workbench.analytics.storage.open_circuit import Curves, charge_capacity, curves_of
 from workbench.analytics.storage.rests import current_of, rests
-from workbench.analytics.storage.soc_moves import moves
+from workbench.analytics.storage.soc_moves import LEARNED, moves
 from workbench.model.errors import InputError
 from workbench.steps import remark, step
 
@@ -40,6 +41,10 @@ _CAPACITY = 0.05  #: standard uncertainty of the capacity [1]
 _CAPACITY_WALK = 2e-4  #: by which it changes in a day [1]
 _AGAIN = 2.0  #: time after which a rest that lasts is asked again [h]
 _REPORTED = 5.0  #: of what the management reports, where the count begins with it [%]
+_SETTLED = 5.0  #: first days, in which the count is still drawn to the voltage [day]
+_SURE = 4.0  #: standard uncertainties of a difference that stands from the beginning
+_CHANGED = 3.0  #: usual deviations of one that has come since
+_LEAST = 1.25  #: thresholds that it must have
 _FRESH = 3.0  #: a count less sure than this says nothing of the reported [%]
 
 
@@ -285,7 +290,7 @@ def soc_drift(
         mean = np.where(enough, _since(weight * np.nan_to_num(off), begin) / total, np.nan)
         # errors of a day are one error: no root of the number of slots
         deviation = np.where(enough, np.sqrt(_since((weight > 0).astype(np.float64), begin) / total), np.nan)
-        alarm = (np.abs(mean) >= threshold) & (np.abs(mean) >= 2 * deviation)
+        alarm = _off(mean, deviation, hours_since(data) / 24.0, threshold)
     moved = _moved(data, reported, curve, threshold, soc, sure)
     held = np.zeros(alarm.shape)
     for column in range(alarm.shape[1]):
@@ -314,6 +319,29 @@ def soc_drift(
         first_alarm=("asset", first),
         reason=("asset", reason),
     )
+
+
+def _off(mean: Floats, deviation: Floats, days: Floats, threshold: float) -> Bools:
+    """Where the report is off, [time, asset].
+
+    Most of the count's uncertainty is the curve's, which stays as it is: of the first :data:`LEARNED` days is learned how report and count
+    usually lie apart and by how much that goes to and fro, and a change is held against that. What is off from the beginning must
+    be so by more than the curve can be.
+    """
+    with np.errstate(invalid="ignore"):
+        found: Bools = (np.abs(mean) >= threshold) & (np.abs(mean) >= _SURE * deviation) & (days >= _SETTLED)[:, None]
+        early, late = (days >= _SETTLED) & (days < LEARNED), days >= LEARNED
+        for column in range(mean.shape[1]):
+            known = mean[early & np.isfinite(mean[:, column]), column]
+            if len(known) < 10:
+                continue
+            usual = float(np.median(known))
+            spread = max(float(np.percentile(np.abs(known - usual), 95)) / 2.0, _LEAST * threshold / _CHANGED)
+            change = np.abs(mean[:, column] - usual)
+            found[:, column] |= late & (change >= _CHANGED * spread) & (change >= 2 * deviation[:, column])
+            # beside what is usual of this battery no more than that is off
+            found[:, column] &= ~(late & (change < threshold) & (np.abs(usual) < _FRESH))
+    return found
 
 
 def _moved(

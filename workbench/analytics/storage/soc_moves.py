@@ -27,6 +27,9 @@ _SURE = 4.0  #: standard uncertainties that a move must have
 _AHEAD = np.array([8, 14, 26, 50])  #: hours over which it is foretold
 _LAST = 6  #: hours whose mean is held against that
 _END = 0.5  #: of the range, where a report cannot go on [%]
+_IDLE = 0.005  #: current below which it need not [1/h]
+LEARNED = 10.0  #: first days, of which is learned by how much the report usually moves otherwise [day]
+_USUAL = 1.2  #: times the largest of those moves is none that is usual
 
 
 @numba.njit(cache=True, nogil=True)
@@ -48,7 +51,7 @@ def _moves(apart: Floats, charge: Floats, gap: Floats, elapsed: Floats) -> tuple
         clock += elapsed[i]
         time[i] = clock
         if gap[i] > 0:
-            start = i  # what went on in a gap is not known: nothing is foretold across it
+            start = i + 1  # what went on in a gap is not known: nothing is foretold across it, nor from its hours
         if i > 0:
             f[0, 1], f[0, 2] = 100.0 * elapsed[i], -100.0 * (charge[i] - charge[i - 1])
             x = f @ x
@@ -107,7 +110,9 @@ def moves(reported: Floats, rate: Floats, hours: float, threshold: float) -> tup
 
     Returns
     -------
-    The move as it is known at each slot [%], 0 where there is none; and its standard uncertainty [%].
+    The move as it is known at each slot [%], 0 where there is none; and its standard uncertainty [%]. None in the first
+    :data:`LEARNED` days, nor later one that is no larger than what was usual in these, as that of a management that sets itself right when
+    full.
     """
     each = max(1, round(1.0 / hours))
     rows = len(reported) // each
@@ -117,7 +122,9 @@ def moves(reported: Floats, rate: Floats, hours: float, threshold: float) -> tup
     known = np.isfinite(rate)
     out = np.cumsum(np.where(known, rate, 0.0)) * hours
     middle = out - np.where(known, rate, 0.0) * hours / 2
-    use = known & np.isfinite(reported) & (reported > _END) & (reported < 100.0 - _END)
+    # at an end of the range a report stands still while the current goes on; where none flows it may stand there
+    inside = (reported > _END) & (reported < 100.0 - _END)
+    use = known & np.isfinite(reported) & (inside | (np.abs(rate) < _IDLE))
 
     def hourly(values: Floats, there: Floats) -> Floats:
         weight = there[: rows * each].reshape(rows, each)
@@ -132,9 +139,14 @@ def moves(reported: Floats, rate: Floats, hours: float, threshold: float) -> tup
     # without a report, the charge of the hour's middle goes on
     charge = np.where(np.isfinite(charge), charge, hourly(middle, np.ones(len(middle))))
     gap = (~known[: rows * each]).reshape(rows, each).sum(axis=1) * hours
+    # an hour's mean of slots before and after what was not counted belongs to neither
+    apart = np.where(gap > 0, np.nan, apart)
     found, deviation = _moves(apart, charge, gap, np.full(rows, each * hours))
     with np.errstate(invalid="ignore"):
-        told = (np.abs(found) >= threshold) & (np.abs(found) >= _SURE * deviation)
+        sure = np.abs(found) >= _SURE * deviation
+        early = np.arange(rows) * each * hours < 24.0 * LEARNED
+        usual = np.max(np.abs(found[early & sure]), initial=0.0)
+        told = sure & ~early & (np.abs(found) >= max(threshold, _USUAL * usual))
     # what an hour tells is known at its end
     for values, hour in ((moved, np.where(told, found, 0.0)), (unsure, deviation)):
         values[each - 1 : rows * each + each - 1] = np.repeat(hour, each)[: len(values) - each + 1]
