@@ -18,7 +18,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numba
 import numpy as np
@@ -27,7 +27,9 @@ from workbench.analytics.storage.aged_curve import aged
 from workbench.analytics.storage.fields import Floats, Ints
 from workbench.analytics.storage.open_circuit import OpenCircuitCurve
 
-_NODE = 2.0  #: days between which the sensor's zero goes straight [day]
+_NODE = 2.0  #: days between which the sensor's zero goes straight, where there are no more than
+_MOST_NODES = 30  #: such times
+_MOST, _RANGES = 160, 8  #: rests that are looked at, and ranges of voltage of which as many each, as their errors are mostly one error
 _ZERO = 0.002  #: standard deviation of the current sensor's zero [1/h]; 1/500 of a full charge per hour
 _ZERO_WALK = 1e-4  #: by which it wanders in a day [1/h]
 _LEFT = 0.5  #: slow part of the drop over the quick one, mean and standard deviation [1]
@@ -39,7 +41,7 @@ _UNLIKE = ((0.0, 10.0, 20.0, 85.0, 92.0, 100.0), (0.6, 0.4, 0.25, 0.25, 0.35, 0.
 _UNLIKE_FLAT = ((0.0, 10.0, 30.0, 40.0, 100.0), (1.0, 0.3, 0.2, 0.06, 0.06))
 _AGED = 0.1  #: capacity lost that an aged curve is allowed for at the least [1]
 _STARTS = (1.0, 0.88, 0.76)  #: healths that the search begins with, as a flat curve has more than one likely answer [1]
-_LIKELY = 6.0  #: twice the logarithm of how much less likely another answer may be
+_LIKELY = 15.0  #: twice the logarithm of how much less likely another answer may be, the prior of the curve being a rough one
 _SIDE = 0.05  #: share of a full charge in which hysteresis goes from one side to the other [1]
 _CAPACITY = 0.3  #: standard deviation of the capacity before anything was seen [1]
 _ALIKE = 25.0  #: of the state of charge, over which the error of a curve's slope is much the same [%]
@@ -152,6 +154,19 @@ def _integrals(at: Floats, nodes: Floats) -> Floats:
     return found
 
 
+def _thinned(rested: Rested) -> Rested:
+    """No more rests than are of use: of each range of voltages as many, evenly over the time."""
+    if len(rested.voltage) <= _MOST:
+        return rested
+    volts = rested.voltage
+    each = np.minimum(((volts - volts.min()) / max(float(np.ptp(volts)), 1e-9) * _RANGES).astype(np.int64), _RANGES - 1)
+    keep = np.zeros(len(volts), dtype=bool)
+    for number in range(_RANGES):
+        at = np.flatnonzero(each == number)
+        keep[at[np.unique(np.linspace(0, len(at) - 1, min(len(at), _MOST // _RANGES)).round().astype(np.int64))]] = True
+    return Rested(**{f.name: getattr(rested, f.name)[keep] for f in fields(Rested)})
+
+
 def _curved(curve: OpenCircuitCurve, lost: float) -> Floats:
     """Root of the information that the prior has of the curve's error at the nodes: a random function, smooth over the state of charge.
 
@@ -173,13 +188,14 @@ def _curved(curve: OpenCircuitCurve, lost: float) -> Floats:
 
 def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
     """The capacity that all rests tell together; None where the charge counted and the voltages do not go together."""
+    rested = _thinned(rested)
     n = len(rested.voltage)
     runs = np.unique(rested.run, return_inverse=True)[1]
     count = int(runs.max()) + 1
     nodes = np.linspace(
         rested.hours[0],
         max(rested.hours[-1], rested.hours[0] + 1.0),
-        1 + max(1, round(np.ptp(rested.hours) / 24 / _NODE)),
+        1 + int(np.clip(round(np.ptp(rested.hours) / 24 / _NODE), 1, _MOST_NODES)),
     )
     began = np.zeros(count)
     first = np.unique(runs, return_index=True)[1]
