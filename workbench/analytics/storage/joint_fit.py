@@ -29,7 +29,10 @@ from workbench.analytics.storage.open_circuit import OpenCircuitCurve
 
 _NODE = 2.0  #: days between which the sensor's zero goes straight, where there are no more than
 _MOST_NODES = 30  #: such times
-_MOST, _RANGES = 160, 8  #: rests that are looked at, and ranges of voltage of which as many each, as their errors are mostly one error
+_MOST, _RANGES = (
+    160,
+    8,
+)  #: rests that are looked at, and ranges of voltage of which as many each, as their errors are mostly one error
 _ZERO = 0.002  #: standard deviation of the current sensor's zero [1/h]; 1/500 of a full charge per hour
 _ZERO_WALK = 1e-4  #: by which it wanders in a day [1/h]
 _LEFT = 0.5  #: slow part of the drop over the quick one, mean and standard deviation [1]
@@ -41,7 +44,9 @@ _UNLIKE = ((0.0, 10.0, 20.0, 85.0, 92.0, 100.0), (0.6, 0.4, 0.25, 0.25, 0.35, 0.
 _UNLIKE_FLAT = ((0.0, 10.0, 30.0, 40.0, 100.0), (1.0, 0.3, 0.2, 0.06, 0.06))
 _AGED = 0.1  #: capacity lost that an aged curve is allowed for at the least [1]
 _STARTS = (1.0, 0.88, 0.76)  #: healths that the search begins with, as a flat curve has more than one likely answer [1]
-_LIKELY = 15.0  #: twice the logarithm of how much less likely another answer may be, the prior of the curve being a rough one
+_LIKELY = (
+    15.0  #: twice the logarithm of how much less likely another answer may be, the prior of the curve being a rough one
+)
 _SIDE = 0.05  #: share of a full charge in which hysteresis goes from one side to the other [1]
 _CAPACITY = 0.3  #: standard deviation of the capacity before anything was seen [1]
 _ALIKE = 25.0  #: of the state of charge, over which the error of a curve's slope is much the same [%]
