@@ -47,7 +47,7 @@ class Blind:
 
 
 def _negative(x: np.ndarray) -> np.ndarray:
-    return (
+    return np.asarray(
         1.9793 * np.exp(-39.3631 * x) + 0.2482 - 0.0909 * np.tanh(29.8538 * (x - 0.1234))
         - 0.04478 * np.tanh(14.9159 * (x - 0.2769)) - 0.0205 * np.tanh(30.4444 * (x - 0.6103))
     )  # fmt: skip
@@ -55,14 +55,14 @@ def _negative(x: np.ndarray) -> np.ndarray:
 
 def _positive(chemistry: str, y: np.ndarray) -> np.ndarray:
     if chemistry == "NMC":
-        return (
+        return np.asarray(
             -0.8090 * y + 4.4875 - 0.0428 * np.tanh(18.5138 * (y - 0.5542)) - 17.7326 * np.tanh(15.7890 * (y - 0.3117))
             + 17.5842 * np.tanh(15.9308 * (y - 0.3120))
         )  # fmt: skip
     if chemistry == "LFP":
-        return 3.4077 - 0.020269 * y + 0.5 * np.exp(-150 * y) - 0.9 * np.exp(-30 * (1 - y))
+        return np.asarray(3.4077 - 0.020269 * y + 0.5 * np.exp(-150 * y) - 0.9 * np.exp(-30 * (1 - y)))
     z = 1.062 * y
-    return (
+    return np.asarray(
         2.16216 + 0.07645 * np.tanh(30.834 - 54.4806 * z) + 2.1581 * np.tanh(52.294 - 50.294 * z)
         - 0.14169 * np.tanh(11.0923 - 19.8543 * z) + 0.2051 * np.tanh(1.4684 - 5.4888 * z)
         + 0.2531 * np.tanh((-z + 0.56478) / 0.1316) - 0.02167 * np.tanh((z - 0.525) / 0.006)

@@ -158,10 +158,10 @@ def fields() -> Iterator[Figure]:
 
 
 def blind() -> Iterator[Figure]:
-    from benchmarks._battery_blind import CHEMISTRIES, SEED, SEED_SEEN, USES, battery
+    from benchmarks._battery_blind import CHEMISTRIES, SEED, SEED_SECOND, USES, battery
     from workbench.analytics.storage import OpenCircuitCurve
 
-    for kind, seed in (("other make: ", SEED_SEEN), ("blind: ", SEED)):
+    for kind, seed in (("other make: ", SEED_SECOND), ("blind: ", SEED)):
         scores = Scores(kind)
         for use, chemistry, number in product(USES, CHEMISTRIES, range(2)):
             long = battery(use, chemistry, days=60, number=number, seed=seed)
