@@ -72,7 +72,7 @@ class Field:
     data: xr.Dataset
     soc: np.ndarray = field(repr=False)  #: true, mean of each slot [%]
     health: float  #: [%]
-    efficiency: float  #: AC to AC without auxiliaries, of a day's work that ends where it began [%]
+    efficiency: float  #: AC to AC without auxiliaries: stored over taken x given over drawn [%]
     efficiency_cell: float  #: DC to DC [%]
     efficiency_system: float  #: with auxiliaries [%]
 
@@ -97,8 +97,9 @@ def measured(
 ) -> Field:
     """What a battery that follows the profile's state of charge shows from day to day.
 
-    The truth of the efficiency is that of the same days with a way back to where they began, charged or discharged as on
-    these days.
+    The truth of the efficiency is what was stored over what was taken, times what was given over what was drawn from the store,
+    energies in the store at the voltage of rest. Where the days end as they began it is what was given over what was taken. (That of the
+    whole system, with auxiliaries, is of the same days with a way back to where they began.)
     """
     plant, sensors = plant or Plant(), sensors or Sensors()
     rng = np.random.default_rng(seed)
@@ -112,7 +113,8 @@ def measured(
         path = np.clip(path, 0, 100)
         flow = -np.diff(path) / 100 / fine
     back = path[0] - path[-1]
-    truth = _run(plant, flow, path[:-1])
+    middle = (path[:-1] + path[1:]) / 2
+    truth = _run(plant, flow, middle)
     closed = truth
     if abs(back) > 1e-6:
         way = flow[(flow < 0) if back > 0 else (flow > 0)]
@@ -123,8 +125,8 @@ def measured(
             : int(np.searchsorted(np.cumsum(np.abs(np.tile(way, rounds))) * fine, abs(back) / 100)) + 1
         ]
         way[-1] += -back / 100 / fine - way.sum()
-        at_way = path[-1] - 100 * np.cumsum(np.append(0, way[:-1])) * fine
-        closed = _run(plant, np.append(flow, way), np.append(path[:-1], at_way))
+        at_way = path[-1] - 100 * (np.cumsum(way) - way / 2) * fine
+        closed = _run(plant, np.append(flow, way), np.append(middle, at_way))
     each = round(slot / fine)
     rows = len(flow) // each
     mean = {k: v[: rows * each].reshape(rows, each).mean(axis=1) for k, v in truth.items()}
@@ -173,13 +175,14 @@ def measured(
             **{k: ("asset", [v], {"units": u}) for k, (v, u) in facts.items()},
         },
     )
-    total = {k: v.sum() for k, v in closed.items()}
     out = np.maximum(closed["discharge"] - closed["charge"] - plant.auxiliary, 0).sum()
     into = np.maximum(closed["charge"] + plant.auxiliary - closed["discharge"], 0).sum()
-    return Field(
-        data, true_soc, 100 * plant.health, 100 * total["discharge"] / total["charge"],
-        100 * np.maximum(closed["dc"], 0).sum() / np.maximum(-closed["dc"], 0).sum(), 100 * out / into,
-    )  # fmt: skip
+    content = np.interp(middle, SOC, OCV[plant.chemistry]) * flow
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = -content[flow < 0].sum() / content[flow > 0].sum()
+        whole = ratio * truth["discharge"].sum() / truth["charge"].sum()
+        cells = ratio * np.maximum(truth["dc"], 0).sum() / np.maximum(-truth["dc"], 0).sum()
+    return Field(data, true_soc, 100 * plant.health, 100 * whole, 100 * cells, 100 * out / into)
 
 
 def _run(plant: Plant, flow: np.ndarray, soc: np.ndarray) -> dict[str, np.ndarray]:

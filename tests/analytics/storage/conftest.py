@@ -38,7 +38,7 @@ def own_curve():
     from benchmarks._battery_field import OCV, SOC
     from workbench.analytics.storage import OpenCircuitCurve
 
-    return {name: OpenCircuitCurve(SOC, volts, 0.003, 0.001) for name, volts in OCV.items()}
+    return {name: OpenCircuitCurve(SOC, volts, 0.003, 0.001, of_new_cell=False) for name, volts in OCV.items()}
 
 
 @pytest.fixture(scope="session")

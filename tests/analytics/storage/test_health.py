@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
 
-from workbench.analytics.storage import OpenCircuitCurve, learn_curve, state_of_health
+from workbench.analytics.storage import CURVES, OpenCircuitCurve, learn_curve, state_of_health
 from workbench.model.errors import InputError
 
 
@@ -69,10 +71,37 @@ def test_without_cells_by_the_reported_state_of_charge_which_is_said(field_of, p
 
 def test_the_demo_battery_holds_what_the_simulator_says(demo_battery):
     truth = float(demo_battery["state_of_health"][-1, 0])
-    found = state_of_health(demo_battery).isel(asset=0)
+    # the simulator's cells lose capacity and keep their curve (workbench/simulate), which real ones do not: as a measured one
+    curve = replace(CURVES["LFP"], of_new_cell=False)
+    found = state_of_health(demo_battery, curve=curve).isel(asset=0)
     assert found["method"] == "voltage"
     assert found["lower"] < truth < found["upper"]
     assert float(found["state_of_health"]) == pytest.approx(truth, abs=1.0)
+
+
+def test_the_curve_of_a_new_cell_on_an_aged_one_makes_the_interval_wider(field_of, own_curve):
+    made = field_of("frequency", days=(0, 30))
+    now = state_of_health(made.data, curve=own_curve["NMC"]).isel(asset=0)
+    new = state_of_health(made.data, curve=replace(own_curve["NMC"], of_new_cell=True)).isel(asset=0)
+    if np.isfinite(new["state_of_health"]):
+        assert float(new["upper"] - new["lower"]) > 1.5 * float(now["upper"] - now["lower"])
+    else:
+        assert new["reason"].item()
+
+
+def test_the_curve_of_an_aged_lfp_cell_is_that_of_its_graphite():
+    """Half a cell's graphite shifted by the lithium lost, against the curve of the new one: benchmarks' half-cells, Prada 2013."""
+    from benchmarks._battery_blind import cell
+    from workbench.analytics.storage.aged_curve import aged
+
+    new, first = cell("LFP", 0.0)
+    old, now = cell("LFP", 0.08)
+    points = np.linspace(0, 100, 101)
+    curve = OpenCircuitCurve(points, np.maximum.accumulate(new[::10]))
+    inside = np.arange(15, 95, 5)
+    error = aged(curve, 1 - now / first).at(inside) - old[inside * 10]
+    before = curve.at(inside) - old[inside * 10]
+    assert np.abs(error).mean() < 0.35 * np.abs(before).mean()
 
 
 def test_bad_settings_and_curves(plain):

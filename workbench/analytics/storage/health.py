@@ -34,6 +34,8 @@ from workbench.analytics.storage.fields import (
     slot_hours,
     tell,
 )
+from workbench.analytics.storage.joint_fit import Rested, sides
+from workbench.analytics.storage.joint_fit import fit as joint_fit
 from workbench.analytics.storage.open_circuit import (
     Curves,
     OpenCircuitCurve,
@@ -49,7 +51,9 @@ _ZERO = 0.002  #: standard deviation of the current sensor's zero [1/h]
 _NONE: Floats = np.zeros(0)
 _NO_RUN: Ints = np.zeros(0, dtype=np.int64)
 _FEWEST = 4  #: rests a capacity is told from
-_WIDEST = 15.0  #: half of an interval that still says something [%]
+_WIDEST = 5.0  #: half of an interval that still says something [%]
+_AGAIN = 24.0  #: after which a rest that lasts is another [h]
+_LATE = 1.0  #: of a rest that counts [h]
 _LEAST_SWING = 15.0  #: of the state of charge between rests [%]
 
 
@@ -131,9 +135,11 @@ def state_of_health(
             if one.reason:
                 words["reason"][row, column] = one.reason
                 continue
-            at = np.flatnonzero((when == row) & np.isfinite(one.soc))
-            fit = _fit(one, at, hours, block_days)
-            table["rests"][row, column], table["swing"][row, column] = len(at), fit.swing
+            if one.method == "voltage":
+                fit = _together(one, *_asked(one, when == row, hours), hours)
+            else:
+                fit = _fit(one, np.flatnonzero((when == row) & np.isfinite(one.soc)), hours, block_days)
+            table["rests"][row, column], table["swing"][row, column] = fit.count, fit.swing
             if fit.reason:
                 words["reason"][row, column] = fit.reason
                 continue
@@ -161,8 +167,72 @@ class _Told:
     )  #: [time], [A h] or [kWh], NaN after a gap's start until it is counted again
     part: Ints = field(default_factory=lambda: _NO_RUN)  #: number of the run without gaps
     new: float = np.nan  #: capacity when new
+    curve: OpenCircuitCurve | None = None
+    voltage: Floats = field(default_factory=lambda: _NONE)  #: of a cell at rest, [time] [V]
+    left: Floats = field(default_factory=lambda: _NONE)  #: polarisation [V]
+    slow: Floats = field(default_factory=lambda: _NONE)  #: its slow part [V]
+    side: Floats = field(default_factory=lambda: _NONE)  #: from which it was come to
+    all_rests: Floats = field(
+        default_factory=lambda: _NONE
+    )  #: state of charge by each rest, [time], NaN where it does not tell
     reason: str = ""
     caution: str = ""
+
+
+def _asked(one: _Told, rows: Bools, hours: Floats) -> tuple[Ints, Ints]:
+    """Slots of rests whose voltage is held against the count, and to which group each belongs: one rest, or a part of it.
+
+    A group ends with its rest, where the charge has gone on by 2 %, and after some hours; of its slots the last hour counts, when most
+    of the polarisation is gone.
+    """
+    there = np.flatnonzero(rows & np.isfinite(one.voltage))
+    if not len(there):
+        return there, there
+    rest = np.cumsum(np.diff(there, prepend=there[0]) > 1)
+    start = hours[there][np.searchsorted(rest, rest)]
+    step = np.stack([rest, np.floor(50.0 * one.out[there] / one.new), (hours[there] - start) // _AGAIN])
+    group = np.cumsum(np.any(np.diff(step, axis=1, prepend=step[:, :1]) != 0, axis=0))
+    last = there[np.searchsorted(group, group, side="right") - 1]
+    # at a bend of the curve the mean voltage of a moving charge is not that of the mean charge
+    late = (hours[last] - hours[there] < _LATE) & (np.abs(one.out[last] - one.out[there]) < 0.002 * one.new)
+    return there[late], np.unique(group[late], return_inverse=True)[1].astype(np.int64)
+
+
+def _together(one: _Told, at: Ints, group: Ints, hours: Floats) -> _Line:
+    """The capacity by all rests at once."""
+    line = _Line()
+    line.count = len(np.unique(group))
+    if line.count < _FEWEST or one.curve is None:
+        line.reason = f"{line.count} rests; {_FEWEST} are needed"
+        return line
+    size = np.bincount(group)
+
+    def mean(values: Floats) -> Floats:
+        found: Floats = np.bincount(group, values[at]) / size
+        return found
+
+    last = at[np.searchsorted(group, np.arange(line.count), side="right") - 1]
+    found = joint_fit(
+        Rested(
+            mean(one.voltage), mean(one.out) / one.new, mean(hours), one.part[last], mean(one.left), mean(one.slow), mean(one.side),
+            one.all_rests[last], one.deviation[last],
+        ),
+        one.curve,
+    )  # fmt: skip
+    if found is None:
+        line.reason = "the charge counted, the voltages at rest and the curve do not go together"
+        return line
+    line.swing = found.swing
+    if line.swing < _LEAST_SWING:
+        line.reason = f"the rests lie no more than {line.swing:.0f} % apart; {_LEAST_SWING:g} % are needed"
+        return line
+    line.slope, line.deviation, line.systematic, line.free = (
+        1.0 / (found.health * one.new),
+        found.deviation / found.health,
+        0.0,
+        found.free,
+    )
+    return line
 
 
 @dataclass
@@ -172,6 +242,7 @@ class _Line:
     systematic: float = np.nan  #: of the curve, in proportion to the slope
     swing: float = np.nan
     free: float = np.nan
+    count: int = 0  #: of rests
     reason: str = ""
 
 
@@ -225,6 +296,9 @@ def _by_voltage(data: xr.Dataset, curves: list[OpenCircuitCurve | None]) -> list
             keep = _best(seen.charge[:, column], seen.deviation[:, column], seen.resting[:, column])
             one.soc = np.where(keep, seen.charge[:, column], np.nan)
             one.deviation, one.systematic = seen.deviation[:, column], seen.systematic[:, column]
+            one.curve, one.voltage, one.left = curves[column], seen.voltage[:, column], seen.left[:, column]
+            one.slow = seen.slow[:, column]
+            one.side, one.all_rests = sides(seen.current[:, column] / one.new, slot_hours(data)), seen.charge[:, column]
             if not keep.any():
                 rest = 100 * float(seen.resting[:, column].mean())
                 one.reason = (
@@ -275,7 +349,7 @@ def _by_report(data: xr.Dataset, column: int) -> _Told:
 
 def _fit(one: _Told, at: Ints, hours: Floats, block_days: float) -> _Line:
     """The line of all blocks: slope in common, start and drift of each."""
-    line = _Line()
+    line = _Line(count=len(at))
     if len(at) < _FEWEST:
         line.reason = f"{len(at)} rests that tell the state of charge; {_FEWEST} are needed"
         return line

@@ -18,7 +18,7 @@ from workbench.steps import remark
 
 
 def learn_curve(
-    data: xr.Dataset, *, capacity: Floats | None = None, least: int = 20, uncertainty: float = 0.005
+    data: xr.Dataset, *, capacity: Floats | None = None, least: int = 20, uncertainty: float = 0.01
 ) -> dict[str, OpenCircuitCurve]:
     """The voltage at rest of each battery by the state of charge it reports, from a time in which that is believed.
 
@@ -77,4 +77,4 @@ def _extended(x: Floats, v: Floats, typical: OpenCircuitCurve | None, uncertaint
     low, high = x[0] > 0.5, x[-1] < 99.5
     soc = np.concatenate([ends_x[:1] if low else [], x, ends_x[1:] if high else []])
     volt = np.concatenate([ends_v[:1] if low else [], v, ends_v[1:] if high else []])
-    return OpenCircuitCurve(soc, np.maximum.accumulate(volt), uncertainty, uncertainty / 2)
+    return OpenCircuitCurve(soc, np.maximum.accumulate(volt), uncertainty, uncertainty, of_new_cell=False)

@@ -33,6 +33,9 @@ class OpenCircuitCurve:
         Standard uncertainty of the voltage of a rested cell beside the curve, hysteresis and sensor included [V].
     systematic
         The part of it that is the same in every cycle, as that of the curve itself [V].
+    of_new_cell
+        Whether it is that of the cell when new. The curve of a cell that has aged is another (see ``aged_curve``), which is then
+        allowed for; not so of one that was measured or learned lately.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class OpenCircuitCurve:
     voltage: Floats
     uncertainty: float = 0.005
     systematic: float = 0.002
+    of_new_cell: bool = True
     _fine: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +80,15 @@ class OpenCircuitCurve:
         return found
 
     @property
+    def flat(self) -> bool:
+        """Whether it is that of iron phosphate, by its mean voltage."""
+        return self.mean_voltage < 3.35
+
+    def ageing(self, lost: float) -> float:
+        """Standard uncertainty of the voltage of a cell that has lost a share of its capacity, against that of the new one [V]."""
+        return (0.12 if self.flat else 0.25) * max(lost, 0.0) if self.of_new_cell else 0.0
+
+    @property
     def mean_voltage(self) -> float:
         """Mean over the charge: energy over charge of a cell [V]."""
         return float(np.trapezoid(self._fine, _GRID) / 100.0)
@@ -95,9 +108,9 @@ def _curve(voltage: list[float], uncertainty: float, systematic: float) -> OpenC
 #: figures of health learn the battery's own with :func:`learn_curve`, or give the maker's.
 CURVES: dict[str, OpenCircuitCurve] = {
     "LFP": _curve([2.80, 3.08, 3.18, 3.245, 3.265, 3.285, 3.2925, 3.30, 3.315, 3.33, 3.345, 3.37, 3.45], 0.004, 0.002),
-    "NMC": _curve([3.00, 3.37, 3.45, 3.55, 3.61, 3.65, 3.70, 3.79, 3.90, 4.00, 4.09, 4.15, 4.19], 0.006, 0.003),
-    "NCA": _curve([3.00, 3.30, 3.42, 3.53, 3.60, 3.65, 3.71, 3.80, 3.90, 4.00, 4.08, 4.14, 4.18], 0.006, 0.003),
-    "LCO": _curve([3.00, 3.60, 3.68, 3.74, 3.77, 3.80, 3.83, 3.88, 3.95, 4.03, 4.11, 4.17, 4.20], 0.006, 0.003),
+    "NMC": _curve([3.00, 3.37, 3.45, 3.55, 3.61, 3.65, 3.70, 3.79, 3.90, 4.00, 4.09, 4.15, 4.19], 0.008, 0.005),
+    "NCA": _curve([3.00, 3.30, 3.42, 3.53, 3.60, 3.65, 3.71, 3.80, 3.90, 4.00, 4.08, 4.14, 4.18], 0.008, 0.005),
+    "LCO": _curve([3.00, 3.60, 3.68, 3.74, 3.77, 3.80, 3.83, 3.88, 3.95, 4.03, 4.11, 4.17, 4.20], 0.008, 0.005),
 }
 
 Curves = OpenCircuitCurve | Mapping[str, OpenCircuitCurve]

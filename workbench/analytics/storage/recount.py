@@ -23,13 +23,15 @@ from workbench.analytics.storage.fields import (
     Floats,
     check_signs,
     facts_of,
+    hours_since,
     maybe,
     names_of,
     prepared,
     slot_hours,
 )
 from workbench.analytics.storage.open_circuit import Curves, charge_capacity, curves_of
-from workbench.analytics.storage.rests import rests
+from workbench.analytics.storage.rests import current_of, rests
+from workbench.analytics.storage.soc_moves import LEARNED, moves
 from workbench.model.errors import InputError
 from workbench.steps import remark, step
 
@@ -39,14 +41,20 @@ _CAPACITY = 0.05  #: standard uncertainty of the capacity [1]
 _CAPACITY_WALK = 2e-4  #: by which it changes in a day [1]
 _AGAIN = 2.0  #: time after which a rest that lasts is asked again [h]
 _REPORTED = 5.0  #: of what the management reports, where the count begins with it [%]
+_SETTLED = 5.0  #: first days, in which the count is still drawn to the voltage [day]
+_SURE = 4.0  #: standard uncertainties of a difference that stands from the beginning
+_CHANGED = 3.0  #: usual deviations of one that has come since
+_LEAST = 1.25  #: thresholds that it must have
 _FRESH = 3.0  #: a count less sure than this says nothing of the reported [%]
 
 
 @numba.njit(cache=True, nogil=True)
 def _count(
-    rate: Floats, anchor: Floats, deviation: Floats, floor: Floats, hours: float, soc: float, spread: float
-) -> tuple[Floats, Floats, Bools, Floats, Floats]:
-    """Count one battery: ``rate`` [1/h] positive while discharging, states in [%].
+    rate: Floats, anchor: Floats, deviation: Floats, floor: Floats, hours: float, soc: float, spread: float,
+    zero: float, short: float,
+) -> tuple[Floats, Floats, Bools, Floats, Floats]:  # fmt: skip
+    """Count one battery: ``rate`` [1/h] positive while discharging, states in [%]; ``zero`` of the sensor and ``short``fall of the
+    capacity are what it begins with.
 
     Returns the state of charge, its deviation, where it was drawn to the voltage, the sensor's zero [1/h] and the capacity
     over the one given [1].
@@ -54,7 +62,7 @@ def _count(
     n = len(rate)
     found, sure, drawn = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
     zeros, factors = np.full(n, np.nan), np.full(n, np.nan)
-    x, zero, short = soc, 0.0, 0.0  # state of charge, zero of the sensor, shortfall of the capacity
+    x = soc
     # their covariances, written out: three by three
     pxx, pzz, pss, pxz, pxs, pzs = spread**2, _OFFSET**2, _CAPACITY**2, 0.0, 0.0, 0.0
     last, used, when = -1e9, 1e9, 0
@@ -160,13 +168,19 @@ def recount(data: xr.Dataset, *, curve: Curves | None = None, smooth: bool = Fal
         start, spread = (float(first[0]), _REPORTED) if len(first) else (50.0, 40.0)
         found = _count(
             rate / full, seen.charge[:, column], seen.deviation[:, column], seen.systematic[:, column],
-            slot_hours(data), start, spread,
+            slot_hours(data), start, spread, 0.0, 0.0,
         )  # fmt: skip
         soc[:, column], sure[:, column], drawn[:, column] = found[0], found[1], found[2]
         if smooth and drawn[:, column].any():
+            # again with what it had learned in the end, so that the first days are not counted with the capacity of the data sheet
+            zero_, short = _learned(found)
+            found = _count(
+                rate / full, seen.charge[:, column], seen.deviation[:, column], seen.systematic[:, column],
+                slot_hours(data), start, spread, zero_, short,
+            )  # fmt: skip
             back = _count(
                 -rate[::-1] / full, seen.charge[::-1, column], seen.deviation[::-1, column], seen.systematic[::-1, column],
-                slot_hours(data), 50.0, 40.0,
+                slot_hours(data), 50.0, 40.0, -zero_, short,
             )  # fmt: skip
             # both know the voltage of the slot itself: the surer of the two says how sure the mean is at the least
             one, other = 1.0 / found[1] ** 2, 1.0 / back[1][::-1] ** 2
@@ -193,6 +207,11 @@ def recount(data: xr.Dataset, *, curve: Curves | None = None, smooth: bool = Fal
         },
         coords={"time": data["time"], **facts_of(data)},
     )
+
+
+def _learned(found: tuple[Floats, Floats, Bools, Floats, Floats]) -> tuple[float, float]:
+    """Zero of the sensor [1/h] and shortfall of the capacity [1] at the end of a count."""
+    return float(found[3][-1]), float(1.0 / found[4][-1] - 1.0)
 
 
 def _why(no_curve: bool, resting: Bools, rate: Floats, begun: bool) -> str:
@@ -223,7 +242,9 @@ def soc_drift(
     data
         As for :func:`recount`, with ``state_of_charge``; ``soc_recount`` and ``soc_recount_std`` are used where they are there.
     threshold
-        Difference at which there is an alarm [%]. It must also be twice its standard uncertainty.
+        Difference at which there is an alarm [%]. It must also be twice its standard uncertainty. There is an alarm as well where the
+        report moves by as much within two days while the current does not, whatever the voltage tells; it stands until the voltage
+        finds the report right, or it moves back.
     window
         Length of the mean before each time [h].
     reference_days
@@ -233,7 +254,7 @@ def soc_drift(
     -------
     xr.Dataset
         That of :func:`recount` with dims (time, asset): ``soc_drift`` [%], reported less counted, weighted mean of the window
-        before each time; ``soc_drift_std`` [%]; ``soc_drift_alarm``. dims (asset): ``first_alarm``, NaT where there is
+        before each time; ``soc_drift_std`` [%]; ``soc_move`` [%], 0 where none stands; ``soc_drift_alarm``. dims (asset): ``first_alarm``, NaT where there is
         none; ``reason``.
 
     Raises
@@ -269,7 +290,14 @@ def soc_drift(
         mean = np.where(enough, _since(weight * np.nan_to_num(off), begin) / total, np.nan)
         # errors of a day are one error: no root of the number of slots
         deviation = np.where(enough, np.sqrt(_since((weight > 0).astype(np.float64), begin) / total), np.nan)
-        alarm = (np.abs(mean) >= threshold) & (np.abs(mean) >= 2 * deviation)
+        alarm = _off(mean, deviation, hours_since(data) / 24.0, threshold)
+    moved = _moved(data, reported, curve, threshold, soc, sure)
+    held = np.zeros(alarm.shape)
+    for column in range(alarm.shape[1]):
+        with np.errstate(invalid="ignore"):
+            sound = (np.abs(mean[:, column]) < threshold) & (2 * deviation[:, column] < threshold)
+        held[:, column] = _held(moved[:, column], sound, threshold)
+    alarm |= held != 0
     dims = ("time", "asset")
     first = np.array(
         [times[np.argmax(a)] if a.any() else np.datetime64("NaT", "ns") for a in alarm.T], dtype="datetime64[ns]"
@@ -282,10 +310,72 @@ def soc_drift(
     return result.assign(
         soc_drift=(dims, mean, {"units": "%", "long_name": "reported less counted state of charge"}),
         soc_drift_std=(dims, deviation, {"units": "%", "long_name": "standard uncertainty of it"}),
+        soc_move=(
+            dims,
+            held,
+            {"units": "%", "long_name": "move of the reported state of charge that no current explains"},
+        ),
         soc_drift_alarm=(dims, alarm, {"long_name": f"state of charge off by {threshold:g} % or more"}),
         first_alarm=("asset", first),
         reason=("asset", reason),
     )
+
+
+def _off(mean: Floats, deviation: Floats, days: Floats, threshold: float) -> Bools:
+    """Where the report is off, [time, asset].
+
+    Most of the count's uncertainty is the curve's, which stays as it is: of the first :data:`LEARNED` days is learned how report and count
+    usually lie apart and by how much that goes to and fro, and a change is held against that. What is off from the beginning must
+    be so by more than the curve can be.
+    """
+    with np.errstate(invalid="ignore"):
+        found: Bools = (np.abs(mean) >= threshold) & (np.abs(mean) >= _SURE * deviation) & (days >= _SETTLED)[:, None]
+        early, late = (days >= _SETTLED) & (days < LEARNED), days >= LEARNED
+        for column in range(mean.shape[1]):
+            known = mean[early & np.isfinite(mean[:, column]), column]
+            if len(known) < 10:
+                continue
+            usual = float(np.median(known))
+            spread = max(float(np.percentile(np.abs(known - usual), 95)) / 2.0, _LEAST * threshold / _CHANGED)
+            change = np.abs(mean[:, column] - usual)
+            found[:, column] |= late & (change >= _CHANGED * spread) & (change >= 2 * deviation[:, column])
+            # beside what is usual of this battery no more than that is off
+            found[:, column] &= ~(late & (change < threshold) & (np.abs(usual) < _FRESH))
+    return found
+
+
+def _moved(
+    data: xr.Dataset, reported: Floats, curve: Curves | None, threshold: float, soc: Floats, sure: Floats
+) -> Floats:
+    """Moves of the report that no current explains, [time, asset] [%]; 0 where there is none, or the voltage finds it right after it."""
+    found = np.zeros(reported.shape)
+    try:
+        current = current_of(data)
+    except InputError:  # counted elsewhere, and no current kept
+        return found
+    capacity = charge_capacity(data, curves_of(data, curve))
+    for column in np.flatnonzero(np.isfinite(capacity)):
+        found[:, column] = moves(
+            reported[:, column], current[:, column] / capacity[column], slot_hours(data), threshold
+        )[0]
+    with np.errstate(invalid="ignore"):
+        right = (np.abs(reported - soc) < threshold) & (2 * sure < threshold)
+    return np.where(right, 0.0, found)
+
+
+@numba.njit(cache=True, nogil=True)
+def _held(moved: Floats, sound: Bools, threshold: float) -> Floats:
+    """A move stands until the voltage finds the report right, or it moves back."""
+    found = np.zeros(len(moved))
+    stands, before = 0.0, 0.0
+    for i in range(len(moved)):
+        if moved[i] != 0.0 and before == 0.0:
+            stands = moved[i] if stands == 0.0 or stands * moved[i] > 0 else stands + moved[i]
+        before = moved[i]
+        if abs(stands) < threshold or (sound[i] and moved[i] == 0.0):
+            stands = 0.0
+        found[i] = stands
+    return found
 
 
 def _since(values: Floats, begin: npt.NDArray[np.intp]) -> Floats:

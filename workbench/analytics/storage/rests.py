@@ -13,6 +13,9 @@ from workbench.analytics.storage.open_circuit import OpenCircuitCurve, cell_volt
 from workbench.model.errors import InputError
 
 RELAXATION = 0.5  #: time in which polarisation dies away to a third [h]
+SLOW = 2.5  #: and its slow part, of the lithium that spreads within particles and electrodes [h]
+_SLOW_SHARE = 0.2  #: of the quick drop, standard uncertainty of that part [1]
+_AGED = 0.1  #: capacity lost of a battery whose health is not reported [1]
 REST_RATE = 0.02  #: a current below this share of the capacity per hour is rest [1/h]
 _REMEMBERED = 0.03  #: and what is left of earlier current, fading with RELAXATION [1/h]
 _WORST = 5.0  #: a voltage that tells the state of charge less well is not asked [%]
@@ -34,6 +37,12 @@ class Rests:
         Whether it rests.
     current
         Positive while discharging [A].
+    voltage
+        Of a cell at rest, freed of the small current's drop [V]; NaN where it does not rest.
+    left
+        Drop of the current that fades with :data:`RELAXATION`, were its slow part as large as the quick one [V]; negative after discharging.
+    slow
+        The same with :data:`SLOW`.
     """
 
     charge: Floats
@@ -41,6 +50,9 @@ class Rests:
     systematic: Floats
     resting: Bools
     current: Floats
+    voltage: Floats
+    left: Floats
+    slow: Floats
 
 
 @numba.njit(cache=True, nogil=True)
@@ -50,6 +62,17 @@ def _memory(rate: Floats, keep: float) -> Floats:
     left = 0.5
     for i in range(len(rate)):
         left = 0.5 if np.isnan(rate[i]) else keep * left + (1.0 - keep) * abs(rate[i])
+        found[i] = left
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _signed(rate: Floats, keep: float) -> Floats:
+    """Earlier current that fades, with its sign, [time]; none after a gap."""
+    found = np.empty(len(rate))
+    left = 0.0
+    for i in range(len(rate)):
+        left = 0.0 if np.isnan(rate[i]) else keep * left + (1.0 - keep) * rate[i]
         found[i] = left
     return found
 
@@ -98,7 +121,8 @@ def rests(data: xr.Dataset, curves: list[OpenCircuitCurve | None], capacity: Flo
     """
     current, voltage = current_of(data), cell_voltage(data)
     shape = current.shape
-    charge, deviation, systematic = (np.full(shape, np.nan) for _ in range(3))
+    charge, deviation, systematic, volts, fading, slow = (np.full(shape, np.nan) for _ in range(6))
+    health = maybe(data, "state_of_health")
     resting = np.zeros(shape, dtype=bool)
     keep = float(np.exp(-slot_hours(data) / RELAXATION))
     for column in range(shape[1]):
@@ -116,19 +140,38 @@ def rests(data: xr.Dataset, curves: list[OpenCircuitCurve | None], capacity: Flo
             continue
         resistance = _resistance(rate, voltage[:, column])
         open_ = voltage[at, column] + resistance * rate[at]
-        off = np.hypot(curve.uncertainty, 0.5 * resistance * left[at])
+        lasting = _signed(rate, float(np.exp(-slot_hours(data) / SLOW)))
+        known = np.zeros(0) if health is None else health[np.isfinite(health[:, column]), column]
+        ageing = curve.ageing(1.0 - float(np.median(known)) / 100.0 if len(known) else _AGED)
+        off = np.sqrt(
+            curve.uncertainty**2
+            + (0.5 * resistance * left[at]) ** 2
+            + (_SLOW_SHARE * resistance * lasting[at]) ** 2
+            + ageing**2
+        )
         found = curve.deviation(open_, off)
         charge[at, column] = np.where(found <= _WORST, curve.charge(open_), np.nan)
         deviation[at, column] = np.where(found <= _WORST, found, np.nan)
-        systematic[at, column] = curve.deviation(open_, curve.systematic)
-    return Rests(charge, deviation, systematic, resting, current)
+        systematic[at, column] = curve.deviation(open_, float(np.hypot(curve.systematic, ageing)))
+        volts[at, column] = open_
+        fading[at, column] = -resistance * _signed(rate, keep)[at]
+        slow[at, column] = -resistance * lasting[at]
+    return Rests(charge, deviation, systematic, resting, current, volts, fading, slow)
 
 
 def _resistance(rate: Floats, voltage: Floats) -> float:
     """Voltage drop of a cell at its capacity per hour [V]: by the changes from slot to slot; 50 mV where they do not tell."""
     up, fall = np.diff(rate), -np.diff(voltage)
     with np.errstate(invalid="ignore"):
-        use = (np.abs(up) > 0.05) & np.isfinite(fall)
-    if use.sum() < 20:
+        use = (np.abs(up) > 0.005) & np.isfinite(fall)
+    if use.sum() < 20 or (up[use] ** 2).sum() < 20 * 0.02**2:
         return 0.05
-    return float(np.clip(np.median(fall[use] / up[use]), 0.0, 0.5))
+    up, fall = up[use], fall[use]
+    # large changes weigh most; steep ends of the curve, where the voltage moves by itself, least
+    weight = np.ones(len(up))
+    found = 0.05
+    for _ in range(5):
+        found = float((weight * up * fall).sum() / (weight * up**2).sum())
+        off = np.abs(fall - found * up)
+        weight = np.minimum(1.0, 1.5 * np.median(off) / np.maximum(off, 1e-9))
+    return float(np.clip(found, 0.0, 0.5))

@@ -1,9 +1,11 @@
 """Round-trip efficiency net of what is stored more or less in the end, split into cells, converter and auxiliaries.
 
-Over a time in which a battery takes E_in and gives E_out and its content changes by dE, x E_in - E_out / x = dE holds, where x is
-the efficiency of one way, both ways alike: x = (dE + sqrt(dE^2 + 4 E_in E_out)) / (2 E_in), and x^2 the round trip. Without a change it is
-E_out / E_in. The content changes in the cells alone; converter and auxiliaries are ratios of energies, so that the product
-of the parts is the whole [1]_.
+Each way has its own efficiency: what is stored, S, over what was taken, E_in; and what was given, E_out, over what was drawn
+from the store, D. The round trip is (S / E_in) (E_out / D), and S - D is the change of the content. Where a current is measured it says
+how much went through the cells, (S + D) / 2; so no way has to be taken to lose as much as the other. Without a current both are taken
+alike: x E_in - E_out / x = S - D, where x is the efficiency of one way, x = (dE + sqrt(dE^2 + 4 E_in E_out)) / (2 E_in), and x^2 the round trip; the
+interval says what that may be off. Without a change of the content both are E_out / E_in. The content changes in the cells alone;
+converter and auxiliaries are ratios of energies, so that the product of the parts is the whole [1]_.
 
 References
 ----------
@@ -34,6 +36,8 @@ from workbench.analytics.storage.open_circuit import curves_of
 from workbench.model.errors import InputError
 from workbench.steps import step
 
+_UNLIKE = 0.3  #: of the losses, by which one way may differ from the mean of both
+_THROUGH = 0.01  #: standard uncertainty of what went through the cells, by the current and the recount [1]
 _PARTS = ("efficiency", "efficiency_cell", "efficiency_converter", "efficiency_auxiliary", "efficiency_system")
 _TITLES = {
     "efficiency": "AC round-trip efficiency, auxiliaries left out",
@@ -96,6 +100,7 @@ def round_trip_efficiency(
     data = prepared(data)
     power = power_of(data)
     content, unsure, source = _content(data, power, soc_uncertainty)
+    passed = _passed(data, power, content)
     span = window_of(data)
     import pandas as pd
 
@@ -116,6 +121,7 @@ def round_trip_efficiency(
                 power,
                 content[:, column],
                 unsure[:, column],
+                passed[:, column],
                 rows,
                 column,
                 hours,
@@ -191,8 +197,7 @@ def _highest(values: Floats) -> Floats:
 def _energy_of_all(power: Power, share: Floats, column: int, hours: float) -> float:
     """Energy of a full battery [kWh] as charging and discharging show it against the share that is in it; NaN where they do not.
 
-    The energy stored, counted within blocks of two days less a start and a drift each, over the share of charge: what a
-    per cent of the reported state of charge holds needs neither the energy when new nor the health.
+    What a per cent of the reported state of charge holds needs neither the energy when new nor the health.
     """
     charge, discharge = power.charge[:, column], power.discharge[:, column]
     known = np.isfinite(charge) & np.isfinite(discharge) & np.isfinite(share)
@@ -205,11 +210,21 @@ def _energy_of_all(power: Power, share: Floats, column: int, hours: float) -> fl
         # what went into the cells, as a converter may lose more on one way than on the other
         stored = -power.dc[:, column]
         known &= np.isfinite(stored)
-    flow = np.where(known, stored, 0.0) * hours
+    return _slope(stored, share, known, hours, 0.04)
+
+
+def _slope(flow: Floats, content: Floats, known: Bools, hours: float, least: float) -> float:
+    """What of ``flow`` [1/h] changes ``content`` by one; NaN where the content swings too little.
+
+    Counted within blocks of two days less a start and a drift each, as losses and a sensor's zero add up to much over months.
+    """
     run = np.cumsum(~known)
-    block = (np.arange(len(share)) * hours // 48.0).astype(np.int64)
+    block = (np.arange(len(content)) * hours // 48.0).astype(np.int64)
     group = np.unique((block * (run[-1] + 1) + run)[known], return_inverse=True)[1]
-    energy, part, t = (np.cumsum(flow) - flow / 2)[known], share[known], np.arange(len(share))[known] * hours
+    if not len(group):
+        return float("nan")
+    steps = np.where(known, flow, 0.0) * hours
+    count_, part, t = (np.cumsum(steps) - steps / 2)[known], content[known], np.arange(len(content))[known] * hours
     count = np.bincount(group)
 
     def without(series: Floats) -> Floats:
@@ -220,17 +235,55 @@ def _energy_of_all(power: Power, share: Floats, column: int, hours: float) -> fl
         found: Floats = off - apart * slope[group]
         return found
 
-    energy, part = without(energy), without(part)
+    count_, part = without(count_), without(part)
     spread = float((part**2).mean())
-    if spread < 0.04**2:
+    if spread < least**2:
         return float("nan")
-    told = float((energy * part).mean()) / spread
-    residual = float(((energy - told * part) ** 2).mean())
+    told = float((count_ * part).mean()) / spread
+    residual = float(((count_ - told * part) ** 2).mean())
     return told if told > 0 and residual < 0.1 * told**2 * spread else float("nan")
 
 
+def _passed(data: xr.Dataset, power: Power, content: Floats) -> Floats:
+    """Energy that went through the cells without their losses [time, asset] [kWh], half of what was stored and drawn; NaN where not told.
+
+    The charge counted, at the voltage at rest, in the measure of the content. Of a slot in which both were done the
+    energies tell, as the current's mean is their difference.
+    """
+    found = np.full(content.shape, np.nan)
+    current = maybe(data, "dc_current")
+    if current is None:
+        volts, dc = maybe(data, "dc_voltage"), maybe(data, "dc_power")
+        if volts is None or dc is None:
+            return found
+        with np.errstate(invalid="ignore", divide="ignore"):
+            current = np.where(volts > 0, 1000.0 * dc / volts, np.nan)
+    hours = slot_hours(data)
+    soc = maybe(data, "soc_recount")
+    soc = maybe(data, "state_of_charge") if soc is None else soc
+    for column, curve in enumerate(curves_of(data)):
+        level = np.ones(len(content))
+        if curve is not None and soc is not None:
+            level = np.nan_to_num(curve.at(soc[:, column]), nan=curve.mean_voltage) / curve.mean_voltage
+        flow = level * current[:, column]
+        known = np.isfinite(flow) & np.isfinite(content[:, column])
+        if known.sum() < 20:
+            continue
+        least = 0.04 * float(np.ptp(content[known, column]))
+        per = _slope(-flow, content[:, column], known, hours, max(least, 1e-6))
+        if not np.isfinite(per):
+            continue
+        charge, discharge = power.charge[:, column], power.discharge[:, column]
+        with np.errstate(invalid="ignore"):
+            busy = charge + discharge > 0
+            both = (charge > 1e-3 * discharge) & (discharge > 1e-3 * charge)
+        found[:, column] = np.where(both, (charge + discharge) / 2, np.where(busy, np.abs(flow) / per / 2, 0.0)) * hours
+        found[~known, column] = np.nan
+    return found
+
+
 def _one(
-    power: Power, content: Floats, unsure: Floats, rows: Ints, column: int, hours: float, capacity: float,
+    power: Power, content: Floats, unsure: Floats, passed: Floats, rows: Ints, column: int, hours: float, capacity: float,
     meter: float, z: float,
 ) -> tuple[dict[str, float], str, str]:  # fmt: skip
     charge, discharge = power.charge[rows, column], power.discharge[rows, column]
@@ -249,15 +302,27 @@ def _one(
     if np.isfinite(capacity) and min(taken, given) < 0.05 * capacity:
         return found, f"{min(taken, given):.0f} kWh one way: less than a twentieth of its capacity", ""
     net = change if np.isfinite(change) else 0.0
+    through = float(np.nansum(passed[rows][known])) if np.isfinite(passed[rows][known]).mean() > 0.95 else np.nan
+    # stored over drawn; of a battery that was hardly used the current tells less than the energies
+    ratio = (through + net / 2) / (through - net / 2) if through > 0.6 * abs(net) else np.nan
     cell = converter = np.nan
     if dc is not None:
         into, out = _dc_energies(charge[known], discharge[known], dc[known], hours)
         if into > 0 and out > 0:
-            cell = one_way(into, out, net) ** 2
+            cell = one_way(into, out, net) ** 2 if np.isnan(ratio) else out / into * ratio
             converter = (into / taken) * (given / out)
-    whole = cell * converter if np.isfinite(cell) else one_way(taken, given, net) ** 2
+    whole = cell * converter
+    if np.isnan(whole):
+        whole = one_way(taken, given, net) ** 2 if np.isnan(ratio) else given / taken * ratio
     # the content enters one way: half of its error in proportion to the energy, and as much on either way
-    half = z * float(np.hypot(whole * meter, np.sqrt(variance) * np.sqrt(whole) * 2 / (taken + given / whole)))
+    both_ways = taken + given / whole
+    # a change of the content is set off by the way that is lacking: how far that is told
+    told = _UNLIKE * (1.0 - min(whole, 1.0)) if np.isnan(ratio) else _THROUGH
+    half = z * float(
+        np.sqrt(
+            (whole * meter) ** 2 + variance * whole * (2 / both_ways) ** 2 + (whole * told * net * 2 / both_ways) ** 2
+        )
+    )
     found |= {
         "efficiency": whole, "efficiency_cell": cell, "efficiency_converter": converter,
         "lower": max(whole - half, 0.0), "upper": whole + half,
