@@ -151,7 +151,8 @@ def _hats(at: Floats, nodes: Floats) -> Floats:
 def _integrals(at: Floats, nodes: Floats) -> Floats:
     """Integrals of those weights from the first node until ``at``, [at, node]."""
     if len(nodes) == 1:
-        return (at - nodes[0])[:, None]
+        alone: Floats = (at - nodes[0])[:, None]
+        return alone
     fine = np.unique(np.concatenate([nodes, at]))
     middle = _hats((fine[1:] + fine[:-1]) / 2, nodes) * np.diff(fine)[:, None]
     sums = np.concatenate([np.zeros((1, len(nodes))), np.cumsum(middle, axis=0)])
@@ -336,11 +337,11 @@ def fit(rested: Rested, curve: OpenCircuitCurve) -> Joint | None:
         tied = float(np.einsum("ij,ni,nj->", inverse, jacobian * w[:, None], jacobian * w[:, None], optimize=True))
         free = max(n - tied, 1.0)
         # how far a voltage is off by chance, the rests themselves tell
-        off = float(
+        by_chance = float(
             np.sqrt((_BELIEVED * curve.uncertainty**2 + ((gap * w) ** 2).sum() * sigma**2) / (_BELIEVED + free))
         )
-        again = abs(off / sigma - 1.0) > 0.02
-        sigma = max(off, curve.uncertainty / 2, 1e-4)
+        again = abs(by_chance / sigma - 1.0) > 0.02
+        sigma = max(by_chance, curve.uncertainty / 2, 1e-4)
         if turn and not again:
             break
     if curve.of_new_cell and not -0.05 < beta[last + 3] < min(0.45, 1.05 - 1.0 / beta[0]):
