@@ -82,7 +82,7 @@ def soiling_cost(
     Raises
     ------
     InputError
-        A price or cost is negative, the energy has other assets, or there is no day in common.
+        A price or cost is negative, the energy is no number or has other assets, or there is no day in common.
     """
     import pandas as pd
 
@@ -91,6 +91,8 @@ def soiling_cost(
     if horizon < 1:
         raise InputError("no day ahead", where="horizon", found=horizon, expected="1 or more")
     daily = found.daily
+    if energy.dtype.kind not in "fiu":
+        raise InputError("not numbers", where="energy", found=str(energy.dtype), expected="energy of each day [kWh]")
     made = energy.transpose("time", "asset")
     if [str(a) for a in made["asset"].values] != [str(a) for a in daily["asset"].values]:
         raise InputError("other assets than the soiling", where="energy", found=list(map(str, made["asset"].values)))
