@@ -51,7 +51,7 @@ _ZERO = 0.002  #: standard deviation of the current sensor's zero [1/h]
 _NONE: Floats = np.zeros(0)
 _NO_RUN: Ints = np.zeros(0, dtype=np.int64)
 _FEWEST = 4  #: rests a capacity is told from
-_WIDEST = 5.0  #: half of an interval that still says something [%]
+_WIDEST = 15.0  #: half of an interval that still says something [%]
 _AGAIN = 24.0  #: after which a rest that lasts is another [h]
 _LATE = 1.0  #: of a rest that counts [h]
 _LEAST_SWING = 15.0  #: of the state of charge between rests [%]
