@@ -90,8 +90,14 @@ def test_the_assets(portfolio):
         ("coastal_flats", "wind_turbine"): 4,
         ("coastal_flats", "grid_meter"): 1,
         ("sun_valley", "inverter"): 8,
-        ("sun_valley", "irradiance_sensor"): 1,
+        ("sun_valley", "mppt"): 16,
+        ("sun_valley", "string"): 80,
+        ("sun_valley", "tracker"): 8,
+        ("sun_valley", "irradiance_sensor"): 2,
+        ("sun_valley", "weather_station"): 1,
         ("sun_valley", "battery"): 1,
+        ("sun_valley", "battery_rack"): 4,
+        ("sun_valley", "battery_cell"): 48,
         ("sun_valley", "grid_meter"): 1,
         ("la_haute_borne", "wind_turbine"): 4,
         ("la_haute_borne", "grid_meter"): 1,
@@ -109,6 +115,10 @@ def test_facts_come_from_the_data_sheet_and_the_site(portfolio):
     assert meter.elevation == portfolio.site("sun_valley").elevation
     battery = portfolio.asset("SV-BESS")
     assert (battery.rated_capacity, battery.energy_capacity, battery.data_sheet.chemistry) == (4000, 8000, "LFP")
+    assert battery.data_sheet.charge_capacity == 5880
+    string = portfolio.asset("SV-INV03-S07")
+    assert (string.parent, portfolio.asset("SV-INV03-M2").parent) == ("SV-INV03-M2", "SV-INV03")
+    assert string.dc_capacity == pytest.approx(portfolio.asset("SV-INV03").dc_capacity / 10)
     inverter = portfolio.asset("SV-INV03")
     assert inverter.dc_capacity / inverter.rated_capacity == pytest.approx(1.25, abs=0.001)
     assert inverter.layout.mounting == "single_axis"
@@ -159,7 +169,7 @@ def test_la_haute_borne_is_as_published(portfolio, test_data, require):
 
 
 def test_finding_assets(portfolio):
-    assert len(portfolio.assets()) == 31
+    assert len(portfolio.assets()) == 189
     assert [asset.id for asset in portfolio.assets("sun_valley", "battery")] == ["SV-BESS"]
     assert portfolio.get("nobody") is None
     with pytest.raises(InputError, match="did you mean 'NR-T01'"):

@@ -10,7 +10,8 @@ import pytest
 from workbench.model.errors import InputError
 from workbench.model.samples import SeriesKey
 from workbench.simulate.codes import code
-from workbench.simulate.faults import KINDS, Fault, ordinary_faults
+from workbench.simulate.faults import KINDS, Fault
+from workbench.simulate.ordinary import ordinary_faults
 from workbench.simulate.plant import build_site
 from workbench.simulate.weather import Climate
 

@@ -275,6 +275,52 @@ def plant_day() -> xr.Dataset:
     )  # fmt: skip
 
 
+def strings() -> xr.Dataset:
+    """Six strings of one inverter, a fortnight by the hour; one is open from the tenth day on."""
+    times = pd.date_range("2024-06-01", periods=14 * 24, freq="h", unit="ns")
+    rng = np.random.default_rng(5)
+    sun = np.clip(np.cos((times.hour.to_numpy() - 12) / 14 * 2 * np.pi), 0, None)[:, None] * rng.uniform(
+        0.5, 1, (len(times), 1)
+    )
+    current = 9 * sun * rng.normal(1, 0.005, (len(times), 6))
+    current[9 * 24 :, 2] = 0.0
+    dims = ("time", "asset")
+    return xr.Dataset(
+        {
+            "current": (dims, current, {"units": "A"}),
+            "voltage": (dims, np.where(sun > 0, 800.0, 0.0) * np.ones((1, 6)), {"units": "V"}),
+        },
+        coords={"time": times, "asset": [f"S{n}" for n in range(6)], "parent": ("asset", ["I1"] * 6)},
+    )
+
+
+def blocks() -> xr.Dataset:
+    """Five inverters on trackers, a fortnight by the half hour: one tracker stands, one inverter loses efficiency."""
+    times = pd.date_range("2024-06-01", periods=14 * 48, freq="30min", unit="ns")
+    rng = np.random.default_rng(5)
+    hour = times.hour.to_numpy() + times.minute.to_numpy() / 60
+    sun = np.clip(np.cos((hour - 11.75) / 14 * 2 * np.pi), 0, None)[:, None]
+    power = 100 * np.sqrt(sun) * rng.normal(1, 0.003, (len(times), 5))
+    angle = np.where(sun > 0, np.clip((hour - 11.75) * 12, -60, 60)[:, None], 0.0) * np.ones((1, 5))
+    target = angle.copy()
+    angle[8 * 48 :, 1] = 40.0
+    ac = power * 0.975
+    ac[9 * 48 :, 3] *= 0.95
+    dims = ("time", "asset")
+    return xr.Dataset(
+        {
+            "total_dc_power": (dims, power, {"units": "kW"}),
+            "total_ac_power": (dims, ac, {"units": "kW"}),
+            "tracker_position": (dims, angle, {"units": "degree"}),
+            "tracker_target": (dims, target, {"units": "degree"}),
+        },
+        coords={
+            "time": times, "asset": [f"I{n}" for n in range(5)],
+            "latitude": ("asset", [40.0] * 5), "longitude": ("asset", [0.0] * 5),
+        },
+    )  # fmt: skip
+
+
 #: Steps that want data of their own.
 OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year)
 OWN |= {"yield_gap": told, "direction_offset": farm}
@@ -286,6 +332,7 @@ OWN |= dict.fromkeys(
     ("irradiance_quality", "orientation_check", "solar_clock_shift_detection", "solar_data_quality",
      "solar_level_correction"), sun,
 )  # fmt: skip
+OWN |= {"string_faults": strings, "tracker_faults": blocks, "inverter_faults": blocks}
 OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
 OWN |= dict.fromkeys(("solar_kpi", "solar_availability", "solar_capacity_test"), generating)
 OWN |= dict.fromkeys(("solar_expected_power", "solar_losses", "solar_loss_waterfall"), plant_day)
@@ -666,6 +713,9 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("telemetry", {}),
         ("telemetry", {"price": 50.0, "by": "day", "group": "farm_id", "output_field": "fall"}),
     ],
+    "string_faults": [("telemetry", {}), ("telemetry", {"least_loss": 0.1})],
+    "tracker_faults": [("telemetry", {}), ("telemetry", {"power": "total_ac_power", "least_angle": 15.0})],
+    "inverter_faults": [("telemetry", {}), ("telemetry", {"least_efficiency": 0.02})],
     "degradation_and_soiling": [("telemetry", {"simulations": 20})],
     "soiling_cost": [
         ("telemetry", {"price": 0.1, "cleaning_cost": 20.0}),

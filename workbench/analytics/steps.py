@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import workbench.analytics.solar.expected
 import workbench.analytics.solar.expected_effects
+import workbench.analytics.solar.fault_effects
+import workbench.analytics.solar.fault_steps
 import workbench.analytics.solar.kpi_effects
 import workbench.analytics.solar.kpi_steps
 import workbench.analytics.solar.loss_steps

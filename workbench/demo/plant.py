@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     from workbench.catalog.served import live_entries
     from workbench.logs import configure_logs
     from workbench.simulate.fault_text import FaultFile, inject, parse_fault
-    from workbench.simulate.faults import ordinary_faults
+    from workbench.simulate.ordinary import ordinary_faults
     from workbench.simulate.service import SimulationService, build_plants
     from workbench.simulate.truth import TruthLog
 

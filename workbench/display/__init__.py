@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.display import battery as battery
+    from workbench.display import battery_charts as battery_charts
     from workbench.display import charts as charts
     from workbench.display import parts as parts
     from workbench.display import performance as performance
@@ -31,6 +33,8 @@ _WHERE = {
     "live_view": "live",
 }
 _MODULES = (
+    "battery",
+    "battery_charts",
     "charts",
     "format",
     "markup",

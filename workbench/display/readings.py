@@ -30,10 +30,13 @@ POWER: dict[str, tuple[str, ...]] = {
 ENERGY_TODAY = ("energy_production_today", "energy_today")
 #: Kinds of generation by kind of asset.
 GENERATION = {"wind_turbine": "wind", "inverter": "solar", "battery": "storage"}
+#: Kinds that are parts of other assets: too many to stand beside them, so they are shown where something is wrong.
+PARTS = ("mppt", "string", "tracker", "battery_rack", "battery_cell")
 TYPE_WORDS = {
     "wind_turbine": "Wind turbines",
     "inverter": "Inverters",
     "battery": "Batteries",
+    "battery_rack": "Battery racks",
     "battery_cell": "Battery cells",
     "met_mast": "Met masts",
     "irradiance_sensor": "Irradiance sensors",
@@ -284,7 +287,11 @@ class SiteNow:
     @cached_property
     def states(self) -> dict[str, State]:
         """State by asset, for assets that a live source speaks of."""
-        return {asset: self._state(asset) for asset in self.assets if self.live}
+        return {
+            asset: self._state(asset)
+            for asset, kind in self.assets.items()
+            if self.live and (kind not in PARTS or self.blocks_of(asset))
+        }
 
     def _state(self, asset: str) -> State:
         statuses = {name: said for name in STATUS_VARIABLES if (said := self.reading(asset, name).state) is not None}

@@ -140,6 +140,7 @@ class BatteryModel(StrictModel):
     round_trip_efficiency: float = Field(gt=0.3, lt=1, description="AC to AC")
     soc_min: float = Field(0.0, ge=0, le=100, description="[%]")
     soc_max: float = Field(100.0, ge=0, le=100, description="[%]")
+    charge_capacity: float | None = Field(None, gt=0, description="of all cells in parallel when new [A h]")
     cells_in_series: int | None = Field(None, ge=1)
     dc_voltage: float | None = Field(None, gt=0, description="nominal [V]")
     standby_consumption: float = Field(0.0, ge=0, description="[kW]")
@@ -384,6 +385,7 @@ _NUMBERS: dict[str, _Number] = {
     "round_trip_efficiency": _Number("1", "AC round-trip efficiency", _sheet("round_trip_efficiency")),
     "soc_min": _Number("%", "lowest state of charge", _sheet("soc_min")),
     "soc_max": _Number("%", "highest state of charge", _sheet("soc_max")),
+    "charge_capacity": _Number("A h", "charge capacity when new", _sheet("charge_capacity", BatteryModel)),
     "cells_in_series": _Number("1", "cells in series", _sheet("cells_in_series", BatteryModel)),
     "height": _Number("m", "height of the sensor above ground", _own("height")),
     "latitude": _Number("degrees_north", "latitude", _own("latitude")),

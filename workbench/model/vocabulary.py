@@ -28,6 +28,7 @@ AssetType = Literal[
     "met_mast",
     "irradiance_sensor",
     "battery",
+    "battery_rack",
     "battery_cell",
     "grid_meter",
     "tracker",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from workbench.catalog import Catalog, SiteView
+    from workbench.catalog.battery_plant import BatteryPlant
     from workbench.catalog.site_inputs import Input
     from workbench.catalog.wind_plant import WindPlant
     from workbench.model.assets import Portfolio, Site
@@ -140,6 +141,23 @@ class Report:
         from workbench.catalog.wind_plant import wind_plant
 
         found = wind_plant(self.view(site), self.catalog, None, self.window(site)[1])
+        for about in found.inputs:
+            self._note(about)
+        return found
+
+    def battery_plant(self, site: str | None = None) -> BatteryPlant:
+        """The batteries of a site up to the end of the period, and what stands beside them within it.
+
+        Health, its trend and life are told from the whole record.
+
+        Raises
+        ------
+        InputError
+            There is no ten-minute data of batteries before the end of the period.
+        """
+        from workbench.catalog.battery_plant import battery_plant
+
+        found = battery_plant(self.view(site), self.catalog, *self.window(site))
         for about in found.inputs:
             self._note(about)
         return found

@@ -16,9 +16,10 @@ import numpy as np
 
 from workbench.model.errors import InputError, did_you_mean
 from workbench.simulate.dynamics import Clock
-from workbench.simulate.noise import Floats, key_of, uniform
+from workbench.simulate.noise import Floats
 
 FOREVER = 2**62  #: end of a fault that lasts [ns]
+CLEANING_TAKES = 4 * 3600 * 10**9  #: unless told [ns]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,87 @@ KINDS: dict[str, FaultKind] = {
             "1",
             None,
             "So much of the irradiance on the inverter's strings is lost under dirt; rain does not clean it.",
+        ),
+        FaultKind(
+            "cleaning",
+            ("inverter", "grid_meter"),
+            1.0,
+            "1",
+            None,
+            "Not a fault: people take so much of the dirt off, evenly from start to end (4 h unless told); on the grid meter, "
+            "of the whole site.",
+        ),
+        FaultKind(
+            "open_string",
+            ("string",),
+            0.1,
+            "1",
+            None,
+            "So much of the current of what the sensor measures is gone: a fuse, a plug; 1 is all of it.",
+        ),
+        FaultKind(
+            "weak_string", ("string",), 0.12, "1", None, "The string gives so much less current: old or broken modules."
+        ),
+        FaultKind(
+            "shaded_string",
+            ("string",),
+            0.7,
+            "1",
+            None,
+            "Something to the east takes so much of the beam while the sun is lower than 25 degrees in the morning.",
+        ),
+        FaultKind(
+            "stuck_mppt",
+            ("mppt",),
+            650.0,
+            "V",
+            None,
+            "The input no longer looks for the best point and stays at this voltage.",
+            100.0,
+            1500.0,
+        ),
+        FaultKind(
+            "stuck_tracker",
+            ("tracker",),
+            float("nan"),
+            "degree",
+            None,
+            "The tracker stands at this angle (positive to the west), or where it is; the sensor says so.",
+            -90.0,
+            90.0,
+        ),
+        FaultKind(
+            "tracker_offset",
+            ("tracker",),
+            10.0,
+            "degree",
+            None,
+            "The tracker stands so much further to the west than its sensor says.",
+            -45.0,
+            45.0,
+        ),
+        FaultKind(
+            "soc_drift",
+            ("battery",),
+            0.5,
+            "%/d",
+            None,
+            "The state of charge that the management reports runs away from the true one by so much a day.",
+            -20.0,
+            20.0,
+        ),
+        FaultKind(
+            "weak_cell", ("battery_cell",), 0.08, "1", None, "The cell has lost so much of its capacity.", 0.0, 0.5
+        ),
+        FaultKind(
+            "cell_resistance",
+            ("battery_cell",),
+            0.5,
+            "1",
+            None,
+            "The cell's resistance is higher by so much: its own, or a bad joint's.",
+            0.0,
+            20.0,
         ),
         FaultKind("outage", _POWERED, 1.0, "1", None, "The asset stands still; it still answers."),
         FaultKind(
@@ -227,7 +309,8 @@ class FaultBook:
             )  # fmt: skip
         if fault.end is not None and fault.end <= fault.start:
             raise InputError("a fault ends after it starts", where="end", found=fault.end, expected=f"> {fault.start}")
-        return replace(fault, magnitude=magnitude, variable=variable)
+        end = fault.start + CLEANING_TAKES if kind.name == "cleaning" and fault.end is None else fault.end
+        return replace(fault, magnitude=magnitude, variable=variable, end=end)
 
 
 BEARINGS = (
@@ -280,51 +363,4 @@ def limit(faults: Iterable[Fault], assets: Sequence[str], meter: str | None, clo
         left = np.where(on, share[:, 0], 1.0)[:, None]
         columns = slice(None) if fault.asset == meter else [assets.index(fault.asset)]
         found[:, columns] = np.minimum(found[:, columns], left)
-    return found
-
-
-_DAY = 86_400 * 10**9
-
-
-def ordinary_faults(assets: Mapping[str, str], seed: int, start: int, end: int) -> list[Fault]:
-    """Faults as any month brings them, for a past in which not all is well.
-
-    Outages of some hours (about one per machine and month), an order to curtail, a bearing that warms up
-    over the last ten days, a vane out of line, dirty strings. The same seed gives the same faults.
-
-    Parameters
-    ----------
-    assets
-        Asset to its type.
-    start, end
-        [ns since 1970 UTC] the time they fall into. The bearing and the dirt last beyond ``end``.
-    """
-    span = end - start
-    found: list[Fault] = []
-
-    def chance(name: str) -> Floats:
-        return uniform(key_of(seed, f"ordinary/{name}"), np.arange(4))
-
-    for asset, kind in assets.items():
-        if kind not in ("wind_turbine", "inverter"):
-            continue
-        u = chance(asset)
-        if u[0] < 0.6 * span / (30 * _DAY):
-            begin = start + int(u[1] * 0.95 * span)
-            hours = 1.0 + 13.0 * u[2] ** 2
-            found.append(Fault("outage", asset, begin, begin + int(hours * 3600e9)))
-    turbines = [asset for asset, kind in assets.items() if kind == "wind_turbine"]
-    inverters = [asset for asset, kind in assets.items() if kind == "inverter"]
-    meters = [asset for asset, kind in assets.items() if kind == "grid_meter"]
-    u = chance("site " + " ".join(assets))
-    if turbines and span > 12 * _DAY:
-        hot, askew = (turbines[int(u[k] * len(turbines))] for k in (0, 1))
-        found.append(Fault("hot_bearing", hot, end - 10 * _DAY, None, 22.0, ramp=12 * 86_400.0))
-        begin = start + span // 4
-        found.append(Fault("yaw_misalignment", askew, begin, begin + span // 3, 8.0))
-    if inverters:
-        found.append(Fault("soiled_string", inverters[int(u[2] * len(inverters))], start + span // 2, None, 0.06))
-    if meters and span > 3 * _DAY:
-        begin = end - 2 * _DAY - int(u[3] * _DAY)
-        found.append(Fault("curtailment", meters[0], begin, begin + int(2.5 * 3600e9), 0.6))
     return found

@@ -115,10 +115,10 @@ class _Series:
         self._length: dict[str, int] = {}
 
     def take(self, found: dict[str, Block]) -> None:
-        from workbench.simulate.plant import CADENCES
+        from workbench.simulate.plant import cadence_ns
 
         for kind, block in found.items():
-            every = int(CADENCES[kind].removesuffix("s"))
+            every = cadence_ns(kind) // NS
             rows = np.flatnonzero(block.clock.second % every == 0) if every > 1 else slice(None)
             times = block.clock.ns[rows]
             self._times.setdefault(kind, []).append(times)
@@ -162,10 +162,10 @@ class _Statistics:
         self._counts: dict[str, list[npt.NDArray[np.uint16]]] = {}
 
     def take(self, found: dict[str, Block]) -> None:
-        from workbench.simulate.plant import CADENCES
+        from workbench.simulate.plant import cadence_ns
 
         for kind, block in found.items():
-            every = int(CADENCES[kind].removesuffix("s"))
+            every = cadence_ns(kind) // NS
             step = max(int(block.clock.dt), 1)
             stride = max(1, every // step)  # of the instants, those at which the asset reports
             per = PERIOD // step

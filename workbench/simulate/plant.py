@@ -24,8 +24,11 @@ from workbench.simulate.faults import Fault, FaultBook
 from workbench.simulate.grid import Grid, GridState, Meter
 from workbench.simulate.mast import Masts
 from workbench.simulate.noise import Floats
+from workbench.simulate.pyranometer import IrradianceSensors
 from workbench.simulate.sensors import Doubt, Flags, QualityRates, stick
-from workbench.simulate.solar import Inverters, IrradianceSensors, Sky, Sunshine
+from workbench.simulate.solar import Inverters, Sky, Sunshine, mounting_of
+from workbench.simulate.station import Stations
+from workbench.simulate.tracker import Trackers
 from workbench.simulate.turbine import Turbines
 from workbench.simulate.weather import Climate, Weather, WeatherModel
 from workbench.simulate.wind import Wind, WindField, profile
@@ -43,6 +46,12 @@ CADENCES = {
     "irradiance_sensor": "1s",
     "battery": "1s",
     "grid_meter": "1s",
+    "weather_station": "10s",
+    "tracker": "10s",
+    "mppt": "10s",
+    "string": "10s",
+    "battery_rack": "10s",
+    "battery_cell": "10s",
 }
 SPIN_UP = 26 * 3600  #: the models run so long before the start, so that nothing shows their first guess [s]
 SPIN_UP_STEP = 60  #: [s]
@@ -121,11 +130,13 @@ class SimulatedSite:
         self._inverters = Inverters(site, inverters, seed) if inverters else None
         self._sensors = IrradianceSensors(site, sensors, seed) if sensors else None
         self._sky = Sky(site, inverters, sensors, seed) if inverters or sensors else None
+        self._trackers = (
+            Trackers(site, mounting_of(site), seed) if self._sky is not None and site.of_type("tracker") else None
+        )
+        self._stations = Stations(site, max(self._reference, 80.0), seed) if site.of_type("weather_station") else None
         self._batteries = Batteries(site, seed) if site.of_type("battery") else None
         self._wind = self._wind_field(site, seed)
-        self._ids: dict[str, tuple[str, ...]] = {
-            kind: tuple(asset.id for asset in site.of_type(kind)) for kind in CADENCES if site.of_type(kind)
-        }
+        self._ids: dict[str, tuple[str, ...]] = {kind: ids for kind in CADENCES if (ids := self._ids_of(kind))}
         if not self._ids:
             raise InputError(
                 "nothing at this site can be simulated", where=site.id, expected="one of " + ", ".join(CADENCES)
@@ -139,6 +150,7 @@ class SimulatedSite:
         self._checkpoints: dict[int, tuple[int, State]] = {}
         self._orders: dict[str, Fault] = {}  #: curtailment by order, under way
         self._known_faults = 0
+        self._dirt: dict[int, Floats] = {}  #: by local day
         self._ahead_first = -1
         self._ahead: Outside | None = None
         self.faults = FaultBook({a.id: a.type for a in site.assets}, self._variables)
@@ -147,6 +159,19 @@ class SimulatedSite:
             self.inject(fault)
         if len(self.faults):
             self.reset(start)
+
+    def _ids_of(self, kind: str) -> tuple[str, ...]:
+        """The assets of a kind that are simulated: parts, where what they are parts of is."""
+        if kind == "mppt":
+            return self._inverters.inputs.ids if self._inverters else ()
+        if kind == "string":
+            return self._inverters.strings.ids if self._inverters else ()
+        if kind in ("battery_rack", "battery_cell"):
+            seen = self._batteries.cells if self._batteries and self._batteries.seen_cells else None
+            return () if seen is None else seen.rack_ids if kind == "battery_rack" else seen.cell_ids
+        if kind == "tracker" and self._trackers is None:
+            return ()
+        return tuple(asset.id for asset in self.site.of_type(kind))
 
     def _wind_field(self, site: Site, seed: int) -> WindField:
         """The wind at turbines and masts; at plants without either, at one place."""
@@ -192,6 +217,18 @@ class SimulatedSite:
         """The faults of this site, a record each."""
         return self.faults.truth()
 
+    def soiling(self) -> list[dict[str, Any]]:
+        """The light that dirt takes from each inverter at the end of each local day, or by now; a record a day and inverter.
+
+        ``soiling_ratio`` is what is left of the light; what a fault ``soiled_string`` takes is not in it.
+        """
+        assets = self._inverters.ids if self._inverters else ()
+        return [
+            {"day": str(np.datetime64(day, "D")), "asset": asset, "soiling_ratio": round(1.0 - float(lost), 6)}
+            for day, dirt in sorted(self._dirt.items())
+            for asset, lost in zip(assets, dirt, strict=True)
+        ]
+
     # -- time -----------------------------------------------------------------------------------------
 
     def reset(self, start: int) -> None:
@@ -215,6 +252,7 @@ class SimulatedSite:
             ("wind_turbine", self._turbines),
             ("inverter", self._inverters),
             ("irradiance_sensor", self._sensors),
+            ("tracker", self._trackers),
             ("battery", self._batteries),
             ("grid_meter", self._meter if self._meter.ids else None),
         ):
@@ -245,7 +283,7 @@ class SimulatedSite:
         frames = {}
         for kind, found in values.items():
             key = SeriesKey(kind, CADENCES[kind])
-            if int(t_ns) % _cadence(key.cadence) == 0:
+            if int(t_ns) % cadence_ns(kind) == 0:
                 names = self._variables[kind]
                 block = np.array([found[name][0] for name in names], dtype=np.float64)
                 flags = self._doubts[kind].at(clock, len(self._ids[kind]), len(names))
@@ -286,19 +324,34 @@ class SimulatedSite:
             reactive = reactive + turbines["reactive_power"].sum(axis=1)
         if self._masts and wind:
             found["met_mast"] = self._masts.step(clock, weather, wind)
+        tables = None
+        if self._trackers and outside.light:
+            found["tracker"], turned = self._trackers.step(
+                clock, weather, low, outside.light.sun, faults, state["tracker"]
+            )  # fmt: skip
+            tables = self._trackers, turned
         if self._inverters and outside.light:
-            inverters = self._inverters.step(
-                clock, weather, low, outside.light, grid, faults, state["inverter"], meter
+            inverters, inputs = self._inverters.step(
+                clock, weather, low, outside.light, grid, faults, state["inverter"], meter, tables
             )  # fmt: skip
             found["inverter"] = inverters
+            days = clock.local()[0]
+            for last in np.flatnonzero(np.diff(days, append=days[-1] + 1)):
+                self._dirt[int(days[last])] = inputs.dirt[last]
             power = power + inverters["total_ac_power"].sum(axis=1)
             reactive = reactive + inverters["reactive_power"].sum(axis=1)
+            if self._inverters.inputs.ids and self._due("mppt", clock):
+                found["mppt"] = self._inverters.inputs.step(clock, inputs)
+            if self._inverters.strings.ids and self._due("string", clock):
+                found["string"] = self._inverters.strings.step(clock, inputs, outside.light, faults)
         if self._sensors and outside.light:
             found["irradiance_sensor"] = self._sensors.step(
-                clock, weather, low, outside.light, state["irradiance_sensor"]
+                clock, weather, low, outside.light, faults, state["irradiance_sensor"], meter, tables
             )
+        if self._stations and self._due("weather_station", clock):
+            found["weather_station"] = self._stations.step(clock, weather)
         if self._batteries:
-            found["battery"] = self._batteries.step(clock, weather, power, grid, faults, state["battery"], meter)
+            found |= self._batteries.step(clock, weather, power, grid, faults, state["battery"], meter)
             power = power + found["battery"]["active_power"].sum(axis=1)
             reactive = reactive + found["battery"]["reactive_power"].sum(axis=1)
         if self._meter.ids:
@@ -311,6 +364,11 @@ class SimulatedSite:
                 self._variables[kind] = tuple(values)
             stick(values, self._ids[kind], faults, clock, state["stuck"])
         return found
+
+    @staticmethod
+    def _due(kind: str, clock: Clock) -> bool:
+        """Whether a kind that has no state of its own is to be computed: in a single instant, only where it reports."""
+        return len(clock.ns) > 1 or int(clock.ns[0]) % cadence_ns(kind) == 0
 
     def _outside_at(self, clock: Clock) -> Outside:
         """What the machines meet. It has no state, so for live ticks it is made for some seconds at once."""
@@ -381,9 +439,9 @@ class SimulatedSite:
             pass
 
 
-def _cadence(text: str) -> int:
-    """Length of a cadence of :data:`CADENCES` [ns]."""
-    return int(text.removesuffix("s")) * NS
+def cadence_ns(kind: str) -> int:
+    """How often a kind of asset reports [ns]."""
+    return int(CADENCES[kind].removesuffix("s")) * NS
 
 
 def build_site(

@@ -254,6 +254,7 @@ class SimulationService:
             for (site, key), columns in self._columns.items():
                 self.truth.open(site, key, columns)
             self._note_faults(self.truth)
+            self._note_soiling(self.truth)
         try:
             for server in self._servers.values():
                 await server.prepare()
@@ -306,6 +307,7 @@ class SimulationService:
         await asyncio.gather(*(server.stop() for server in started))
         if self.truth is not None:
             self._note()
+            self._note_soiling(self.truth)
             self.truth.close()
 
     async def _wait_until(self, second: int) -> None:
@@ -350,6 +352,8 @@ class SimulationService:
         self.status.busiest = max(self.status.busiest, time.perf_counter() - began)
         if self.truth is not None and self.truth.flush(force=False):
             self._note()
+        if self.truth is not None and second % 3600 == 0:
+            self._note_soiling(self.truth)
         return True
 
     def _note_faults(self, truth: TruthLog) -> None:
@@ -360,6 +364,13 @@ class SimulationService:
                 for record in book.truth():
                     truth.fault(site, {"action": "inject", **record})
                 book.listen(partial(truth.fault, site))
+
+    def _note_soiling(self, truth: TruthLog) -> None:
+        for site, plant in self.sites.items():
+            told = getattr(plant, "soiling", None)
+            records = [] if told is None else told()
+            if records:
+                truth.soiling(site, records)
 
     def _ordered(self, server: Server, order: Order) -> None:
         """A device took an order: written down, and told to the plant."""

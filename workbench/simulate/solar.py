@@ -1,4 +1,4 @@
-"""Solar inverters and the irradiance sensor beside them.
+"""Solar inverters: light on their modules, DC, AC. The sensors beside them are in :mod:`.pyranometer`.
 
 References
 ----------
@@ -24,7 +24,10 @@ from workbench.simulate.facts import number, positions, rating, years_in_service
 from workbench.simulate.faults import Fault
 from workbench.simulate.grid import GridState
 from workbench.simulate.noise import Floats, White, key_of, uniform
+from workbench.simulate.soiling import SOILING, cleaned, soil
+from workbench.simulate.strings import Inputs, InputState, Strings, off_best
 from workbench.simulate.sun import Mounting, Sun, SunTable, transpose
+from workbench.simulate.tracker import Trackers, on_tables
 from workbench.simulate.weather import Weather
 
 if TYPE_CHECKING:
@@ -32,12 +35,10 @@ if TYPE_CHECKING:
 
 FAIMAN_U0, FAIMAN_U1 = 25.0, 6.84  #: [W/(m2 K)], [W s/(m3 K)]
 MODULE_TAU = 300.0  #: thermal time constant of a module [s]
-SOILING = 0.0009  #: share of light lost more, per dry day
-SOILING_MOST = 0.12
 _REFERENCE_EFFICIENCY = 0.9637  #: of PVWatts' inverter curve
 _AT_RATED = _REFERENCE_EFFICIENCY / (0.9858 - 2 * (0.0162 * 0.0059) ** 0.5)  #: that at full load over the best
 _LOSSES = 0.035  #: mismatch and wiring on the DC side
-_CELL_ABOVE = 3.0  #: cell above back of module at 1,000 W/m2 [K]; King et al., SAND2004-3535
+CELL_ABOVE = 3.0  #: cell above back of module at 1,000 W/m2 [K]; King et al., SAND2004-3535
 _EXTENT = 150.0  #: of an inverter's modules [m]
 
 
@@ -116,9 +117,12 @@ class Inverters:
         self._own = 1.0 + 0.02 * u[0]
         self._soiling_rate = SOILING * (1.0 + 0.4 * u[1])
         self._phase = 1.0 + 0.004 * u[2:5]
-        self._first_soiling = 0.02 + 0.02 * u[5]
+        self._first_soiling = 0.025 + 0.02 * u[5]
         self._insulation = 3000.0 + 2000.0 * u[6]
         self._noise = White(seed, f"{site.id}/inverter sensors", len(self.ids), 8)
+        self.inputs = Inputs(site, assets, seed)
+        self.strings = Strings(site, self.inputs, seed)
+        self._ratio = np.array([a.module.i_mp / a.module.i_sc if a.module else 0.93 for a in assets])
 
     def start(self, ns: int) -> State:
         """A state to begin with."""
@@ -144,23 +148,44 @@ class Inverters:
         faults: Iterable[Fault],
         state: State,
         meter: str | None,
-    ) -> dict[str, Floats]:
-        """All variables, each [T, A]. ``wind`` [T] is the speed at the modules [m/s]."""
+        tables: tuple[Trackers, Floats] | None = None,
+    ) -> tuple[dict[str, Floats], InputState]:
+        """All variables, each [T, A], and what the inputs do.
+
+        ``wind`` [T] is the speed at the modules [m/s]; ``tables`` the site's trackers and where they point [T, K].
+        """
         n = len(self.ids)
         faults = list(faults)
         noise = self._noise.at(clock.second)
-        poa, effective = light.poa[:, :n], light.effective[:, :n]
+        poa, effective, lit = self._light(light, tables)
         ambient = weather.temperature[:, None]
 
-        soiling = _soil(clock.dt, weather.rain, self._soiling_rate, state)
+        kept = cleaned(faults, self.ids, meter, clock)
+        soiling = soil(clock.dt, weather.rain, self._soiling_rate, state, kept)
         dirty = fault_book.strength(faults, "soiled_string", self.ids, clock)
         lost = np.zeros_like(poa) if dirty is None else np.clip(dirty, 0.0, 1.0)
-        seen = effective * (1.0 - soiling) * (1.0 - lost)
+        clean = (1.0 - soiling) * (1.0 - lost)
+        seen = effective * clean
         settled = ambient + poa / (FAIMAN_U0 + FAIMAN_U1 * wind[:, None])
         module, state["module"] = lag(settled, MODULE_TAU, clock.dt, state["module"])
-        cell = module + _CELL_ABOVE * poa / 1000.0
+        cell = module + CELL_ABOVE * poa / 1000.0
         heat = 1.0 + self._gamma * (cell - 25.0)
-        dc_possible = np.maximum(self.dc_rated * self._own * seen / 1000.0 * heat * (1.0 - _LOSSES), 0.0)
+        each = self.dc_rated * self._own * clean * heat * ((1.0 - _LOSSES) / 1000.0)
+        possible = np.maximum(self.inputs.spread(each) * lit * self.inputs.share, 0.0)  # of each input
+        strength = self.strings.strength(clock, faults, light) if self.strings.ids else None
+        if strength is not None:
+            possible = possible * self.strings.of_inputs(strength, possible.shape[1])
+        sunny = np.clip(seen / 1000.0, 0.0, 1.5)
+        low = np.maximum(1.0 + 0.035 * np.log(np.maximum(sunny, 1e-3)), 0.0)
+        best = self._vmp * (1.0 - 0.0036 * (cell - 25.0)) * low
+        opened = self._voc * (1.0 - 0.0027 * (cell - 25.0)) * low
+        held_at = self._held(faults, clock)
+        if held_at is not None:
+            off = off_best(
+                held_at, self.inputs.spread(best), self.inputs.spread(opened), self._ratio[self.inputs.owner]
+            )
+            possible = np.where(np.isnan(held_at), possible, possible * off)
+        dc_possible = self.inputs.total(possible)
 
         out = fault_book.strength(faults, "outage", self.ids, clock)
         outage = np.zeros(poa.shape, dtype=bool) if out is None else out > 0
@@ -178,13 +203,11 @@ class Inverters:
         efficiency = inverter_efficiency(ac / self._efficiency / dc_nominal, self._efficiency)
         dc = np.where(limited, ac / np.maximum(efficiency, 0.1), np.where(awake, dc_possible, 0.0))
         used = np.where(dc_possible > 0, dc / np.maximum(dc_possible, 1e-9), 0.0)
-        sunny = np.clip(seen / 1000.0, 0.0, 1.5)
-        low = 1.0 + 0.035 * np.log(np.maximum(sunny, 1e-3))
-        best = self._vmp * (1.0 - 0.0036 * (cell - 25.0)) * np.maximum(low, 0.0)
-        opened = self._voc * (1.0 - 0.0027 * (cell - 25.0)) * np.maximum(low, 0.0)
         voltage = np.where(awake, best + (opened - best) * np.clip(1.0 - used, 0.0, 1.0) ** 0.6, opened)
         voltage = np.where(poa > 1.0, np.maximum(voltage, 0.0), 0.0)
-        current = np.where(voltage > 1.0, dc * 1e3 / np.maximum(voltage, 1.0), 0.0)
+        inputs = self._inputs(possible, used, voltage, held_at, awake, lit, soiling)
+        current = self.inputs.total(inputs.current)
+        voltage = np.where(current > 1e-6, dc * 1e3 / np.maximum(current, 1e-6), voltage)
 
         net = np.where(awake, ac, -self._night)
         load = ac / self.rated
@@ -243,7 +266,54 @@ class Inverters:
             "heatsink_temperature": inside + 14.0 * load,
             "transformer_temperature": inside + 6.0 + 24.0 * load**2,
         }
-        return values | _states(awake, outage, limited, ordered, poa, inside, lost)
+        return values | _states(awake, outage, limited, ordered, poa, inside, lost), inputs
+
+    def _light(self, light: Sunshine, tables: tuple[Trackers, Floats] | None) -> tuple[Floats, Floats, Floats]:
+        """In the plane and behind the glass of inverters [T, A], and behind the glass of inputs [T, K] [W/m2]."""
+        n = len(self.ids)
+        poa, effective = light.poa[:, :n], light.effective[:, :n]
+        lit = self.inputs.spread(effective)
+        if tables is None:
+            return poa, effective, lit
+        trackers, rotation = tables
+        column = {name: k for k, name in enumerate(self.inputs.names)}
+        column |= {name: int(k) for name, k in zip(self.ids, self.inputs.first, strict=True) if name not in column}
+        fed = [(t, column[name]) for t, name in enumerate(trackers.feeds) if name in column]
+        if not fed:
+            return poa, effective, lit
+        t, k = (np.array(part) for part in zip(*fed, strict=True))
+        at = self.inputs.owner[k]
+        found = on_tables(
+            light.sun, trackers.mounting, rotation[:, t], light.ghi[:, at], light.dni[:, at], light.dhi[:, at]
+        )
+        plane = self.inputs.spread(poa).copy()
+        lit = lit.copy()
+        for input_ in np.unique(k):  # the mean of the tables of an input
+            plane[:, input_] = found.poa[:, k == input_].mean(axis=1)
+            lit[:, input_] = found.effective[:, k == input_].mean(axis=1)
+        share = self.inputs.share
+        return self.inputs.total(plane * share), self.inputs.total(lit * share), lit
+
+    def _held(self, faults: list[Fault], clock: Clock) -> Floats | None:
+        """Voltage [T, K] at which stuck inputs stay, NaN where they follow; None where all do."""
+        found = None
+        for fault in faults:
+            one = fault_book.strength([fault], "stuck_mppt", self.inputs.names, clock)
+            if one is not None and (one > 0).any():
+                found = np.full(one.shape, np.nan) if found is None else found
+                found = np.where(one > 0, one, found)
+        return found
+
+    def _inputs(
+        self, possible: Floats, used: Floats, voltage: Floats, held_at: Floats | None, awake: npt.NDArray[np.bool_],
+        lit: Floats, dirt: Floats,
+    ) -> InputState:  # fmt: skip
+        power = possible * self.inputs.spread(np.where(awake, used, 0.0))
+        volts = np.array(self.inputs.spread(voltage))
+        if held_at is not None:
+            volts = np.where(np.isnan(held_at) | (power <= 0), volts, held_at)
+        current = np.where(volts > 1.0, power * 1e3 / np.maximum(volts, 1.0), 0.0)
+        return InputState(power, volts, current, lit / 1000.0, dirt)
 
 
 def _states(
@@ -285,67 +355,3 @@ def _states(
         "fault_code": fault,
         "active_alarm": pick("active_alarm", "clear", ((warning > 0) | (fault > 0), "active")),
     }
-
-
-def _soil(dt: float, rain: Floats, rate: Floats, state: State) -> Floats:
-    """Share of light lost to dirt [T, A]: grows on dry days, is washed off by rain of half a millimetre an hour."""
-    last: Floats = state["soiling"]
-    grow = rate * dt / 86400.0
-    if not (rain > 0.2).any():
-        dirt = np.minimum(last + grow * np.arange(1, len(rain) + 1)[:, None], SOILING_MOST)
-    else:
-        keep = np.exp(-np.where(rain > 0.2, rain, 0.0) * dt / 2400.0)
-        dirt = np.empty((len(rain), len(last)))
-        for i in range(len(rain)):
-            last = np.minimum(last * keep[i] + (grow if rain[i] <= 0.2 else 0.0), SOILING_MOST)
-            dirt[i] = last
-    state["soiling"] = dirt[-1].copy()
-    return dirt
-
-
-class IrradianceSensors:
-    """Pyranometers, a pyrheliometer and module thermometers."""
-
-    def __init__(self, site: Site, assets: list[Asset], seed: int) -> None:
-        self.assets = assets
-        self.ids = tuple(asset.id for asset in assets)
-        self._albedo = mounting_of(site).albedo
-        u = uniform(key_of(seed, f"{site.id}/pyranometers"), np.arange(2 * len(assets))).reshape(2, -1) - 0.5
-        self._calibration = 1.0 + 0.01 * u[0]
-        self._noise = White(seed, f"{site.id}/pyranometer noise", len(self.ids), 6)
-
-    def start(self, ns: int) -> State:
-        """A state to begin with."""
-        del ns
-        return {"module": np.full(len(self.ids), 15.0), "soiling": np.full(len(self.ids), 0.004)}
-
-    def step(self, clock: Clock, weather: Weather, wind: Floats, light: Sunshine, state: State) -> dict[str, Floats]:
-        """All variables, each [T, A]. They are cleaned often, and read a little below zero on a clear night."""
-        n = len(self.ids)
-        noise = self._noise.at(clock.second)
-        ambient = weather.temperature[:, None]
-        poa, ghi, dni, dhi = (part[:, -n:] for part in (light.poa, light.ghi, light.dni, light.dhi))
-        settled = ambient + poa / (FAIMAN_U0 + FAIMAN_U1 * wind[:, None])
-        module, state["module"] = lag(settled, MODULE_TAU, clock.dt, state["module"])
-        dirt = _soil(clock.dt, weather.rain, np.full(n, SOILING), state)
-        zero = -2.0 * (1.0 - weather.cloudiness[:, None])  # the dome radiates to the cold sky
-        gain = self._calibration
-        column = np.ones((1, n))
-        return {
-            "irradiance_ghi": ghi * gain + zero + 0.3 * noise[0],
-            "irradiance_dni": np.maximum(dni * gain + 0.3 * noise[1], -1.0),
-            "irradiance_dhi": dhi * gain + zero + 0.3 * noise[2],
-            "irradiance_poa": poa * gain + zero + 0.3 * noise[3],
-            "irradiance_reference_cell": np.maximum(light.effective[:, -n:] * (1.0 - dirt), 0.0),
-            "irradiance_rear": np.maximum(0.13 * ghi * self._albedo / 0.2, 0.0),
-            "albedo": np.where(ghi > 20.0, self._albedo, 0.0),
-            "module_temperature": module + 0.1 * noise[4],
-            "panel_temperature": module + 0.1 * noise[5],
-            "cell_temperature": module + _CELL_ABOVE * poa / 1000.0,
-            "ambient_temperature": ambient * column,
-            "wind_speed": wind[:, None] * column,
-            "soiling_ratio": 1.0 - dirt,
-            "solar_zenith": light.sun.zenith[:, None] * column,
-            "solar_azimuth": light.sun.azimuth[:, None] * column,
-            "calibration_status": np.full((len(clock.ns), n), code("calibration_status", "calibrated")),
-        }

@@ -46,6 +46,7 @@ class Sun:
     cos_zenith: Floats  #: never below zero
     cos_incidence: Floats  #: on the modules, never below zero
     tilt: Floats
+    rotation: Floats  #: of trackers about their axis; 0 is flat, positive towards the west
     ghi: Floats
     dni: Floats
     dhi: Floats
@@ -66,7 +67,7 @@ class SunTable:
             pvlib.clearsky.lookup_linke_turbidity(days, latitude, longitude, interp_turbidity=False), dtype=np.float64
         )
         self._first = 0
-        self._table = np.zeros((0, 9))
+        self._table = np.zeros((0, 10))
 
     def at(self, clock: Clock) -> Sun:
         """Interpolated figures at the instants of ``clock``."""
@@ -78,13 +79,14 @@ class SunTable:
         index = np.floor(minute).astype(np.intp) - self._first
         part = (minute - np.floor(minute))[:, None]
         rows = self._table[index] * (1 - part) + self._table[index + 1] * part
-        sine, cosine, zenith, incidence, tilt, ghi, dni, dhi, extra = rows.T
+        sine, cosine, zenith, incidence, tilt, rotation, ghi, dni, dhi, extra = rows.T
         return Sun(
             zenith,
             np.rad2deg(np.arctan2(sine, cosine)) % 360.0,
             np.maximum(np.cos(np.deg2rad(zenith)), 0.0),
             np.maximum(incidence, 0.0),
             tilt,
+            rotation,
             ghi,
             dni,
             dhi,
@@ -92,7 +94,7 @@ class SunTable:
         )
 
     def _compute(self, minutes: npt.NDArray[np.int64]) -> Floats:
-        """[len(minutes), 9] figures at whole minutes since 1970."""
+        """[len(minutes), 10] figures at whole minutes since 1970."""
         import pandas as pd
         import pvlib
 
@@ -112,8 +114,10 @@ class SunTable:
             sky = pvlib.clearsky.ineichen(zenith, absolute, linke, altitude=self._elevation, dni_extra=extra)
         tilt, face = self._plane(zenith, azimuth)
         incidence = pvlib.irradiance.aoi_projection(tilt, face, zenith, azimuth)
+        west = np.cos(np.deg2rad(face - west_of(self.mounting.azimuth)))
+        rotation = np.where(west >= 0, tilt, -tilt) if self.mounting.tracking else np.zeros_like(tilt)
         columns = (
-            np.sin(np.deg2rad(azimuth)), np.cos(np.deg2rad(azimuth)), zenith, incidence, tilt,
+            np.sin(np.deg2rad(azimuth)), np.cos(np.deg2rad(azimuth)), zenith, incidence, tilt, rotation,
             sky["ghi"], sky["dni"], sky["dhi"], extra,
         )  # fmt: skip
         return np.stack([np.nan_to_num(np.asarray(column, dtype=np.float64)) for column in columns], axis=1)
@@ -135,6 +139,11 @@ class SunTable:
         )
         tilt = np.nan_to_num(np.asarray(plane["surface_tilt"], dtype=np.float64))
         return tilt, np.nan_to_num(np.asarray(plane["surface_azimuth"], dtype=np.float64), nan=m.azimuth)
+
+
+def west_of(axis_azimuth: float) -> float:
+    """The direction across a tracker's axis that lies to the west [degree]; that to the north of an east-west axis."""
+    return ((axis_azimuth + 90.0) % 180.0 + 180.0) % 360.0
 
 
 def transpose(sun: Sun, ghi: Floats, dni: Floats, dhi: Floats, albedo: float) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
 """What the simulator really served, written down to compare the store with.
 
 A truth folder holds a folder per site; in it, one Arrow IPC stream per series (``wind_turbine-1s.arrows``)
-``faults.jsonl`` and ``orders.jsonl``. Rows are written in blocks that end with a flush to the operating system: a process
+``faults.jsonl``, ``orders.jsonl`` and ``soiling.jsonl``. Rows are written in blocks that end with a flush to the operating system: a process
 killed at any instant leaves a file readable up to its last block.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SUFFIX = ".arrows"
 FAULTS = "faults.jsonl"
 ORDERS = "orders.jsonl"
+SOILING = "soiling.jsonl"
 SERVICE = "service.json"
 
 
@@ -135,6 +136,15 @@ class TruthLog:
         with (self.folder / site / name).open("ab") as file:
             file.write(orjson.dumps(dict(record), option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
 
+    def soiling(self, site: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """Note what dirt takes, see ``SimulatedSite.soiling``; replaced whole each time."""
+        import orjson
+
+        (self.folder / site).mkdir(exist_ok=True)
+        new = self.folder / site / f"{SOILING}.new"
+        new.write_bytes(b"".join(orjson.dumps(dict(record)) + b"\n" for record in records))
+        new.replace(self.folder / site / SOILING)
+
     def summary(self, figures: Mapping[str, Any]) -> None:
         """Note figures of the run itself (``service.json``), replaced whole each time."""
         import orjson
@@ -235,6 +245,11 @@ def _grid(frame: pl.DataFrame) -> xr.Dataset:
 def read_faults(folder: Path | str) -> list[dict[str, Any]]:
     """The faults injected at one site, in the order they were."""
     return _lines(Path(folder) / FAULTS)
+
+
+def read_soiling(folder: Path | str) -> list[dict[str, Any]]:
+    """What dirt took at one site, by day and inverter; see ``SimulatedSite.soiling``."""
+    return _lines(Path(folder) / SOILING)
 
 
 def read_orders(folder: Path | str) -> list[dict[str, Any]]:

@@ -323,6 +323,11 @@ def test_facts_that_cannot_be(given, message):
     assert message in str(error.value)
 
 
+def test_days_are_too_long():
+    with pytest.raises(InputError, match="too long"):
+        expected_power(clear(freq="1D", periods=5), facts=SOUTH)
+
+
 def test_the_step_adds_to_the_data():
     found = get_step("solar_expected_power")(clear(), facts=SOUTH, output_field="should")
     assert {"should", "expected_dc_power", "irradiance_source", "irradiance_ghi"} <= set(found.data_vars)

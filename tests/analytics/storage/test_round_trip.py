@@ -92,8 +92,11 @@ def test_an_idle_battery_has_no_efficiency_but_a_reason(plain):
 
 def test_the_demo_battery_is_as_its_data_sheet_says(demo_battery):
     found = round_trip_efficiency(demo_battery).isel(asset=0)
-    assert float(found["efficiency"]) == pytest.approx(86.0, abs=0.1)
-    assert float(found["efficiency_cell"]) == pytest.approx(100.0, abs=0.1)
+    # the sheet's is at half power; at less, the resistance of the cells takes less
+    assert 86.0 <= float(found["efficiency"]) < 87.0
+    assert 97.0 < float(found["efficiency_cell"]) < 99.5
+    # what the sheet's round trip leaves beside the cells at half power, where they lose 35 mV of 3.28 V each way
+    assert float(found["efficiency_converter"]) == pytest.approx(86.0 * (3.28 + 0.035) / (3.28 - 0.035), abs=0.2)
     assert 70 < float(found["efficiency_system"]) < 86
     without = demo_battery.drop_vars("stored_energy")
-    assert float(round_trip_efficiency(without)["efficiency"][0]) == pytest.approx(86.0, abs=0.3)
+    assert float(round_trip_efficiency(without)["efficiency"][0]) == pytest.approx(float(found["efficiency"]), abs=0.3)

@@ -11,6 +11,8 @@ from workbench.analytics.solar.clipping import clipped_values
 from workbench.analytics.solar.clock import solar_clock_shifts
 from workbench.analytics.solar.degradation_soiling import DegradationSoiling, degradation_and_soiling
 from workbench.analytics.solar.expected import expected_power
+from workbench.analytics.solar.fault_fields import Faults
+from workbench.analytics.solar.inverter_faults import inverter_faults
 from workbench.analytics.solar.irradiance import irradiance_quality
 from workbench.analytics.solar.kpi import Indicators, performance_indicators
 from workbench.analytics.solar.level import level_shifts, night_offsets, signs
@@ -26,6 +28,8 @@ from workbench.analytics.solar.quality import (
     solar_quality_table,
 )
 from workbench.analytics.solar.stale import interpolated_values, stale_values
+from workbench.analytics.solar.string_faults import string_faults
+from workbench.analytics.solar.tracker_faults import tracker_faults
 from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
 
 __all__ = [
@@ -34,6 +38,7 @@ __all__ = [
     "CapacityTest",
     "Conditions",
     "DegradationSoiling",
+    "Faults",
     "Filters",
     "Indicators",
     "Mounting",
@@ -53,6 +58,7 @@ __all__ = [
     "expected_power",
     "infer_orientation",
     "interpolated_values",
+    "inverter_faults",
     "irradiance_quality",
     "level_shifts",
     "night_offsets",
@@ -70,5 +76,7 @@ __all__ = [
     "solar_losses",
     "solar_quality_table",
     "stale_values",
+    "string_faults",
+    "tracker_faults",
     "year_on_year",
 ]

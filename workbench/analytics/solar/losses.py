@@ -178,7 +178,7 @@ class LossModel:
             made,
             columns_of(data, dc_power),
             columns_of(data, limit),
-            _flag(data, f"{power}_clipping"),
+            columns_of(data, f"{power}_clipping"),
             shares,
             energies,
             {name: _needed(data, name) for name in STATES if name in data},
@@ -315,10 +315,6 @@ def _needed(data: xr.Dataset, name: str) -> Columns:
         variable_of(data, name)  # says which are there
         raise InputError("no such field", where=name)
     return found
-
-
-def _flag(data: xr.Dataset, name: str) -> Columns | None:
-    return columns_of(data, name)
 
 
 def _check_power(data: xr.Dataset, name: str, rated: Floats) -> None:

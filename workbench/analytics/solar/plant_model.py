@@ -121,8 +121,13 @@ class PlantModel:
             remark(text)
         self.geometry: Geometry | None = None
         zenith = None
+        slot = slot_length(data) if data.sizes["time"] > 1 or "cadence" in data.attrs else np.timedelta64(0, "ns")
+        if slot > np.timedelta64(3_600_000_000_000, "ns"):
+            raise InputError(
+                "slots too long for the sun", where="time", found=f"{slot / np.timedelta64(3_600_000_000_000, 'ns'):g} h",
+                expected="an hour or less",
+            )  # fmt: skip
         if facts.placed:
-            slot = slot_length(data) if options.stamp != "middle" else np.timedelta64(0, "ns")
             moments = sun_times(data["time"].values, slot, options.stamp)
             self.geometry = geometry(moments, facts, options.incidence)
             # the place of a sensor may not be known; its clock is that of the inverters it stands for

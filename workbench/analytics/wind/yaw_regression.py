@@ -224,7 +224,7 @@ def _less(columns: Floats, speed: Floats, number: Ints) -> Floats:
 
 
 def fit_yaw(turbine: YawTurbine, rng: np.random.Generator, simulations: int) -> YawFit:
-    """The peak of the parabola by instrumental variables, and of as many draws of blocks of days."""
+    """The peak of the parabola, and of as many draws of blocks of days."""
     nothing = np.full(simulations, np.nan)
     if turbine.reason:
         return YawFit(draws=nothing, reason=turbine.reason)
@@ -245,23 +245,25 @@ def fit_yaw(turbine: YawTurbine, rng: np.random.Generator, simulations: int) -> 
     count = np.bincount(turbine.block, minlength=size)[used].astype(np.float64)
     shown = np.bincount(turbine.block, x, minlength=size)[used].astype(np.float64)
     variance = float(x.var())
-    low, high = _reliability(turbine, x)
-    middle = np.full(1, (low + high) / 2)
-    angle, exponent = _peak(np.ones((1, len(used))), left, right, count, shown, variance, middle)
+    seen = _Seen.of(turbine, x, regressors, size, used)
+    whole = np.ones((1, len(used)))
+    low, middle, high = (seen.shares(whole, place) for place in (np.zeros(1), seen.middle(), np.ones(1)))
+    angle, exponent = _peak(whole, left, right, count, shown, variance, *middle)
     if not np.isfinite(angle[0]):
         return YawFit(draws=nothing, reason="power does not fall off to either side of any vane angle")
     draws = nothing
     if simulations:
         drawn = rng.multinomial(len(used), np.full(len(used), 1 / len(used)), simulations).astype(np.float64)
-        share = rng.uniform(low, high, simulations)
-        draws = _peak(drawn, left, right, count, shown, variance, share)[0]
-    slope, slope_std = _anemometer(turbine, x, size, middle[0])
-    speeds, by_speed, slots = _by_speed(turbine, part, float(exponent[0]), mean, middle[0])
+        shares = seen.shares(drawn, seen.draw(rng, simulations))
+        draws = _peak(drawn, left, right, count, shown, variance, *shares)[0]
+    straight, square = float(middle[0][0]), float(middle[1][0])
+    slope, slope_std = _anemometer(turbine, x, size, straight)
+    speeds, by_speed, slots = _by_speed(turbine, part, float(exponent[0]), mean, straight, square)
     return YawFit(
         float(np.rad2deg(angle[0])),
         float(exponent[0]),
         float(np.rad2deg(mean)),
-        (low, high),
+        (float(low[0][0]), float(high[0][0])),
         slope,
         slope_std,
         np.rad2deg(draws),
@@ -271,20 +273,69 @@ def fit_yaw(turbine: YawTurbine, rng: np.random.Generator, simulations: int) -> 
     )
 
 
-def _reliability(turbine: YawTurbine, x: Floats) -> tuple[float, float]:
-    """Range of the share of the vane's variance that is yaw error.
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of how the rotor follows the vane: by block beside neighbours, or from settings alone."""
 
-    The neighbours' direction less the own nacelle position follows the vane by a slope: noise of the vane is not in
-    it, nor is what the wind does at this turbine alone. The share is therefore at least the slope.
-    """
-    if turbine.settings.reliability is not None:
-        return turbine.settings.reliability
-    if turbine.other is not None:
-        known = np.isfinite(turbine.other) & (np.abs(turbine.other) <= 0.7)
-        if known.sum() >= max(_LEAST, 0.3 * len(x)):
-            one = x[known] - x[known].mean()
-            return float(np.clip((one * turbine.other[known]).sum() / (one * one).sum(), 0.5, 1.0)), 1.0
-    return _UNKNOWN
+    sums: Floats | None  #: products of the vane, its square and what neighbours see of them, dims (block, 4)
+    told: tuple[float, float]
+    tail: float  #: fourth moment of the vane over its squared variance; 3 of a normal one
+
+    @classmethod
+    def of(cls, turbine: YawTurbine, x: Floats, part: Floats, size: int, used: Ints) -> _Seen:
+        """From the vane and from it and its square less what the wind speed explains, dims (slot, 2)."""
+        tail = float((x**4).mean() / x.var() ** 2) if x.var() > 0 else 3.0
+        told = turbine.settings.reliability or _UNKNOWN
+        if turbine.settings.reliability is not None or turbine.other is None:
+            return cls(None, told, tail)
+        known = np.flatnonzero(np.isfinite(turbine.other) & (np.abs(turbine.other) <= 0.7))
+        if len(known) < max(_LEAST, 0.3 * len(x)):
+            return cls(None, told, tail)
+        other = turbine.other[known] - turbine.other[known].mean()
+        seen = _less(np.stack([other, other * other], axis=1), turbine.speed[known], turbine.bin[known])
+        own, block = part[known], turbine.block[known]
+        products = [own[:, i] * two[:, i] for i in (0, 1) for two in (seen, own)]
+        return cls(_sums_of(products, block, size)[used], told, tail)
+
+    def shares(self, weights: Floats, place: Floats) -> tuple[Floats, Floats]:
+        """By how much the yaw error follows the vane, and its square the vane's square, dims (draw).
+
+        Slopes of regressions. Neighbours' view follows both by at least as much as is no noise: noise of the vane is not
+        in it, nor is what the wind does at this turbine alone. Without it the square's is that of a noise added to
+        the error: (k - 6 r (1 - r) - 3 (1 - r)^2 - r^2) / (k - 1) at reliability r, of a vane of fourth moment k;
+        r^2 if normal. Tails lighter than that are cut by the controller with the noise in them, and count as normal.
+
+        Parameters
+        ----------
+        weights
+            Of the blocks, dims (draw, block).
+        place
+            Between the bounds [draw], 0 at the lower.
+        """
+        if self.sums is None:
+            straight, tail = self.told[0] + place * (self.told[1] - self.told[0]), max(self.tail, 3.0)
+            noise = 1.0 - straight
+            return straight, (tail - 6 * straight * noise - 3 * noise**2 - straight**2) / (tail - 1)
+        total = weights @ self.sums
+        low, bent = (np.clip(total[:, i] / total[:, i + 1], least, 1.0) for i, least in ((0, 0.5), (2, 0.25)))
+        return low + place * (1.0 - low), bent + place * (1.0 - bent)
+
+    def middle(self) -> Floats:
+        """Mean place between the bounds."""
+        return np.full(1, 0.5 if self.sums is None else 1 / 3)
+
+    def draw(self, rng: np.random.Generator, number: int) -> Floats:
+        """Places between the bounds [draw]; beside neighbours fewer and fewer towards the upper."""
+        even = rng.uniform(0, 1, number)
+        return even if self.sums is None else 1.0 - np.sqrt(even)
+
+
+def _sums_of(columns: list[Floats], block: Ints, size: int) -> Floats:
+    """Columns summed by block, dims (block, column)."""
+    found: Floats = np.zeros((size, len(columns)))
+    for place, one in enumerate(columns):
+        found[:, place] = np.bincount(block, one, minlength=size)
+    return found
 
 
 def _sums(one: Floats, other: Floats, block: Ints, size: int) -> Floats:
@@ -297,12 +348,19 @@ def _sums(one: Floats, other: Floats, block: Ints, size: int) -> Floats:
 
 
 def _peak(
-    weights: Floats, left: Floats, right: Floats, count: Floats, shown: Floats, variance: float, reliability: Floats
+    weights: Floats,
+    left: Floats,
+    right: Floats,
+    count: Floats,
+    shown: Floats,
+    variance: float,
+    straight: Floats,
+    square: Floats,
 ) -> tuple[Floats, Floats]:
     """Angle of the peak less the mean vane [rad] and exponent, dims (draw); NaN without a peak.
 
-    Of a vane that is ``reliability`` yaw error and otherwise noise the rotor follows a deviation by that share:
-    y = -n/2 (reliability x - b)^2.
+    Power falls off by the yaw error, y = -n/2 (e^2 - 2 b e); of the vane x the error is ``straight`` x and its square
+    ``square`` x^2, as regressions see them.
     """
     matrix = np.einsum("sb,bij->sij", weights, left)
     vector = np.einsum("sb,bij->sij", weights, right)
@@ -313,11 +371,11 @@ def _peak(
     first, second = solved[:, 0], solved[:, 1]
     off = (weights @ shown) / (weights @ count)
     with np.errstate(invalid="ignore", divide="ignore"):
-        angle = reliability * (np.where(second < 0, -first / (2 * second), np.nan) - off)
+        angle = square / straight * np.where(second < 0, -first / (2 * second), np.nan) - straight * off
         # log cos b = -b^2/2 - b^4/12: the parabola through it has its peak a little too near
-        true = variance * reliability
+        true = variance * straight
         angle = angle * (1 + (2 / 3) * angle**2 / (1 + true + angle**2))
-        exponent = np.where(second < 0, -2 * second / reliability**2 / (1 + true + angle**2), np.nan)
+        exponent = np.where(second < 0, -2 * second / square / (1 + true + angle**2), np.nan)
     return np.where(np.abs(angle) < np.deg2rad(60), angle, np.nan), exponent
 
 
@@ -339,7 +397,7 @@ def _anemometer(turbine: YawTurbine, x: Floats, size: int, reliability: float) -
 
 
 def _by_speed(
-    turbine: YawTurbine, part: Floats, exponent: float, mean: float, reliability: float
+    turbine: YawTurbine, part: Floats, exponent: float, mean: float, straight: float, square: float
 ) -> tuple[Floats, Floats, Ints]:
     """Misalignment of each whole m/s with the exponent of all, dims (bin): speeds, angles [degree], slots."""
     number = np.round(turbine.speed).astype(np.int64)
@@ -351,7 +409,7 @@ def _by_speed(
         if slots[place] < _LEAST:
             continue
         x = part[rows, 1]
-        straight = part[rows, 0] + exponent * reliability**2 / 2 * part[rows, 2]
-        peak = float((x * straight).sum() / (x * x).sum()) / (exponent * reliability)
-        angles[place] = np.rad2deg(peak - reliability * (turbine.vane[rows].mean() - mean))
+        line = part[rows, 0] + exponent * square / 2 * part[rows, 2]
+        peak = float((x * line).sum() / (x * x).sum()) / (exponent * straight)
+        angles[place] = np.rad2deg(peak - straight * (turbine.vane[rows].mean() - mean))
     return speeds.astype(np.float64), angles, slots

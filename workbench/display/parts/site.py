@@ -16,7 +16,7 @@ from workbench.display.history import RANGES, course
 from workbench.display.page import Part
 from workbench.display.parts.portfolio import FREQUENCY_LIMIT, resource_reading, verdict_line
 from workbench.display.plots import rose_table
-from workbench.display.readings import Now, Reading, SiteNow, kind_word
+from workbench.display.readings import PARTS, Now, Reading, SiteNow, kind_word
 
 if TYPE_CHECKING:
     from workbench.display.live import Live
@@ -41,6 +41,9 @@ def site_verdict(site: str) -> Part:
         line = verdict_line([at], whole=at.name) if at.live else _not_live()
         if at.of_type("wind_turbine"):
             chip = f'<a class="chip" href="{h.href("performance", site=site)}">Performance</a>'
+            line = line.removesuffix("</div>") + f"{chip}\n</div>"
+        if at.of_type("battery"):
+            chip = f'<a class="chip" href="{h.href("battery", site=site)}">Batteries</a>'
             line = line.removesuffix("</div>") + f"{chip}\n</div>"
         return line
 
@@ -173,7 +176,8 @@ def layout(site: str, *, span: int = 5) -> Part:
 
     def render(now: Now) -> str:
         at = now.site(site)
-        places = [place for asset in at.assets if (place := _place(at, asset)) is not None]
+        whole = [asset for asset, kind in at.assets.items() if kind not in PARTS]
+        places = [place for asset in whole if (place := _place(at, asset)) is not None]
         if not places:
             return h.nothing("No positions are known; give latitude and longitude in the portfolio.")
         return site_layout(places, wind_from=_wind_from(at), name=at.name)
@@ -225,12 +229,17 @@ def _wind_from(at: SiteNow) -> float:
 
 
 def asset_cards(live: Live, site: str, *, span: int = 7) -> Part:
-    """A card per asset: state, power, against expectation, age. The abnormal ones come first."""
+    """A card per asset: state, power, against expectation, age. The abnormal ones come first; parts, where they are abnormal."""
 
     def render(now: Now) -> str:
         at = now.site(site)
         found = live.remember(("performance", site), lambda: performance(live, site), seconds=5.0) or {}
-        order = sorted(at.assets, key=lambda asset: -at.states[asset].severity if asset in at.states else 0)
+        shown = [
+            asset
+            for asset, kind in at.assets.items()
+            if kind not in PARTS or ((state := at.states.get(asset)) is not None and state.abnormal)
+        ]
+        order = sorted(shown, key=lambda asset: -at.states[asset].severity if asset in at.states else 0)
         cards = [_card(at, asset, found.get(asset), now) for asset in order]
         return f'<div class="assets{" many" if len(cards) > 9 else ""}">\n{chr(10).join(cards)}\n</div>'
 

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks._degradation_prior import learned
+from workbench.analytics.wind.degradation_noise import KEEPS, SHARES, LastingNoise, prior
+
+
+def noise_of(residual: np.ndarray, **changes: int) -> LastingNoise:
+    year = np.arange(len(residual)) * 28 / 365.25
+    design = np.stack([np.ones(len(year)), year - year.mean()], axis=1)
+    left = residual - design @ np.linalg.lstsq(design, residual, rcond=None)[0]
+    return LastingNoise.of(left, np.arange(len(year)), design, **changes)
+
+
+def test_how_often_adds_up_and_rules_nothing_out():
+    assert prior().sum() == pytest.approx(1)
+    assert prior().shape == (len(KEEPS) * len(SHARES),)
+    assert prior().min() >= 0.001
+
+
+def test_what_lasts_is_told_from_what_does_not():
+    rng = np.random.default_rng(3)
+    plain = rng.normal(0, 1, 65)
+    steps = plain * 0.3 + 3.0 * (np.arange(65) > 20) - 2.0 * (np.arange(65) > 45)
+    short, long = noise_of(plain), noise_of(steps)
+    assert short.correlation < 0.35 < 0.7 < long.correlation
+    row = (np.arange(65) - 32.0) / ((np.arange(65) - 32.0) ** 2).sum()
+    spread = [one.draw(row, 4000, np.random.default_rng(0)).std() / scale for one, scale in ((short, 1.0), (long, 0.3))]
+    # of single blocks the slope's deviation is a few times that of least squares, as what lasts is not ruled out; of steps many times
+    least = np.sqrt((row**2).sum())
+    assert least < spread[0] < 3 * least
+    assert spread[1] > 6 * least
+
+
+def test_the_length_of_blocks_is_taken_account_of():
+    """Noise that lasts: between blocks half as long more is kept, so the same kinds are the likely ones."""
+    rng = np.random.default_rng(5)
+    values = np.zeros(130)
+    for place in range(1, 130):
+        values[place] = np.sqrt(0.8) * values[place - 1] + rng.normal()
+    half, whole = noise_of(values, block=14), noise_of(values)
+    assert half.correlation == pytest.approx(whole.correlation, abs=0.08)
+    assert half.weight.argmax() != whole.weight.argmax()
+
+
+def test_shares_are_learned_from_likelihoods():
+    """A third of one make is of the first kind, all of the other of the second: a sixth and five sixths."""
+    one, other = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0]], float), np.array([[0, 1, 0]], float)
+    assert learned([one, other]) == pytest.approx([1 / 6, 5 / 6, 0])

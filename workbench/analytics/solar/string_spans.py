@@ -1,0 +1,350 @@
+"""Spans of days in which a string, input or inverter is off its peers, and of which kind each is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_of, spans_of
+from workbench.analytics.solar.fault_segments import noise_of, segments_of
+from workbench.analytics.solar.string_peers import Compared
+
+#: Classes, by which one stands where two are seen at once.
+CLASSES = (
+    "sensor", "input out", "open string", "mppt stuck", "shorted modules", "shaded", "weak string",
+)  # fmt: skip
+_STRAY = 8.0  #: standard deviations that one day alone must be off
+CERTAIN = 5.0  #: those of a level that lasts
+_VOLTAGE = 0.006  #: least change of a voltage: below a third of one module of forty
+_FLAT = 0.15  #: spread of a voltage within a day, of that of its peers, below which it does not move
+
+
+@dataclass
+class Span:
+    """Days [first, stop) of one asset in which something is wrong."""
+
+    column: int  #: in its group
+    first: int
+    stop: int
+    ratio: float
+    sure: float  #: deficit in standard errors
+    kind: str = ""
+    detail: str = ""
+
+
+@dataclass
+class View:
+    """What is measured of one group."""
+
+    values: Floats  #: current, or power where it is not measured
+    voltage: Floats | None
+    power: Floats | None
+    scaled: Floats | None  #: power over current times voltage
+    parallel: Floats
+    modules: Floats
+    kind: str
+
+
+def spans_in(beside: Compared, view: View, days: Days, least_loss: float, least_days: int) -> list[Span]:
+    """All that is wrong in one group, one kind at a time, the surer one where two are of the same days."""
+    out: list[Span] = []
+    ends = len(days.dates)
+    for column in range(view.values.shape[1]):
+        index, noise = beside.index[:, column], beside.noise[:, column]
+        known = np.flatnonzero(np.isfinite(index))
+        if not len(known):
+            continue
+        last = int(known[-1]) + 1
+        n = view.parallel[column]
+        # one of those in parallel is told even where it is less
+        least = min(least_loss, max(0.6 / n, 0.02)) if n > 1 else least_loss
+        spans = _low_spans(index, noise, least, least_days, last)
+        spans += _high_spans(index, noise, last)
+        for span in spans:
+            span.column = column
+            span.first, span.stop = _widened(span, index, noise)
+            _classify(span, beside, view, days)
+        out += [s for s in spans if s.kind]
+        out += _part_spans(column, beside, view, days, 2.5 * least_loss)
+    out += _voltage_spans(beside, view, days, least_days)
+    for one in out:
+        known = np.flatnonzero(np.isfinite(beside.index[:, one.column]))
+        if one.stop > known[-1]:
+            one.stop = ends  # days without light or data after it do not end it
+    return _priority(out)
+
+
+def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last: int) -> list[Span]:
+    found = segments_of(index, noise)
+    off = np.array([1.0 - s.level for s in found])
+    error = np.array([s.deviation for s in found])
+    low = off > np.maximum(least, CERTAIN * error)
+    # what borders on it and is hardly better belongs to it
+    for order in (range(1, len(found)), range(len(found) - 2, -1, -1)):
+        for k in order:
+            beside = off[k - 1] if order.step == 1 else off[k + 1]
+            if (low[k - 1] if order.step == 1 else low[k + 1]) and off[k] > max(0.6 * beside, 0.5 * least):
+                low[k] = True
+    days = np.zeros(len(index), bool)
+    for k, s in enumerate(found):
+        days[s.first : s.stop] = low[k]
+    out = []
+    for first, stop in spans_of(days, gap=1):
+        here = np.arange(first, stop)[np.isfinite(index[first:stop])]
+        if not len(here):
+            continue
+        ratio = float(np.average(index[here], weights=1 / noise[here] ** 2))
+        total, wrong = 1.0 - ratio, float(np.sum(1 / noise[here] ** 2) ** -0.5)
+        fresh = stop >= last and len(here) <= 2 and total > _STRAY * wrong
+        if total > 0.5:
+            out.append(Span(0, first, stop, ratio, total / wrong))
+            continue
+        before = np.arange(max(first - 30, 0), first)
+        before = before[np.isfinite(index[before]) & ~days[before]]
+        if not len(before) and total < 2 * least:
+            continue  # it was so from the first day on: no change, and peers differ by as much
+        if len(here) < 4 and total < max(1.5 * least, _STRAY * wrong) and not fresh:
+            continue  # clouds that some got and others did not
+        if len(before) and total < 1.5 * least and float(np.mean(index[before])) - ratio < 0.75 * least:
+            continue  # a slow change with the season, of no day of its own
+        if len(here) >= least_days or fresh:
+            out.append(Span(0, first, stop, ratio, total / wrong))
+    return out
+
+
+def _high_spans(index: Floats, noise: Floats, last: int) -> list[Span]:
+    """A sensor that reads more than its peers, or below zero."""
+    high = np.zeros(len(index), bool)
+    for s in segments_of(index, noise):
+        if s.level > 1.1 and s.level - 1 > CERTAIN * s.deviation:
+            high[s.first : s.stop] = s.days >= 2 or s.stop >= last
+    return [Span(0, first, stop, float(np.nanmedian(index[first:stop])), 10.0) for first, stop in spans_of(high, gap=1)]
+
+
+def _widened(span: Span, index: Floats, noise: Floats) -> tuple[int, int]:
+    """With the days in part of which it was so: those on which it began and ended."""
+    first, stop, off = span.first, span.stop, 1.0 - span.ratio
+    before = np.flatnonzero(np.isfinite(index[:first]))
+    if len(before) and first - before[-1] <= 2:
+        day = int(before[-1])
+        if (1.0 - index[day]) * np.sign(off) > max(0.15 * abs(off), 3 * noise[day]):
+            first = day
+    after = np.flatnonzero(np.isfinite(index[stop:]))
+    if len(after) and after[0] <= 1:
+        day = stop + int(after[0])
+        if (1.0 - index[day]) * np.sign(off) > max(0.15 * abs(off), 3 * noise[day]):
+            stop = day + 1
+    return first, stop
+
+
+def _classify(span: Span, beside: Compared, view: View, days: Days) -> None:
+    c = span.column
+    here = (days.number >= span.first) & (days.number < span.stop) & beside.valid[:, c]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = view.values[here, c] / (beside.reference[here] * beside.share[c])
+    middle = float(np.median(ratio)) if len(ratio) else span.ratio
+    n, level = float(view.parallel[c]), span.ratio
+    inner = beside.index[span.first + 1 : span.stop - 1, c]
+    if np.isfinite(inner).sum() >= 1:  # without the days on which it began and ended
+        level = float(np.nanmedian(inner))
+    if middle < -0.2:
+        span.kind, span.detail = "sensor", "reversed"
+    elif level > 1.0:
+        span.kind, span.detail = "sensor", f"reads {level:.2f} times what its peers say"
+    elif view.scaled is not None and _other_scale(view.scaled[:, c], here):
+        span.kind, span.detail = "sensor", "power is not current times voltage as before"
+    elif 0.09 < middle < 0.115:
+        span.kind, span.detail = "sensor", "a tenth of what its peers say: another scale"
+    elif middle < 0.04:
+        whole = view.kind != "string" and n > 1
+        span.kind, span.detail = ("input out" if whole else "open string"), "no current while its peers run"
+    else:
+        count = (1.0 - level) * n
+        profile = _profile(c, span, beside, view, days)
+        if profile is not None:
+            span.kind, span.detail = "shaded", profile
+        elif (
+            n > 1
+            and round(count) >= 1
+            and abs(count - round(count)) < max(0.3, 0)
+            and abs(count - round(count)) / n < 0.04
+        ):
+            span.kind, span.detail = "open string", f"as {round(count)} of {n:.0f} strings open"
+        else:
+            span.kind, span.detail = "weak string", "low at all hours"
+
+
+def _other_scale(scaled: Floats, here: Bools) -> bool:
+    inside, outside = scaled[here], scaled[~here]
+    if not (np.isfinite(inside).sum() >= 4 and np.isfinite(outside).sum() >= 4):
+        return False
+    return abs(float(np.nanmedian(inside) / np.nanmedian(outside)) - 1.0) > 0.1
+
+
+def _profile(column: int, span: Span, beside: Compared, view: View, days: Days) -> str | None:
+    """The hours at which it is low, where it is not at others: those of a shadow."""
+    hour = np.clip(np.round(days.phase).astype(int) + 8, 0, 16)
+    inside = (days.number >= span.first) & (days.number < span.stop)
+    valid = beside.valid[:, column]
+    near = np.abs(days.number - (span.first + span.stop) / 2) < (span.stop - span.first) / 2 + 30
+    low = np.zeros(17)
+    weight = np.zeros(17)
+    usual = beside.reference * beside.share[column]
+    for n, rows in enumerate((valid & inside, valid & ~inside & near)):
+        base = np.bincount(hour[rows], usual[rows], minlength=17)
+        got = np.bincount(hour[rows], view.values[rows, column], minlength=17)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(base > 0, got / base, np.nan)
+        if n == 0:
+            low, weight = ratio, base / max(base.sum(), 1e-9)
+        else:
+            low = low / np.where(np.isfinite(ratio) & (ratio > 0.5), ratio, 1.0)
+    use = (weight > 0.03) & np.isfinite(low)
+    if use.sum() < 4:
+        return None
+    deficit = 1.0 - low[use]
+    best = float(np.quantile(deficit, 0.2))
+    worst = float(deficit.max())
+    if worst > 0.08 and best < 0.35 * worst and best < 0.05:
+        hours = np.flatnonzero(use)[deficit > 0.5 * worst] - 8
+        return f"low from {hours.min() - 0.5:+.1f} to {hours.max() + 0.5:+.1f} h of noon"
+    return None
+
+
+def _part_spans(column: int, beside: Compared, view: View, days: Days, least: float) -> list[Span]:
+    """Shadows that take too little of the day to show in the whole of it."""
+    out = []
+    for part in beside.parts:
+        index = part[:, column]
+        if np.isfinite(index).sum() < 10:
+            continue
+        usual = np.nanmedian(index)
+        index = index / usual if usual > 0.5 else index
+        noise = beside.noise[:, column] * 2.0
+        low = np.zeros(len(index), bool)
+        for s in segments_of(index, noise):
+            if 1.0 - s.level > max(least, CERTAIN * s.deviation):
+                low[s.first : s.stop] = True
+        for first, stop in spans_of(low, gap=2):
+            whole = beside.index[first:stop, column]
+            if stop - first < 5 or not np.isfinite(whole).any():
+                continue
+            ratio = float(np.nanmedian(whole))
+            span = Span(column, first, stop, ratio, CERTAIN, "shaded")
+            profile = _profile(column, span, beside, view, days)
+            if 1.0 - ratio > 0.01 and profile is not None:
+                span.detail = profile
+                out.append(span)
+    return out
+
+
+def _voltage_spans(beside: Compared, view: View, days: Days, least_days: int) -> list[Span]:
+    """Inputs whose voltage is low by thirds of a module, or does not move."""
+    if view.voltage is None or view.kind == "inverter":
+        return []
+    v = np.where(beside.valid & (view.voltage > 1.0), view.voltage, np.nan)
+    if view.kind == "string" and _one_bus(v):
+        return []
+    per_module = np.where(np.isfinite(view.modules) & (view.modules > 0), view.modules, 1.0)
+    v = v / per_module if np.isfinite(view.modules).all() else v
+    middle = median_of(v, 3)
+    ratio = v / middle[:, None]
+    size, total = v.shape[1], len(days.dates)
+    daily, spread = np.full((total, size), np.nan), np.full((total, size), np.nan)
+    edges = np.r_[days.first, len(v)]
+    for day in range(total):
+        rows = slice(edges[day], edges[day + 1])
+        enough = np.isfinite(v[rows]).sum(axis=0) >= 6
+        if enough.any():
+            daily[day, enough] = np.nanmedian(ratio[rows][:, enough], axis=0)
+            spread[day, enough] = np.nanstd(v[rows][:, enough], axis=0)
+    usual = median_of(spread, 3)
+    moves = usual > 0.004 * np.nanmedian(middle)
+    out: list[Span] = []
+    for c in range(size):
+        with np.errstate(invalid="ignore"):
+            flat = moves & (spread[:, c] < _FLAT * usual)
+        # days of little light in between tell nothing of it
+        silent = ~moves | ~np.isfinite(spread[:, c])
+        for first, stop in spans_of(flat, gap=0) if not silent.any() else _joined(flat, silent):
+            if stop - first >= least_days:
+                out.append(
+                    Span(c, first, stop, float(np.nanmedian(beside.index[first:stop, c])), 10.0, "mppt stuck",
+                          f"voltage stays at {np.nanmedian(view.voltage[rows_in(days, first, stop), c]):.0f} V")
+                )  # fmt: skip
+        out += _shorted(c, daily[:, c], beside, view, least_days)
+    return out
+
+
+def rows_in(days: Days, first: int, stop: int) -> Bools:
+    """Slots of the days [first, stop)."""
+    return (days.number >= first) & (days.number < stop)
+
+
+def _joined(flat: Bools, silent: Bools) -> list[tuple[int, int]]:
+    """Spans of ``flat`` across days that tell nothing."""
+    out: list[tuple[int, int]] = []
+    for first, stop in spans_of(flat):
+        if out and silent[out[-1][1] : first].all():
+            out[-1] = (out[-1][0], stop)
+        else:
+            out.append((first, stop))
+    return out
+
+
+def _one_bus(v: Floats) -> bool:
+    """Whether the strings share their voltage: then it says nothing of one of them."""
+    with np.errstate(invalid="ignore"):
+        apart = np.nanstd(v / median_of(v, 3)[:, None] / np.nanmedian(v / median_of(v, 3)[:, None], axis=0), axis=1)
+    return bool(np.nanmedian(apart) < 2e-4) if np.isfinite(apart).any() else True
+
+
+def _shorted(c: int, daily: Floats, beside: Compared, view: View, least_days: int) -> list[Span]:
+    own = noise_of(daily)
+    if not np.isfinite(own):
+        return []
+    # voltages of cloudy days differ more
+    noise = np.maximum(own, 0.0008) * np.clip(beside.noise[:, c] / np.nanmedian(beside.noise[:, c]), 1.0, 4.0)
+    found = segments_of(daily, noise)
+    lasting = [s.level for s in found if s.days >= max(7, 0.08 * np.isfinite(daily).sum())]
+    usual = max(lasting, default=float(np.nanmedian(daily)))
+    low = np.zeros(len(daily), bool)
+    for s in found:
+        off = 1.0 - s.level / usual
+        current = np.nanmedian(beside.index[s.first : s.stop, c]) if s.stop > s.first else np.nan
+        if off > max(_VOLTAGE, CERTAIN * s.deviation) and current > 0.95 and s.days >= least_days:
+            low[s.first : s.stop] = True
+    out = []
+    for first, stop in spans_of(low, gap=1):
+        ratio = float(np.nanmedian(daily[first:stop])) / usual
+        thirds = (1.0 - ratio) * 3.0 * view.modules[c]
+        text = f"voltage {100 * (1 - ratio):.1f} % low"
+        if np.isfinite(thirds):
+            text += f", {round(max(thirds, 1.0))} thirds of a module"
+        out.append(Span(c, first, stop, ratio, 8.0, "shorted modules", text))
+    return out
+
+
+def _priority(spans: list[Span]) -> list[Span]:
+    """One event of each time: the kind that goes before, with the days of the others that touch it where it is the same."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.column, CLASSES.index(s.kind), s.first)):
+        clash = [k for k in kept if k.column == span.column and min(k.stop, span.stop) - max(k.first, span.first) > 0]
+        if not clash:
+            kept.append(span)
+            continue
+        shared = sum(min(k.stop, span.stop) - max(k.first, span.first) for k in clash)
+        if all(k.kind == span.kind for k in clash):
+            clash[0].first = min(clash[0].first, span.first)
+            clash[0].stop = max(clash[0].stop, span.stop)
+        elif shared < 0.3 * (span.stop - span.first) and span.kind != "shaded":
+            # the days that are left
+            before, after = min(k.first for k in clash), max(k.stop for k in clash)
+            if before - span.first >= span.stop - after:
+                span.stop = before
+            else:
+                span.first = after
+            if span.stop - span.first >= 2:
+                kept.append(span)
+    return kept
