@@ -88,6 +88,44 @@ def read_ten_minutes(
     return None
 
 
+def read_slots(
+    site: SiteView,
+    catalog: Catalog,
+    asset_type: str,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp | None,
+    variables: list[str] | None = None,
+    longest: str = "1h",
+) -> tuple[xr.Dataset, Input] | None:
+    """As :func:`read_ten_minutes`; where there is nothing of ten minutes, what a file of the catalog has at another step.
+
+    Parameters
+    ----------
+    longest
+        Step that is still taken; of several the finest.
+    """
+    found = read_ten_minutes(site, catalog, asset_type, start, end, variables)
+    if found is not None:
+        return found
+    import pandas as pd
+
+    steps = []
+    for name, entry in catalog.entries.items():
+        if entry.kind == "file" and entry.site == site.name and not entry.spec.errors and entry.series is not None:
+            step = pd.Timedelta(entry.series.cadence)
+            if entry.series.asset_type == asset_type and step <= pd.Timedelta(longest):
+                steps.append((step, name))
+    for _, name in sorted(steps):
+        entry = catalog.entries[name]
+        there = entry.reader().contents().variables
+        wanted = None if variables is None else [one for one in there if one in variables]
+        data = entry.open(time=slice(start, end), variables=wanted).load()
+        if data.sizes["time"]:
+            source = ", ".join(map(str, data.attrs.get("files", [])))
+            return data, input_of(name, "entry", data, start, end, source)
+    return None
+
+
 def input_of(name: str, kind: str, data: xr.Dataset, start: Any, end: Any, source: str) -> Input:
     """What was read, with a hash of its content."""
     import pandas as pd

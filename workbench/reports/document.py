@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.catalog import Catalog, SiteView
     from workbench.catalog.battery_plant import BatteryPlant
     from workbench.catalog.site_inputs import Input
+    from workbench.catalog.solar_plant import SolarPlant
     from workbench.catalog.wind_plant import WindPlant
     from workbench.model.assets import Portfolio, Site
 
@@ -158,6 +159,23 @@ class Report:
         from workbench.catalog.battery_plant import battery_plant
 
         found = battery_plant(self.view(site), self.catalog, *self.window(site))
+        for about in found.inputs:
+            self._note(about)
+        return found
+
+    def solar_plant(self, site: str | None = None) -> SolarPlant:
+        """Everything of a solar plant up to the end of the period: inverters, weather, and what lies behind the inverters.
+
+        Clocks, degradation and soiling are told from the whole record.
+
+        Raises
+        ------
+        InputError
+            There is no data of inverters before the end of the period.
+        """
+        from workbench.catalog.solar_plant import solar_plant
+
+        found = solar_plant(self.view(site), self.catalog, *self.window(site))
         for about in found.inputs:
             self._note(about)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.analytics.solar.array_facts import ArrayFacts, array_facts, cec_inverter, cec_module
+from workbench.analytics.solar.assessment import Assessment, assess
 from workbench.analytics.solar.availability import Availability, solar_availability
 from workbench.analytics.solar.capacity_filters import Filters
 from workbench.analytics.solar.capacity_test import CapacityTest, Conditions, capacity_test
@@ -34,6 +35,7 @@ from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
 
 __all__ = [
     "ArrayFacts",
+    "Assessment",
     "Availability",
     "CapacityTest",
     "Conditions",
@@ -48,6 +50,7 @@ __all__ = [
     "Source",
     "YearOnYear",
     "array_facts",
+    "assess",
     "capacity_test",
     "cec_inverter",
     "cec_module",

@@ -140,7 +140,7 @@ def add_degradation_and_soiling(
         insolation=insolation,
     )  # fmt: skip
     _tell("degradation_and_soiling", found.rates)
-    ratio = _onto_slots(found.daily["soiling_ratio"], data, daily is not data)
+    ratio = onto_slots(found.daily["soiling_ratio"], data, solar=daily is not data)
     return data.assign(
         {"soiling_ratio": (("time", "asset"), ratio, {"units": "1", "long_name": "soiling ratio"})}
         | {
@@ -196,21 +196,13 @@ def add_soiling_cost(
     daily = _daily(data, temperature_coefficient, index, power, irradiance)
     found = degradation_and_soiling(daily, simulations=0, index=index, insolation=insolation)
     _tell("soiling_cost", found.rates)
-    hours = float(slot_length(data) / np.timedelta64(3_600_000_000_000, "ns"))
-    slots = (variable_of(data, power).transpose("time", "asset") * hours).clip(min=0)
-    place = _places(found.daily["time"].values, data, daily is not data)
-    ratio = _onto_slots(found.daily["soiling_ratio"], data, daily is not data)
-    energy = np.full(found.daily["soiling_ratio"].shape, np.nan)
-    for column in range(energy.shape[1]):
-        values = slots.values[:, column]
-        there = np.isfinite(values) & (place[:, column] >= 0) & (place[:, column] < len(energy))
-        total = np.bincount(place[there, column], values[there], minlength=len(energy))
-        count = np.bincount(place[there, column], minlength=len(energy))
-        energy[:, column] = np.where(count > 0, total, np.nan)
+    solar = daily is not data
+    slots = _slot_energy(data, power)
+    ratio = onto_slots(found.daily["soiling_ratio"], data, solar=solar)
+    energy = daily_energy(data, found.daily["soiling_ratio"], power=power, solar=solar)
     cost = soiling_cost(
-        found, found.daily["soiling_ratio"].copy(data=energy), price=price, cleaning_cost=cleaning_cost,
-        currency=currency, horizon=horizon,
-    ).cost  # fmt: skip
+        found, energy, price=price, cleaning_cost=cleaning_cost, currency=currency, horizon=horizon
+    ).cost
     with np.errstate(divide="ignore", invalid="ignore"):
         lost = np.where(ratio > 0.05, slots.values * (1 / ratio - 1), np.nan)
     return data.assign(
@@ -261,8 +253,43 @@ def _places(days: npt.NDArray[np.datetime64], data: xr.Dataset, solar: bool) -> 
     return (time[:, None] + (shift * _DAY).astype(np.int64)[None, :]) // _DAY - first
 
 
-def _onto_slots(daily: xr.DataArray, data: xr.Dataset, solar: bool) -> npt.NDArray[np.float64]:
-    """The value of its day for each slot, (time, asset)."""
+def _slot_energy(data: xr.Dataset, power: str) -> xr.DataArray:
+    """Energy made in each slot [kWh], (time, asset); what was drawn counts as none."""
+    hours = float(slot_length(data) / np.timedelta64(3_600_000_000_000, "ns"))
+    return (variable_of(data, power).transpose("time", "asset") * hours).clip(min=0)
+
+
+def daily_energy(data: xr.Dataset, daily: xr.DataArray, *, power: str, solar: bool = True) -> xr.DataArray:
+    """Energy made on each day, as :func:`.cleaning.soiling_cost` takes it.
+
+    Parameters
+    ----------
+    data
+        dims (time, asset): ``power`` [kW]; coordinate ``longitude`` for days of the sun.
+    daily
+        dims (time, asset), a value of each day: the days wanted.
+    solar
+        Whether they are days of mean solar time, as those of ``daily_performance``.
+
+    Returns
+    -------
+    xr.DataArray
+        dims (time, asset) of ``daily`` [kWh]; NaN on days without any value.
+    """
+    slots = _slot_energy(data, power).values
+    place = _places(daily["time"].values, data, solar)
+    energy = np.full(daily.shape, np.nan)
+    for column in range(energy.shape[1]):
+        values = slots[:, column]
+        there = np.isfinite(values) & (place[:, column] >= 0) & (place[:, column] < len(energy))
+        total = np.bincount(place[there, column], values[there], minlength=len(energy))
+        count = np.bincount(place[there, column], minlength=len(energy))
+        energy[:, column] = np.where(count > 0, total, np.nan)
+    return daily.copy(data=energy).assign_attrs({"units": "kWh", "long_name": "energy made"})
+
+
+def onto_slots(daily: xr.DataArray, data: xr.Dataset, *, solar: bool = True) -> npt.NDArray[np.float64]:
+    """The value of its day for each slot, (time, asset); NaN on other days. ``solar`` as in :func:`daily_energy`."""
     values = daily.transpose("time", "asset").values
     place = _places(daily["time"].values, data, solar)
     inside = (place >= 0) & (place < len(values))
