@@ -70,7 +70,9 @@ class CleaningAnswer:
     """Cost of soiling and the best cleaning for one setting, or why it is not known."""
 
     settings: CleaningSettings
-    table: pd.DataFrame | None = None  #: index asset: ``lost_energy`` [kWh], ``lost_money``, ``best_cleaning``, ``gain``, ``interval``
+    table: pd.DataFrame | None = (
+        None  #: index asset: ``lost_energy`` [kWh], ``lost_money``, ``best_cleaning``, ``gain``, ``interval``
+    )
     day: npt.NDArray[np.datetime64] = field(default_factory=lambda: np.zeros(0, "datetime64[ns]"))
     gain: Floats = field(default_factory=lambda: np.zeros(0))  #: of cleaning all on that day, after its cost [currency]
     reason: str = ""

@@ -105,7 +105,11 @@ class TodayChart(_Chart):
         power = total((at.power(one) for one in ids), now.time)
         last = len(self._source.data["time"]) - 1
         if last >= 0 and power.there and self._runs(now):
-            time = local_time(np.array([np.datetime64(power.time, "ns")]), self.tz).astype("datetime64[ms]").astype(float)[0]
+            time = (
+                local_time(np.array([np.datetime64(power.time, "ns")]), self.tz)
+                .astype("datetime64[ms]")
+                .astype(float)[0]
+            )
             self._source.patch({"time": [(last, time)], "power": [(last, power.value)]})
 
     def _runs(self, now: Now) -> bool:
@@ -118,7 +122,13 @@ class TodayChart(_Chart):
         power, expected = _summed(day.power[:, columns]), _summed(day.expected[:, columns])
         limits = band(found)
         low, high = (expected * one for one in limits) if limits is not None else (expected * np.nan, expected * np.nan)
-        values = {"power": power, "expected": expected, "low": low, "high": high, "light": np.clip(day.irradiance, 0, None)}
+        values = {
+            "power": power,
+            "expected": expected,
+            "low": low,
+            "high": high,
+            "light": np.clip(day.irradiance, 0, None),
+        }
         # the last row is for what is now
         self._source.data = {"time": np.append(times, np.nan)} | {n: np.append(v, np.nan) for n, v in values.items()}
         top = np.nanmax([1.0, *power[np.isfinite(power)], *(high if limits else expected)[np.isfinite(expected)]])
@@ -205,7 +215,11 @@ class StringChart(_Courses):
         times = local_time(data["time"].values + _HALF, self.tz)
         for place, name in enumerate(own):
             fault = fault_of(found, name)
-            look = {"line_color": theme.REDUCED, "line_width": 1.8} if fault else {"line_color": theme.BAND, "line_width": 1.3}
+            look = (
+                {"line_color": theme.REDUCED, "line_width": 1.8}
+                if fault
+                else {"line_color": theme.BAND, "line_width": 1.3}
+            )
             self._line(times, values[:, place], f"{name}{', ' + fault if fault else ''}", "A", **look)
         with np.errstate(all="ignore"):
             known = np.isfinite(values).any(axis=1)
@@ -258,7 +272,9 @@ class LossChart(_Chart):
         changes = np.delete(np.abs(values), totals) * factor
         self.figure.xaxis.major_label_orientation = 0.5
         self.figure.yaxis.axis_label = f"Energy [{unit}]"
-        set_waterfall(self.figure, names, values * factor, totals, decimals=decimals_of(float(changes.max(initial=0.0))))
+        set_waterfall(
+            self.figure, names, values * factor, totals, decimals=decimals_of(float(changes.max(initial=0.0)))
+        )
 
 
 class SoilingChart(_Chart):

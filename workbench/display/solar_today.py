@@ -55,7 +55,9 @@ class Today:
 
         Ratios are of the slots in which both sides are known.
         """
-        columns = list(range(len(self.assets))) if not asset else [i for i, one in enumerate(self.assets) if one == asset]
+        columns = (
+            list(range(len(self.assets))) if not asset else [i for i, one in enumerate(self.assets) if one == asset]
+        )
         if not columns or not self.time.size:
             return float("nan"), float("nan"), float("nan")
         light = np.clip(self.irradiance, 0, None)
@@ -80,7 +82,9 @@ def read_today(live: Live, site: str) -> Today:
     at = live.now.site(site)
     start = day_start(live.now.time, at.timezone)
     found = _read(live, site, start)
-    if found is None or not bool((np.nan_to_num(found.power) > 0).any() or (np.nan_to_num(found.irradiance) > LIGHT).any()):
+    if found is None or not bool(
+        (np.nan_to_num(found.power) > 0).any() or (np.nan_to_num(found.irradiance) > LIGHT).any()
+    ):
         before = _read(live, site, day_start(start - 2 * 3600 * NS, at.timezone))
         found = before if before is not None else found
     if found is None:

@@ -94,7 +94,9 @@ def _assessed(found: SolarHealth, asset: str) -> str:
         h.tile(
             "Below expected",
             f'<span class="val"><b>{_energy(lost)}</b></span>' if math.isfinite(lost) else "–",
-            below=f"{fmt.number(figures['money'], decimals=0)} {found.currency} at {found.price:g}/MWh" if math.isfinite(lost) else "",
+            below=f"{fmt.number(figures['money'], decimals=0)} {found.currency} at {found.price:g}/MWh"
+            if math.isfinite(lost)
+            else "",
         ),
         h.tile("Degradation", *_rate(rates, asset, found)),
         h.tile(
@@ -229,7 +231,11 @@ def kpi_values(found: SolarHealth, figure: str, step: str) -> tuple[Any, Any, st
         return None, None, found.problem
     if figure == "available":
         if step == "month" or told.availability_by is None:
-            why = "availability is told by days here" if told.availability_by is not None else found.reason("availability")
+            why = (
+                "availability is told by days here"
+                if told.availability_by is not None
+                else found.reason("availability")
+            )
             return None, None, why
         table = told.availability_by.figures
         return table[name].transpose("asset", "period"), table[f"plant_{name}"], ""
@@ -283,7 +289,8 @@ def _kpi_table(found: SolarHealth, figure: str, step: str, asset: str) -> str:
     told = found.told
     caution = "; ".join(told.kpi.cautions) if told is not None and told.kpi is not None else ""
     return (
-        head + f'<div class="table"><table class="dense"><thead><tr><th>Inverter</th>{titles}</tr></thead>\n<tbody>{chr(10).join(rows)}</tbody>'
+        head
+        + f'<div class="table"><table class="dense"><thead><tr><th>Inverter</th>{titles}</tr></thead>\n<tbody>{chr(10).join(rows)}</tbody>'
         f'</table></div>\n<p class="quiet fineprint">{note}{" " + h.esc(fmt.words(caution)) + "." if caution else ""}'
         f"{' Where a figure is missing: ' + h.esc(why) + '.' if why and not np.isfinite(values).all() else ''}</p>"
     )
@@ -319,7 +326,9 @@ def _soiling_table(found: SolarHealth, answer: CleaningAnswer | None) -> str:
             return fmt.number(factor * float(one[field]), decimals=digits)
 
         if not math.isfinite(float(one["rate"])):
-            rows.append(f'<tr><td>{h.esc(name)}</td><td class="wide quiet" colspan=8>{h.esc(str(one["reason"].item()))}</td></tr>')
+            rows.append(
+                f'<tr><td>{h.esc(name)}</td><td class="wide quiet" colspan=8>{h.esc(str(one["reason"].item()))}</td></tr>'
+            )
             continue
         cost = table.loc[name] if table is not None and name in table.index else None
         money, best, gain, often = fmt.NOTHING, fmt.NOTHING, fmt.NOTHING, fmt.NOTHING
@@ -327,7 +336,11 @@ def _soiling_table(found: SolarHealth, answer: CleaningAnswer | None) -> str:
             money = fmt.number(float(cost["lost_money"]), decimals=0)
             gain = fmt.number(float(cost["gain"]), decimals=0)
             pays = float(cost["gain"]) > 0
-            best = f"{cost['best_cleaning']:%-d %b %Y}" if pays and not np.isnat(np.datetime64(cost["best_cleaning"])) else "does not pay"
+            best = (
+                f"{cost['best_cleaning']:%-d %b %Y}"
+                if pays and not np.isnat(np.datetime64(cost["best_cleaning"]))
+                else "does not pay"
+            )
             span = float(cost["interval"])
             often = f"{fmt.number(span, decimals=0)} days" if math.isfinite(span) else "never"
         rows.append(
@@ -345,7 +358,13 @@ def _soiling_table(found: SolarHealth, answer: CleaningAnswer | None) -> str:
         f"<th class=num>Gain [{unit}]</th><th class=num>By hand every</th></tr>"
     )
     cautions = "; ".join(dict.fromkeys(str(text) for text in rates["caution"].values if text))
-    said = "" if answer is None else f" {h.esc(answer.reason)}" if answer.reason else f" Worked out in {1000 * answer.seconds:.0f} ms."
+    said = (
+        ""
+        if answer is None
+        else f" {h.esc(answer.reason)}"
+        if answer.reason
+        else f" Worked out in {1000 * answer.seconds:.0f} ms."
+    )
     return (
         f'<div class="table"><table><thead>{head}</thead>\n<tbody>{chr(10).join(rows)}</tbody></table></div>\n'
         f'<p class="quiet fineprint">{_advice(found, answer)}{said}'
@@ -397,7 +416,11 @@ def _fault_table(found: SolarHealth, asset: str) -> str:
         lost = float(one["lost_energy"])
         money = lost / 1e3 * found.price
         until = "lasts" if bool(one["ongoing"]) else f"{one['end']:%-d %b %Y}"
-        mark = f'<span class="state s-operating_reduced">{h.mark("reduced")}{until}</span>' if bool(one["ongoing"]) else until
+        mark = (
+            f'<span class="state s-operating_reduced">{h.mark("reduced")}{until}</span>'
+            if bool(one["ongoing"])
+            else until
+        )
         rows.append(
             f"<tr><td>{h.link('asset', str(one['asset']), site=found.site.id, asset=str(one['asset']))}</td>"
             f"<td>{h.esc(str(one['kind']))}</td><td>{h.esc(str(one['fault']))}</td><td>{one['begin']:%-d %b %Y}</td><td>{mark}</td>"

@@ -77,9 +77,13 @@ def _plant_row(live: Live, at: SiteNow, now: Now) -> str:
         ("Lost", _amount(figures["expected"] - figures["made"], "kWh")),
     )
     return (
-        head + _cells(*live_cells, *told) + f'<td class="quiet" data-label="Period">{first:%b %Y} to {last:%b %Y}</td></tr>'
+        head
+        + _cells(*live_cells, *told)
+        + f'<td class="quiet" data-label="Period">{first:%b %Y} to {last:%b %Y}</td></tr>'
         if (last - first).days > 62
-        else head + _cells(*live_cells, *told) + f'<td class="quiet" data-label="Period">{first:%-d %b} to {last:%-d %b}</td></tr>'
+        else head
+        + _cells(*live_cells, *told)
+        + f'<td class="quiet" data-label="Period">{first:%-d %b} to {last:%-d %b}</td></tr>'
     )
 
 
@@ -101,7 +105,11 @@ def plant_figures(found: SolarHealth, asset: str = "") -> dict[str, float]:
         one = told.kpi.assets.sel(asset=asset) if asset else told.kpi.groups.isel(group=0)
         figures["ratio"] = float(one["performance_ratio"].values.squeeze())
     if told.availability is not None:
-        table = told.availability.figures.isel(period=0) if "period" in told.availability.figures.dims else told.availability.figures
+        table = (
+            told.availability.figures.isel(period=0)
+            if "period" in told.availability.figures.dims
+            else told.availability.figures
+        )
         for name in ("energy_availability", "time_availability"):
             value = table[name].sel(asset=asset) if asset else table[f"plant_{name}"]
             figures["availability" if name.startswith("energy") else name] = float(value)
@@ -165,13 +173,17 @@ def _tiles(live: Live, at: SiteNow, asset: str, now: Now) -> list[str]:
         h.tile(
             "Irradiance",
             h.value(light, now.time, decimals=0) if light.there else _word("Not measured"),
-            below=f"modules {h.value(warm, now.time, decimals=1)}" if warm.there else "temperature of modules not measured",
+            below=f"modules {h.value(warm, now.time, decimals=1)}"
+            if warm.there
+            else "temperature of modules not measured",
             age_text=h.age(light.time, now.time, light.every) if light.there else "",
         ),
         h.tile(
             f"Performance ratio {day.day.partition(',')[0] if day is not None else 'today'}",
             _figure(100 * ratio, "%", 1) if math.isfinite(ratio) else _word(fmt.NOTHING),
-            below=f"{fmt.percent(of_day)} of expected; {fmt.number(energy, decimals=2)} kWh/m²" if math.isfinite(of_day) else "",
+            below=f"{fmt.percent(of_day)} of expected; {fmt.number(energy, decimals=2)} kWh/m²"
+            if math.isfinite(of_day)
+            else "",
         ),
         h.tile(
             "Energy today",
@@ -270,3 +282,17 @@ def coloured(index: float) -> str:
     """An index of what was made to what was expected, in colour where it is low."""
     text = fmt.percent(index)
     return f'<span class="val"><b class="s-operating_reduced">{text}</b></span>' if index < LOW else text
+
+
+def inverter_choice(site: str, asset: str) -> Part:
+    """The inverters of a plant to choose from."""
+
+    def render(now: Now) -> str:
+        at = now.site(site)
+        links = []
+        for one in at.of_type("inverter"):
+            here = ' aria-current="true"' if one == asset else ""
+            links.append(f'<a href="{h.href("solar", site=site, asset=one)}"{here}>{h.esc(one)}</a>')
+        return '<nav class="choices wrap" aria-label="Inverter">\n' + "\n".join(links) + "\n</nav>"
+
+    return Part("inverter-choice", render, bare=True, about=(site, asset))

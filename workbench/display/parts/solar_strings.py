@@ -31,7 +31,7 @@ _LEAST = 4.0  #: half of the colours' range at the least [%]
 TRACKER_OFF = 5.0  #: from which a tracker is coloured [degree]
 
 
-def show_of(name: str) -> str:
+def strings_of(name: str) -> str:
     """What the map shows; what is now for a name that is none."""
     return name if name in SHOWS else "now"
 
@@ -80,7 +80,9 @@ def _map(shown: list[StringLevel], site: str, what: str, asked: str, found: Sola
         rows.setdefault(one.inverter, []).append(one)
     lines = [_row(site, name, own, reach, found) for name, own in rows.items()]
     bar = "".join(f'<i style="background:{one}"></i>' for one in theme.DIVERGING)
-    words = SHOWS[what].lower() + (" of light, as it is dark now" if what != asked else " of light" if what == "day" else "")
+    words = SHOWS[what].lower() + (
+        " of light, as it is dark now" if what != asked else " of light" if what == "day" else ""
+    )
     kind = "strings" if len(shown) != 1 else "string"
     key = (
         f'<div class="mapkey"><span>≤ −{fmt.number(reach, decimals=0)}</span><span class="ramp">{bar}</span>'
@@ -172,7 +174,14 @@ def input_table(live: Live, site: str, inverter: str, *, span: int = 6) -> Part:
 
 
 def _line(
-    at: SiteNow, found: SolarHealth | None, asset: str, kind: str, names: tuple[str, str], beside: float, now: Now, css: str
+    at: SiteNow,
+    found: SolarHealth | None,
+    asset: str,
+    kind: str,
+    names: tuple[str, str],
+    beside: float,
+    now: Now,
+    css: str,
 ) -> str:
     current, voltage = (at.reading(asset, name) for name in names)
     fault, lost, index = fault_of(found, asset), lost_by(found, asset), index_of(found, kind, asset)
