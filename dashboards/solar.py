@@ -54,9 +54,11 @@ else:
     if live:
         page.row(parts.solar_tiles(view, site, asset))
     if live and asset:
-        page.row(solar_charts.TodayChart(view, site, asset, span=7), parts.tracker_table(view, site, asset, span=5))
+        trackers = [parts.tracker_table(view, site, asset, span=5)]
+        if solar.behind(view.now.site(site), found, "tracker").get(asset):
+            trackers.append(solar_charts.TrackerChart(view, site, asset, span=5))
+        page.row(solar_charts.TodayChart(view, site, asset, span=7, height=330), trackers)
         page.row(parts.input_table(view, site, asset), solar_charts.StringChart(view, site, asset))
-        page.row(solar_charts.TrackerChart(view, site, asset, span=12, height=220))
     elif live:
         show = parts.strings_of(argument("show"))
 

@@ -151,12 +151,14 @@ class _Courses(_Chart):
 
     kind, field, label = "string", "current", "Current [A]"
 
-    def __init__(self, live: Live, site: str, inverter: str, *, span: int = 6, height: int = 270) -> None:
+    def __init__(self, live: Live, site: str, inverter: str, *, span: int = 6, height: int = 400) -> None:
         self.live, self.site, self.inverter, self.span = live, site, inverter, span
         self.tz = live.now.site(site).timezone
         self.figure = blank(height=height, time=True, y_label=self.label, tools="xpan,xwheel_zoom,reset")
         self.figure.min_border_right = 20
         _hours(self.figure)
+        self._none = self.figure.line([], [])  # a plot without anything on it is warned of
+        self._tools = list(self.figure.tools)
         self._shown: Any = None
         self.note = f"the last day of light, by the clock of {self.tz}"
 
@@ -173,10 +175,14 @@ class _Courses(_Chart):
         data = getattr(found.plant, f"{self.kind}s")
         own = behind(now.site(self.site), found, self.kind).get(self.inverter, [])
         own = [one for one in own if data is not None and one in data["asset"].values]
-        self.figure.renderers = []
+        self.figure.renderers, self.figure.tools = [self._none], list(self._tools)
         if data is None or not own or self.field not in data:
             return
-        self._draw(found, _last_light(data.sel(asset=own), self.field), own)
+        self._draw(found, self._part(data.sel(asset=own)), own)
+
+    def _part(self, data: Any) -> Any:
+        """What is drawn of it."""
+        return _last_light(data, self.field)
 
     def _draw(self, found: SolarHealth, data: Any, own: list[str]) -> None:
         raise NotImplementedError
@@ -232,12 +238,19 @@ class TrackerChart(_Courses):
     """Where the trackers of an inverter stood over the last day, and where they should have."""
 
     kind, field, label = "tracker", "tracker_position", "Angle to the west [°]"
-    title = "Trackers"
+    title = "Angles of the trackers"
     legend = (
         (theme.INK, "dash", "target"),
         (theme.SERIES[0], "line", "position"),
         (theme.REDUCED, "line", "fault found"),
     )
+
+    def __init__(self, live: Live, site: str, inverter: str, *, span: int = 6, height: int = 200) -> None:
+        super().__init__(live, site, inverter, span=span, height=height)
+        self.note = f"24 hours, by the clock of {self.tz}"
+
+    def _part(self, data: Any) -> Any:
+        return data.isel(time=slice(-144, None))  # one that is stuck is never dark
 
     def _draw(self, found: SolarHealth, data: Any, own: list[str]) -> None:
         times = local_time(data["time"].values + _HALF, self.tz)
@@ -257,7 +270,7 @@ class LossChart(_Chart):
     title = "Where the energy went"
     note = "potential: irradiance in the plane times the modules’ rating"
 
-    def __init__(self, *, span: int = 6, height: int = 320) -> None:
+    def __init__(self, *, span: int = 6, height: int = 400) -> None:
         self.span = span
         self.figure = waterfall_figure(["potential", "actual"], np.zeros(2), totals=(0, 1), height=height)
         self.figure.min_border_left = 66
@@ -268,6 +281,7 @@ class LossChart(_Chart):
             set_waterfall(self.figure, ["potential", "actual"], np.zeros(2), (0, 1))
             return
         names, values, totals = loss_bars(answer.waterfall)
+        names = [{"Dc wiring": "DC wiring", "Mppt": "MPPT"}.get(name, name) for name in names]
         factor, unit = energy_scale(float(values[0]))
         changes = np.delete(np.abs(values), totals) * factor
         self.figure.xaxis.major_label_orientation = 0.5

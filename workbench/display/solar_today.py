@@ -1,4 +1,4 @@
-"""The day of a solar plant that runs: ten-minute means against expected power, read anew each minute.
+"""The day of a solar plant that runs: ten-minute means against expected power, read anew every two minutes.
 
 Expected power is that of the solar analyses (:func:`workbench.analytics.solar.expected_power`), from the same record; between its
 last slot and now the simpler model of :mod:`workbench.display.expectation` stands.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 NS = 1_000_000_000
-SECONDS = 60.0  #: after which the day is read anew
+SECONDS = 120.0  #: after which the day is read anew
 STEP = 600 * NS
 LIGHT = 50.0  #: irradiance from which it is day for what is compared [W/m2]
 

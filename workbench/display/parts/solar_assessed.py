@@ -31,6 +31,12 @@ STEPS = {"day": "Days", "month": "Months"}
 _COLUMNS = {"day": 14, "month": 13}
 LOW = 0.96  #: of the median of its period, below which an inverter is coloured
 FAULTS = 12  #: that are shown at once
+_WORDS = {"dc_wiring": "DC wiring", "mppt": "MPPT", "own_use": "own use"}
+
+
+def category(name: str) -> str:
+    """A category of losses in words."""
+    return _WORDS.get(name, fmt.words(name).lower())
 
 
 def solar_reading(live: Live, site: str, name: str) -> Part:
@@ -71,6 +77,7 @@ def _assessed(found: SolarHealth, asset: str) -> str:
     figures = plant_figures(found, asset)
     lost = figures["expected"] - figures["made"]
     rates = told.degradation.rates if told.degradation is not None else None
+    rate, rate_words = _rate(rates, asset, found)
     events = told.faults.events if told.faults is not None else None
     if events is not None and asset and len(events):
         events = events[events["inverter"] == asset]
@@ -98,7 +105,7 @@ def _assessed(found: SolarHealth, asset: str) -> str:
             if math.isfinite(lost)
             else "",
         ),
-        h.tile("Degradation", *_rate(rates, asset, found)),
+        h.tile("Degradation", rate, below=rate_words),
         h.tile(
             "Faults",
             f'<span class="val"><b class="word">{open_ or "None"}</b></span>' if events is not None else "–",
@@ -188,7 +195,7 @@ def _loss_table(found: SolarHealth, answer: LossAnswer | None) -> str:
         energy, whole = float(row["energy"]), name in ("potential", "actual")
         if not whole and abs(energy) <= 1e-4 * potential:
             continue
-        words = f"<b>{fmt.words(str(name))}</b>" if whole else h.esc(fmt.words(str(name)))
+        words = f"<b>{category(str(name))}</b>" if whole else h.esc(category(str(name)))
         money = "" if whole else fmt.number(float(row["value"]), decimals=0)
         rows.append(
             f"<tr><td>{words}</td><td class=num>{fmt.number(energy * factor, decimals=digits)}</td>"
@@ -242,8 +249,18 @@ def kpi_values(found: SolarHealth, figure: str, step: str) -> tuple[Any, Any, st
     source = found.monthly if step == "month" else told.kpi_by
     if source is None:
         return None, None, found.reason("monthly" if step == "month" else "kpi")
-    why = next((str(text) for text in source.groups["reason"].values.ravel() if text), "")
+    texts = dict.fromkeys(_why(str(text), name) for text in source.assets["reason"].values.ravel())
+    why = "; ".join(text for text in texts if text)
     return source.assets[name].transpose("asset", "period"), source.groups[name].isel(group=0), why
+
+
+def _why(text: str, name: str) -> str:
+    """Of reasons such as ``energy, yield: no power; ratio: no light`` that of one figure."""
+    for clause in text.split("; "):
+        names, _, why = clause.partition(": ")
+        if name in names.split(", "):
+            return why
+    return ""
 
 
 def _kpi_table(found: SolarHealth, figure: str, step: str, asset: str) -> str:

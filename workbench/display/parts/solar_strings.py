@@ -109,7 +109,7 @@ def _row(site: str, inverter: str, own: list[StringLevel], reach: float, found: 
             f'aria-label="{h.esc(text)}" style="background:{colour(one.deviation, reach)}"></a>'
         )
     return (
-        f'<div class="rack"><div><b>{label}</b><span>{words}{low}</span></div>'
+        f'<div class="rack strings"><div><b>{label}</b><span>{words}{low}</span></div>'
         f'<div class="cells">{"".join(squares)}</div></div>'
     )
 
