@@ -28,6 +28,10 @@ class Figure:
     rival_value: float | None = None
     note: str = ""
 
+    def __post_init__(self) -> None:
+        # figures come as numbers of NumPy too, which JSON does not know
+        self.value = float(self.value)
+
     @property
     def met(self) -> bool | None:
         """Whether the target is met; None where there is none."""
