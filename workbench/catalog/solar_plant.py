@@ -129,7 +129,9 @@ def solar_plant(
             satellite = entry.open(time=slice(None, end)).load()
             source = ", ".join(map(str, satellite.attrs.get("files", [])))
             inputs.append(input_of(name, "entry", satellite, None, end, source))
-    behind = {kind: read(kind, fields, before) for kind, fields in (("mppt", MPPT), ("string", STRING), ("tracker", TRACKER))}
+    behind = {
+        kind: read(kind, fields, before) for kind, fields in (("mppt", MPPT), ("string", STRING), ("tracker", TRACKER))
+    }
     for kind, title in (("mppt", "MPPT inputs"), ("string", "strings"), ("tracker", "trackers")):
         if behind[kind] is None:
             lacking[kind] = f"no data of {title}"

@@ -28,7 +28,13 @@ from workbench.analytics.solar.loss_waterfall import solar_loss_waterfall, solar
 from workbench.analytics.solar.orientation import orientation_check
 from workbench.analytics.solar.performance_index import daily_performance
 from workbench.analytics.solar.plant_record import USED, plant_record, with_expected
-from workbench.analytics.solar.quality import IRRADIANCE, POWER, solar_data_quality, solar_level_correction, solar_quality_table
+from workbench.analytics.solar.quality import (
+    IRRADIANCE,
+    POWER,
+    solar_data_quality,
+    solar_level_correction,
+    solar_quality_table,
+)
 from workbench.analytics.solar.rating import coefficient_of, coordinate, power_name
 from workbench.analytics.solar.soiling_steps import daily_energy, onto_slots
 from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
@@ -74,7 +80,9 @@ class Assessment:
     by: Step
     price: float  #: of energy [currency/MWh]
     currency: str
-    record: xr.Dataset  #: inverters with their weather, clocks and units put right, what is wrong flagged, with ``expected_power``
+    record: (
+        xr.Dataset
+    )  #: inverters with their weather, clocks and units put right, what is wrong flagged, with ``expected_power``
     power: str  #: field of the AC power
     irradiance: str = "irradiance_poa"  #: field of the irradiance in the plane that figures rest on
     clocks: pl.DataFrame | None = None  #: :func:`solar_clock_shifts` of the record
@@ -100,7 +108,9 @@ class Assessment:
         """The record within the window."""
         return within(self.record, self.window)
 
-    def waterfall(self, assets: Sequence[str] | None = None, periods: Sequence[int] | None = None) -> pd.DataFrame | None:
+    def waterfall(
+        self, assets: Sequence[str] | None = None, periods: Sequence[int] | None = None
+    ) -> pd.DataFrame | None:
         """:func:`solar_loss_waterfall` of all that was lost in the window, or of some inverters, or of some of its periods."""
         if self.losses is None:
             return None
@@ -237,7 +247,15 @@ def assess(
     def losses() -> xr.Dataset:
         data = within(_with_faults(found), window)
         return solar_losses(
-            data, facts=facts, module=module, inverter=inverter, power=power, price=price, currency=currency, by=by, tz=tz
+            data,
+            facts=facts,
+            module=module,
+            inverter=inverter,
+            power=power,
+            price=price,
+            currency=currency,
+            by=by,
+            tz=tz,
         )
 
     def faults() -> FaultsFound:
@@ -355,7 +373,9 @@ def _orientation(found: Assessment) -> None:
 
 def _index(found: Assessment) -> xr.Dataset:
     if found.irradiance not in found.record:
-        raise InputError("no irradiance in the plane of the modules", where="irradiance", found=found.reasons.get("expected"))
+        raise InputError(
+            "no irradiance in the plane of the modules", where="irradiance", found=found.reasons.get("expected")
+        )
     data = found.record
     modules = coordinate(data, "dc_capacity")
     if np.isfinite(modules).all():
@@ -381,7 +401,9 @@ def _degradation(found: Assessment, level: float, simulations: int, seed: int) -
     if told is None:
         return
     if not bool(told.rates["rate"].notnull().any()):
-        found.reasons["degradation"] = "; ".join(dict.fromkeys(str(text) for text in told.rates["reason"].values if text))
+        found.reasons["degradation"] = "; ".join(
+            dict.fromkeys(str(text) for text in told.rates["reason"].values if text)
+        )
         return
     found.degradation = told
     found.year_on_year = found.attempt(
@@ -419,9 +441,7 @@ def _both(found: Assessment, name: str, work: Callable[[Step | None], T]) -> Non
         setattr(found, f"{name}_by", found.attempt(name, lambda: work(found.by)))
 
 
-def _capacity(
-    found: Assessment, contracted: float, method: Method | None, target: float | None, level: float
-) -> None:
+def _capacity(found: Assessment, contracted: float, method: Method | None, target: float | None, level: float) -> None:
     data = found.data
     air = any(name in data for name in ("ambient_temperature", "temperature"))
     chosen: Method = method or ("astm_e2848" if air and "wind_speed" in data else "expected")

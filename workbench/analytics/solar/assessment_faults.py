@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.calendar import Window
 from workbench.analytics.solar.fault_fields import Faults
 from workbench.analytics.solar.inverter_faults import inverter_faults
+from workbench.analytics.solar.plant_model import Source
 from workbench.analytics.solar.plant_record import charged, inverter_of
 from workbench.analytics.solar.string_faults import FIELDS, string_faults
 from workbench.analytics.solar.tracker_faults import tracker_faults
@@ -31,6 +33,8 @@ KINDS = {
 }
 #: Share of an input's loss that its strings or its tracker explain, from which on the fault is theirs.
 _THEIRS = 0.5
+#: Share of the daylight with measured irradiance in the plane, from which on an expected power stands for peers.
+_MEASURED = 0.9
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class FaultsFound:
     Attributes
     ----------
     events
-        As :class:`.fault_fields.Faults` has them, of all kinds, the largest loss first, with ``kind`` (of :data:`KINDS`), ``inverter``,
+        As :class:`.fault_fields.Faults` has them, of all kinds but those that others explain (an input by its strings or tracker, the limit
+        of an inverter by what lies behind it), the largest loss first, with ``kind`` (of :data:`KINDS`), ``inverter``,
         the one it belongs to, and ``lost_window`` [kWh], what of its loss is of the window; ``lost_energy`` is of the whole event.
     charged
         By category of the losses (``string``, ``mppt``, ``tracker``): dims (time, asset) of the inverters [kWh of each slot]. What an
@@ -104,7 +109,7 @@ def find_faults(
         work["tracker"] = lambda: tracker_faults(_powered(trackers, mppts, feeds or {}), price=price)
     if dc:
         work["dc"] = lambda: string_faults(record, kind="inverter", price=price)
-    work["inverter"] = lambda: inverter_faults(record, power=power, price=price)
+    work["inverter"] = lambda: inverter_faults(_sure(record), power=power, price=price)
     for kind, one in work.items():
         try:
             found[kind] = one()
@@ -126,6 +131,15 @@ def find_faults(
     return FaultsFound(events, energies, {kind: one.daily for kind, one in found.items()}, reasons)
 
 
+def _sure(record: xr.Dataset) -> xr.Dataset:
+    """The record without an expected power that rests on modelled irradiance: its errors would look like limits."""
+    if "irradiance_source" not in record or "expected_power" not in record:
+        return record
+    lit = record["expected_power"] > 0
+    measured = float((record["irradiance_source"] == int(Source.MEASURED_PLANE)).where(lit).mean())
+    return record if measured > _MEASURED else record.drop_vars("expected_power")
+
+
 def _powered(trackers: xr.Dataset, mppts: xr.Dataset | None, feeds: Mapping[str, str]) -> xr.Dataset:
     """Trackers with the power of the inputs they feed [kW]."""
     if mppts is None or "power" in trackers or "input_power" not in mppts:
@@ -135,7 +149,9 @@ def _powered(trackers: xr.Dataset, mppts: xr.Dataset | None, feeds: Mapping[str,
         return trackers
     made = good(mppts, "input_power").sel(asset=names).reindex(time=trackers["time"].values)
     values = made.transpose("time", "asset").values
-    return trackers.assign(power=(("time", "asset"), values, {"units": "kW", "long_name": "power of the input it feeds"}))
+    return trackers.assign(
+        power=(("time", "asset"), values, {"units": "kW", "long_name": "power of the input it feeds"})
+    )
 
 
 def _summed(reasons: Mapping[str, str]) -> str:
@@ -179,20 +195,27 @@ def _events(
 
     begin, end = (moment.to_datetime64() for moment in window)
     tables = []
+    behind = {kind: one.events for kind, one in found.items() if kind != "inverter"}
     for kind, one in found.items():
         table = one.events.copy()
-        loss = one.slots["loss"]
         inside, kept = [], []
         for row in table.itertuples():
-            mine = loss.sel(asset=row.asset)
-            times = mine["time"].values
-            span = (times >= np.datetime64(row.begin)) & (times <= np.datetime64(row.end))
+            slots = one.slots.sel(asset=row.asset)
+            times = slots["time"].values
+            # two faults may share a day, and each slot is charged to one of them
+            span = (
+                (times >= np.datetime64(row.begin))
+                & (times <= np.datetime64(row.end))
+                & (_class_of(slots) == row.fault)
+            )
             reaches = bool((span & (times >= begin) & (times < end)).any())
             if kind == "mppt" and theirs is not None and np.isfinite(row.lost_energy):
-                explained = np.minimum(mine.values, theirs.sel(asset=row.asset).values)[span].sum()
+                explained = np.minimum(slots["loss"].values, theirs.sel(asset=row.asset).values)[span].sum()
                 reaches &= not explained > _THEIRS * max(row.lost_energy, 1e-9)
+            elif kind == "inverter" and row.fault == "power limit":
+                reaches &= not _behind(row, behind, parents, inverters)
             kept.append(reaches)
-            told = float(np.nansum(mine.values[span & (times >= begin) & (times < end)]))
+            told = float(np.nansum(slots["loss"].values[span & (times >= begin) & (times < end)]))
             inside.append(told if np.isfinite(row.lost_energy) else np.nan)
         table = table.assign(kind=kind, lost_window=inside)
         tables.append(table[np.array(kept, bool)])
@@ -201,3 +224,26 @@ def _events(
     if price is not None:
         events["money_window"] = events["lost_window"].astype(float) * price
     return events.sort_values(["lost_window", "begin"], ascending=[False, True], na_position="last", ignore_index=True)
+
+
+def _class_of(slots: xr.Dataset) -> npt.NDArray[np.object_]:
+    """The class of the fault of each slot, empty for none."""
+    attrs = slots["fault"].attrs
+    words = {
+        int(code): word for code, word in zip(attrs["flag_values"], str(attrs["flag_meanings"]).split(), strict=True)
+    }
+    names = np.array([words.get(int(code), "").replace("_", " ") for code in slots["fault"].values], dtype=object)
+    return np.where(slots["fault"].values == 0, "", names)
+
+
+def _behind(row: Any, behind: Mapping[str, pd.DataFrame], parents: Mapping[str, str], inverters: set[str]) -> bool:
+    """Whether an inverter that stays behind its peers does so for what its strings, inputs or trackers lack on those days."""
+    length = max(row.end - row.begin, np.timedelta64(1, "D"))
+    for table in behind.values():
+        for other in table.itertuples():
+            if inverter_of(str(other.asset), parents, inverters) != row.asset:
+                continue
+            shared = min(other.end, row.end) - max(other.begin, row.begin)
+            if shared > _THEIRS * length:
+                return True
+    return False

@@ -164,6 +164,8 @@ def charged(
             energy[:, column[name]] += np.bincount(row[inside], values[inside, place], minlength=len(start))
     if (of == "").any():
         lost = float(values[:, of == ""].sum())
-        remark(f"{int((of == '').sum())} assets belong to no inverter that is known; {lost:.0f} kWh they lost are in no sum")
+        remark(
+            f"{int((of == '').sum())} assets belong to no inverter that is known; {lost:.0f} kWh they lost are in no sum"
+        )
     coords = {"time": record["time"], "asset": record["asset"]}
     return xr.DataArray(energy, dims=("time", "asset"), coords=coords, attrs={"units": "kWh"}), of
