@@ -32,7 +32,7 @@ DAYS = 365  #: length of what is assessed; degradation and soiling are told from
 SECONDS = 600.0  #: after which a site is read anew where somebody still looks
 SOON = 15.0  #: the same, where there was nothing to read
 PRICE = 60.0  #: where the site's attribute ``price`` says nothing [currency/MWh]
-CLEANING = 500.0  #: of one cleaning of one inverter's modules, where ``cleaning_cost`` says nothing [currency]
+CLEANING = 0.6  #: of one cleaning, where ``cleaning_cost`` says nothing [currency/kW of modules]
 WHOLE = "all"  #: the plant, where an inverter may be named
 
 
@@ -62,7 +62,7 @@ class CleaningSettings:
     """What a viewer may set of soiling and cleaning."""
 
     price: float = PRICE  #: [currency/MWh]
-    cost: float = CLEANING  #: of one cleaning of one inverter's modules [currency]
+    cost: float = 500.0  #: of one cleaning of one inverter's modules [currency]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,10 @@ class SolarHealth:
     @property
     def cleaning_cost(self) -> float:
         """Of one cleaning of one inverter's modules [currency]."""
-        return float(self.terms.get("cleaning_cost", CLEANING))
+        if "cleaning_cost" in self.terms:
+            return float(self.terms["cleaning_cost"])
+        sizes = [float(one.dc_capacity or one.rated_capacity or 0.0) for one in self.site.of_type("inverter")]
+        return max(20.0, round(CLEANING * sum(sizes) / max(len(sizes), 1), -1))
 
     @property
     def currency(self) -> str:

@@ -310,8 +310,8 @@ class SoilingChart(_Chart):
         self._days = ColumnDataSource({"time": [], "value": []})
         self._lines = ColumnDataSource({"time": [], "clean": [], "soiled": []})
         dots = self.figure.scatter("time", "value", source=self._days, size=4, color=theme.BAND)
-        self.figure.line("time", "soiled", source=self._lines, line_color=theme.REDUCED, line_width=1.4)
-        self.figure.line("time", "clean", source=self._lines, line_color=theme.INK, line_width=1.4)
+        self.figure.line("time", "soiled", source=self._lines, line_color=theme.REDUCED, line_width=1.2)
+        self.figure.line("time", "clean", source=self._lines, line_color=theme.INK, line_width=0.9)
         tips = [("", "@time{%-d %b %Y}"), ("index", "@value{0.000}")]
         self.figure.add_tools(HoverTool(renderers=[dots], tooltips=tips, formatters={"@time": "datetime"}))
         self.show(asset)
@@ -339,7 +339,7 @@ class CleaningChart(_Chart):
     """What a cleaning of all inverters would gain, after its cost, on each day to come."""
 
     title = "Gain of a cleaning"
-    note = "of all inverters, after its cost; by the usual rain and soiling of the record"
+    note = "of all, after its cost"
 
     def __init__(self, currency: str, *, span: int = 5, height: int = 280) -> None:
         self.span = span

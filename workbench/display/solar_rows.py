@@ -20,6 +20,7 @@ def loss_rows(page: Page, found: SolarHealth, asset: str = "") -> None:
         page.row(solar_loss_table(found, found.losses(LossSettings()), span=12))
         return
     periods = list(found.periods)
+    asset = asset or (found.inverters[0] if len(found.inverters) == 1 else "")
     names = [asset] if asset else [WHOLE, *found.inverters]
     top = max(200.0, 2 * found.price)
     widgets = {
@@ -52,7 +53,7 @@ def soiling_rows(page: Page, found: SolarHealth, asset: str = "") -> None:
         page.row(soiling_table(found))
         return
     names = [asset] if asset else found.inverters
-    top, dear = max(200.0, 2 * found.price), max(2000.0, 4 * found.cleaning_cost)
+    top, dear = max(200.0, 2 * found.price), max(200.0, 4 * found.cleaning_cost)
     widgets = {
         "price": controls.number(f"Price of energy [{found.currency}/MWh]", 0.0, top, 1.0, found.price, form="0"),
         "cost": controls.number(
@@ -60,6 +61,8 @@ def soiling_rows(page: Page, found: SolarHealth, asset: str = "") -> None:
         ),
         "asset": controls.choice("Inverter drawn", names, names[0]),
     }
+    if len(names) == 1:
+        widgets.pop("asset")
     card = Controls("Soiling and cleaning", widgets, span=3)
     days, chart = SoilingChart(found, names[0], span=5), CleaningChart(found.currency, span=4)
 
@@ -68,7 +71,7 @@ def soiling_rows(page: Page, found: SolarHealth, asset: str = "") -> None:
 
     def show(answer: CleaningAnswer) -> None:
         chart.show(answer)
-        days.show(str(card.values["asset"]))
+        days.show(str(card.values.get("asset", names[0])))
         page.replace("soiling-table", soiling_table(found, answer))
 
     answers = Answers(page, settings, found.cleaning, show)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from workbench.display import format as fmt
 from workbench.display import markup as h
 from workbench.display.expectation import Performance, expected_now, performance, site_irradiance
@@ -29,8 +31,8 @@ def solar_plants(live: Live) -> Part:
             return h.nothing("No site of the portfolio has inverters.")
         head = (
             "<tr><th>Plant</th><th class=num>Power now</th><th class=num>Expected now</th><th class=num>Irradiance</th>"
-            "<th class=num>Performance ratio</th><th class=num>Availability</th><th class=num>Made</th>"
-            "<th class=num>Of expected</th><th class=num>Lost</th><th>Period</th></tr>"
+            "<th class=num>Performance ratio</th><th class=num>Availability</th><th class=num>Made</th><th class=num>Expected</th>"
+            "<th class=num>Of expected</th><th>By day</th><th>Period</th></tr>"
         )
         return (
             f'<div class="table"><table class="cards"><thead>{head}</thead>\n<tbody>{chr(10).join(rows)}</tbody></table></div>\n'
@@ -69,22 +71,31 @@ def _plant_row(live: Live, at: SiteNow, now: Now) -> str:
         return head + _cells(*live_cells) + f'<td class="whole quiet wide" colspan=7>{h.esc(why)}</td></tr>'
     figures = plant_figures(found)
     first, last = found.told.window
+    form = "%b %Y" if (last - first).days > 62 else "%-d %b"
     told = (
         ("Performance ratio", fmt.percent(figures["ratio"])),
         ("Availability", fmt.percent(figures["availability"])),
         ("Made", _amount(figures["made"], "kWh")),
-        ("Of expected", fmt.percent(figures["index"])),
-        ("Lost", _amount(figures["expected"] - figures["made"], "kWh")),
+        ("Expected", _amount(figures["expected"], "kWh")),
+        ("Of expected", coloured(figures["index"])),
     )
     return (
         head
         + _cells(*live_cells, *told)
-        + f'<td class="quiet" data-label="Period">{first:%b %Y} to {last:%b %Y}</td></tr>'
-        if (last - first).days > 62
-        else head
-        + _cells(*live_cells, *told)
-        + f'<td class="quiet" data-label="Period">{first:%-d %b} to {last:%-d %b}</td></tr>'
+        + f'<td class="course drawn" data-label="By day">{_by_day(found)}</td>'
+        + f'<td class="quiet" data-label="Period">{first.strftime(form)} to {last.strftime(form)}</td></tr>'
     )
+
+
+def _by_day(found: SolarHealth) -> str:
+    """Course of the days' energy over what was expected."""
+    told = found.told
+    if told is None or told.losses is None or "period" not in told.losses.dims:
+        return ""
+    expected = told.losses["expected_energy"].sum("asset").values
+    made = told.losses["actual_energy"].sum("asset").values
+    enough = expected > 0.05 * expected.max(initial=0.0)
+    return h.spark(np.where(enough, np.clip(made / np.where(enough, expected, 1.0), 0.0, 1.5), np.nan))
 
 
 def _amount(value: float, units: str) -> str:
