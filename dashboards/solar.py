@@ -57,7 +57,7 @@ else:
         trackers = [parts.tracker_table(view, site, asset, span=5)]
         if solar.behind(view.now.site(site), found, "tracker").get(asset):
             trackers.append(solar_charts.TrackerChart(view, site, asset, span=5))
-        page.row(solar_charts.TodayChart(view, site, asset, span=7, height=330), trackers)
+        page.row(solar_charts.TodayChart(view, site, asset, span=7, height=372), trackers)
         page.row(parts.input_table(view, site, asset), solar_charts.StringChart(view, site, asset))
     elif live:
         show = parts.strings_of(argument("show"))

@@ -15,7 +15,7 @@ from workbench.analytics.solar.assessment_faults import FaultsFound
 from workbench.analytics.solar.kpi import performance_indicators
 from workbench.analytics.solar.loss_waterfall import solar_losses
 from workbench.catalog.solar_plant import SolarPlant
-from workbench.display import solar, solar_charts, solar_strings, solar_today, theme
+from workbench.display import solar_charts, solar_strings, solar_today, theme
 from workbench.display.parts import solar_assessed, solar_now
 from workbench.display.parts import solar_strings as string_parts
 from workbench.display.readings import Now

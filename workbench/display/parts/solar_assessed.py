@@ -275,7 +275,7 @@ def _kpi_table(found: SolarHealth, figure: str, step: str, asset: str) -> str:
             )
             for name, words in options.items()
         ]  # fmt: skip
-        return f'<nav class="choices" aria-label="{which}">\n{chr(10).join(rows)}\n</nav>'
+        return f'<nav class="choices wrap" aria-label="{which}">\n{chr(10).join(rows)}\n</nav>'
 
     head = f'<div class="maphead">{links({key: one[1] for key, one in FIGURES.items()}, "figure")}{links(STEPS, "step")}</div>\n'
     table, whole, why = kpi_values(found, figure, step)

@@ -271,6 +271,7 @@ def _inverter_row(at: SiteNow, asset: str, measured: Performance | None, day: To
     index = _index({asset: measured} if measured is not None else {}, [asset])
     warm = at.reading(asset, "internal_temperature", "heatsink_temperature")
     ratio, of_day, _ = day.figures(asset) if day is not None else (math.nan, math.nan, math.nan)
+    ratio_now = efficiency(at, asset, now)
     low = "low" if measured is not None and measured.low else "solar"
     drawn = h.bar(power.value / rated if power.fresh(now.time) else math.nan, mark_at=due / rated, css=low)
     return (
@@ -280,7 +281,7 @@ def _inverter_row(at: SiteNow, asset: str, measured: Performance | None, day: To
         + _cells(
             ("Expected", f"{fmt.number(due, decimals=0)} kW" if math.isfinite(due) else fmt.NOTHING),
             ("Index", coloured(index)),
-            ("DC to AC", h.value(efficiency(at, asset, now), now.time, decimals=1)),
+            ("DC to AC", h.value(ratio_now, now.time, decimals=1) if ratio_now.there else fmt.NOTHING),
             ("Inside", h.value(warm, now.time, decimals=0)),
             ("Ratio of the day", fmt.percent(ratio)),
             ("Of expected", coloured(of_day)),
