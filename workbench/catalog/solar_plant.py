@@ -160,8 +160,7 @@ def _ranged(data: xr.Dataset) -> xr.Dataset:
     return flag_range(data, variables=numbers)
 
 
-def terms_of(site: Site) -> dict[str, Any]:
-    """What the portfolio says of a site's money and contract: its attributes ``price``, ``currency``, ``cleaning_cost``,
-    ``contracted_capacity_ratio``, ``guaranteed_performance_ratio``; those that are there."""
-    names = ("price", "currency", "cleaning_cost", "contracted_capacity_ratio", "guaranteed_performance_ratio")
-    return {name: site.attributes[name] for name in names if name in site.attributes}
+def terms_of(site: Site) -> dict[str, float]:
+    """What the portfolio says of a site's cleanings and contract: ``cleaning_cost``, ``contracted_capacity_ratio``; those that are there."""
+    names = ("cleaning_cost", "contracted_capacity_ratio")
+    return {name: float(site.attributes[name]) for name in names if name in site.attributes}

@@ -64,7 +64,7 @@ def operation_losses(waterfall: pd.DataFrame) -> pd.DataFrame:
 
 
 def index_figure(daily: xr.Dataset, told: xr.Dataset, asset: str, *, height: int = 260) -> figure:
-    """Performance index of each day, and what of it is degradation and what soiling.
+    """Performance index of each day, and medians of a month of what it is with clean modules and with their soiling.
 
     Parameters
     ----------
@@ -80,8 +80,9 @@ def index_figure(daily: xr.Dataset, told: xr.Dataset, asset: str, *, height: int
     plot.min_border_right = 24
     dots = plot.scatter(index["time"].values, index.values, size=3, color=theme.BAND, line_color=None, fill_alpha=0.9)
     time = told["time"].values
-    soiled = plot.line(time, clean * ratio, line_color=theme.REDUCED, line_width=1.4)
-    line = plot.line(time, clean, line_color=theme.MEASURED, line_width=2)
+    soiled = plot.line(time, _smooth(clean * ratio), line_color=theme.REDUCED, line_width=1.4)
+    line = plot.line(time, _smooth(clean), line_color=theme.MEASURED, line_width=2)
+    plot.xaxis.formatter = _dates()
     known = np.concatenate([index.values, clean])
     known = known[np.isfinite(known)]
     if known.size:
@@ -92,9 +93,22 @@ def index_figure(daily: xr.Dataset, told: xr.Dataset, asset: str, *, height: int
     return plot
 
 
+def _smooth(values: Floats, days: int = 31) -> Floats:
+    """Medians about each day."""
+    import pandas as pd
+
+    found: Floats = pd.Series(values).rolling(days, center=True, min_periods=days // 3).median().to_numpy(np.float64)
+    return found
+
+
+def _dates() -> DatetimeTickFormatter:
+    return DatetimeTickFormatter(hours="%H:%M", days="%-d %b", months="%b %Y", years="%Y")
+
+
 def soiling_figure(ratio: xr.DataArray, *, height: int = 220, most: int = 8) -> figure:
     """Soiling ratio of each inverter over time, those most soiled first, ``ratio`` dims (time, asset) [1]."""
     plot = plots.blank(height=height, time=True, y_label="Soiling ratio", tools="")
+    plot.xaxis.formatter = _dates()
     plot.min_border_right = 24
     order = np.argsort(np.nan_to_num(ratio.mean("time").values, nan=2.0))[:most]
     items: list[tuple[str, Sequence[Any]]] = []
@@ -112,6 +126,7 @@ def soiling_figure(ratio: xr.DataArray, *, height: int = 220, most: int = 8) -> 
 def outlook_figure(outlook: xr.Dataset, *, currency: str, height: int = 220, most: int = 8) -> figure:
     """Gain of a cleaning on each day to come, after its cost [currency], a line per inverter; above zero it pays."""
     plot = plots.blank(height=height, time=True, y_label=f"Gain of a cleaning [{currency}]", tools="")
+    plot.xaxis.formatter = _dates()
     plot.min_border_right = 24
     plot.add_layout(Span(location=0, dimension="width", line_color=theme.MUTED, line_width=1))
     gain = outlook["gain"]
@@ -156,7 +171,7 @@ def period_figure(
     from workbench.display.wind_figures import course_figure
 
     plot = course_figure(times, lines, label=label, height=height)
-    plot.xaxis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%-d %b", months="%b %Y", years="%Y")
+    plot.xaxis.formatter = _dates()
     if len(times) <= 14:
         # a tick at each of the few
         plot.xaxis.ticker = [float(one.astype("datetime64[ms]").astype(np.int64)) for one in times]
@@ -185,7 +200,7 @@ def fault_rows(events: pd.DataFrame, most: int) -> list[str]:
 
 
 def class_words(fault: str, kind: str) -> str:
-    """A fault in words: ``Stuck (tracker)``."""
+    """A fault in words, with what it is of where that does not say it: ``Stuck (tracker)``, ``Open string``."""
     return f"{words(fault)} ({ {'mppt': 'MPPT', 'dc': 'DC side'}.get(kind, kind) })".replace("( ", "(").replace(
         " )", ")"
     )

@@ -7,7 +7,9 @@ in the data, then the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,7 +29,7 @@ from workbench.analytics.solar.kpi import Indicators, performance_indicators
 from workbench.analytics.solar.loss_waterfall import solar_loss_waterfall, solar_losses
 from workbench.analytics.solar.orientation import orientation_check
 from workbench.analytics.solar.performance_index import daily_performance
-from workbench.analytics.solar.plant_record import USED, plant_record, with_expected
+from workbench.analytics.solar.plant_record import USED, beside_trackers, plant_record, with_expected
 from workbench.analytics.solar.quality import (
     IRRADIANCE,
     POWER,
@@ -40,7 +42,7 @@ from workbench.analytics.solar.soiling_steps import daily_energy, onto_slots
 from workbench.analytics.solar.year_on_year import YearOnYear, year_on_year
 from workbench.analytics.wind.clock_correction import SHIFT, clock_shift_correction, shifts_of
 from workbench.model.errors import InputError
-from workbench.steps import progress_part, remark, remarks
+from workbench.steps import progress, progress_told, remark, remarks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -258,11 +260,19 @@ def assess(
             tz=tz,
         )
 
-    def faults() -> FaultsFound:
-        return find_faults(
-            found.record, strings=strings, mppts=mppts, trackers=trackers, parents=parents, feeds=feeds,
-            window=window, power=power, price=price / 1000.0, lacking=lacking,
+    def faults() -> None:
+        found.faults = found.attempt(
+            "faults",
+            lambda: find_faults(
+                found.record, strings=strings, mppts=mppts, trackers=trackers, parents=parents, feeds=feeds,
+                window=window, power=power, price=price / 1000.0, lacking=lacking,
+            ),
         )  # fmt: skip
+        spans = [] if found.faults is None else found.faults.tracker_spans
+        before = found.record
+        found.record = beside_trackers(before, spans)
+        if found.record is not before and "expected" not in without:
+            expected()
 
     def available(step: Step | None) -> Availability:
         near = None if meter is None else within(meter, window)
@@ -281,7 +291,7 @@ def assess(
         "expected": expected,
         "degradation": lambda: _degradation(found, level, simulations, seed),
         "cleaning": lambda: _cleaning(found, cleaning_cost),
-        "faults": lambda: setattr(found, "faults", found.attempt("faults", faults)),
+        "faults": faults,
         "kpi": lambda: _both(found, "kpi", figures),
         "availability": lambda: _both(found, "availability", available),
         "losses": lambda: setattr(found, "losses", found.attempt("losses", losses)),
@@ -292,7 +302,7 @@ def assess(
             raise InputError("no such part of an assessment", where="without", found=name, expected=", ".join(PARTS))
     with remarks() as said:
         for place, (name, part) in enumerate(work.items()):
-            with progress_part(place, len(work), PARTS[name]):
+            with _rising(place, len(work), PARTS[name]):
                 if name in without:
                     found.reasons[name] = "left out"
                 if name not in without or name == "quality":  # which puts the weather to the inverters
@@ -300,6 +310,20 @@ def assess(
             give_way()
         found.remarks = list(dict.fromkeys(said))
     return found
+
+
+@contextlib.contextmanager
+def _rising(place: int, of: int, what: str) -> Iterator[None]:
+    """As :func:`workbench.steps.progress_part`, for a part of several functions: what it tells never falls."""
+    outer, most = contextvars.copy_context(), [0.0]
+
+    def hear(done: int, parts: int, doing: str) -> None:
+        most[0] = max(most[0], min(done / max(parts, 1), 1.0))
+        outer.run(progress, int(1000 * (place + most[0])), 1000 * of, ", ".join(filter(None, (what, doing))))
+
+    with progress_told(hear):
+        yield
+    progress(1000 * (place + 1), 1000 * of, what)
 
 
 def _clocks(found: Assessment, inverters: xr.Dataset) -> xr.Dataset:

@@ -61,6 +61,12 @@ class FaultsFound:
     daily: Mapping[str, xr.Dataset]
     reasons: Mapping[str, str]
 
+    @property
+    def tracker_spans(self) -> list[tuple[str, np.datetime64, np.datetime64]]:
+        """Inverter, first and last slot of the faults of its trackers."""
+        rows = self.events[self.events["kind"] == "tracker"].itertuples()
+        return [(str(row.inverter), np.datetime64(row.begin), np.datetime64(row.end)) for row in rows if row.inverter]
+
 
 def find_faults(
     record: xr.Dataset,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +116,41 @@ def with_expected(record: xr.Dataset, expected: xr.Dataset) -> xr.Dataset:
         {"units": "W/m2", "long_name": "irradiance in the plane, measured or modelled"}
     )
     return record.assign({str(name): expected[name] for name in expected.data_vars} | {USED: used})
+
+
+def beside_trackers(record: xr.Dataset, spans: Sequence[tuple[str, np.datetime64, np.datetime64]]) -> xr.Dataset:
+    """``record`` with the irradiance of other inverters where a tracker of an inverter is not where it should be.
+
+    A sensor on such a tracker shows what its plane gets, and not what was there to be had: by it nothing would be lost.
+
+    Parameters
+    ----------
+    record
+        dims (time, asset): ``irradiance_poa`` [W/m²] of each.
+    spans
+        (inverter, first, last slot) of each fault of a tracker.
+
+    Returns
+    -------
+    xr.Dataset
+        In those slots the median of the inverters without such a fault, where there are any and it is more.
+    """
+    name = "irradiance_poa"
+    if not spans or name not in record or record[name].dims == ("time",):
+        return record
+    times = record["time"].values
+    away = np.zeros((record.sizes["time"], record.sizes["asset"]), bool)
+    column = {str(one): place for place, one in enumerate(record["asset"].values)}
+    for inverter, first, last in spans:
+        if inverter in column:
+            away[(times >= first) & (times <= last), column[inverter]] = True
+    own = good(record, name).transpose("time", "asset")
+    others = own.where(~away).median("asset")
+    more = xr.DataArray(away, dims=("time", "asset"), coords=own.coords) & (others > own)
+    if not bool(more.any()):
+        return record
+    values = own.where(~more, others).astype(record[name].dtype).assign_attrs(record[name].attrs)
+    return record.assign({name: values.transpose("time", "asset").where(own.notnull(), record[name])})
 
 
 def inverter_of(asset: str, parents: Mapping[str, str], inverters: set[str]) -> str:

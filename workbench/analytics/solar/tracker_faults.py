@@ -313,7 +313,8 @@ def _result(
             angle = float(np.nanmedian(daily.angle[first:stop, c][daily.fault[first:stop, c] == kind]))
             rows = _exact(rows, c, kind, angle, position)
             lost, how = _lost(rows, c, kind, angle, expected, made, sky, position, data, days, daily.fault <= 0)
-            loss[rows, c] += np.nan_to_num(lost)
+            # two faults may share the hours of a day: they are charged once
+            loss[rows, c] = np.maximum(loss[rows, c], np.nan_to_num(lost))
             code[rows, c] = kind
             if not np.isfinite(lost).all():
                 reasons.setdefault(names[c], how)
