@@ -207,3 +207,46 @@ def test_midnights_are_those_of_the_site():
     start = pd.Timestamp("2026-03-08 08:00").value  # the clocks go forward in California
     first, last = solar_today._window(start, "America/Los_Angeles")
     assert (last - first) == np.timedelta64(23, "h")
+
+
+@pytest.fixture(scope="module")
+def dirty(portfolio) -> SolarHealth:
+    """An inverter under dust: 0.3 % a day, washed off every 50 days, over 2.2 years."""
+    from workbench.analytics.solar.degradation_soiling import degradation_and_soiling
+
+    days = pd.date_range("2023-01-01", periods=800, unit="ns")
+    share = (1 - 0.003 * (np.arange(800) % 50)) * (1 - 0.01 * np.arange(800) / 365.25)
+    index = share * np.exp(np.random.default_rng(1).normal(0, 0.01, 800))
+    daily = xr.Dataset(
+        {"performance_index": (("time", "asset"), index[:, None]), "insolation": (("time", "asset"), np.full((800, 1), 6.0))},
+        coords={"time": days, "asset": ["SV-INV01"]},
+    )  # fmt: skip
+    hours = pd.date_range("2023-01-01", periods=800 * 24, freq="h", unit="ns")
+    power = np.repeat(share, 24) * 800.0 * ((hours.hour >= 10) & (hours.hour < 18))
+    data = xr.Dataset(
+        {"total_ac_power": (("time", "asset"), power[:, None], {"units": "kW"})}, {"time": hours, "asset": ["SV-INV01"]}
+    )
+    told = Assessment((hours[0], hours[-1]), "UTC", "day", 60.0, "USD", data, "total_ac_power")
+    told.daily, told.degradation = daily, degradation_and_soiling(daily, simulations=40, seed=1)
+    return SolarHealth(portfolio.site("sun_valley"), told=told)
+
+
+def test_a_dearer_cleaning_comes_later_and_gains_less(dirty):
+    cheap, dear = (dirty.cleaning(CleaningSettings(60.0, cost)) for cost in (100.0, 100_000.0))
+    assert cheap.gain.max() > 0 > dear.gain.max()
+    assert cheap.table.loc["SV-INV01", "interval"] < dear.table.loc["SV-INV01", "interval"]
+    double = dirty.cleaning(CleaningSettings(120.0, 100.0))
+    assert double.table["lost_money"].sum() == pytest.approx(2 * cheap.table["lost_money"].sum())
+    # 0.3 % a day, 7.35 % on average, of 6,400 kWh a day
+    assert cheap.table["lost_energy"].sum() == pytest.approx(0.0735 * 6400 * 800, rel=0.12)
+    words = solar_assessed.soiling_table(dirty, cheap).render(None)
+    assert "Clean all inverters around" in words
+    assert "No cleaning pays" in solar_assessed.soiling_table(dirty, dear).render(None)
+    chart = solar_charts.CleaningChart("USD")
+    chart.show(cheap)
+    assert chart._best.visible
+    chart.show(dear)
+    assert not chart._best.visible
+    days = solar_charts.SoilingChart(dirty, "SV-INV01")
+    lines = days._lines.data
+    assert np.nanmin(lines["soiled"] / lines["clean"]) == pytest.approx(1 - 0.003 * 49, abs=0.02)

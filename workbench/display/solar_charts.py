@@ -298,7 +298,7 @@ class SoilingChart(_Chart):
     note = "energy over what the light and the temperature should give"
     legend = (
         (theme.BAND, "dot", "days"),
-        (theme.INK, "line", "clean plant"),
+        (theme.INK, "line", "clean plant, mean of 31 days"),
         (theme.REDUCED, "line", "with soiling"),
     )
 
@@ -311,7 +311,7 @@ class SoilingChart(_Chart):
         self._lines = ColumnDataSource({"time": [], "clean": [], "soiled": []})
         dots = self.figure.scatter("time", "value", source=self._days, size=4, color=theme.BAND)
         self.figure.line("time", "soiled", source=self._lines, line_color=theme.REDUCED, line_width=1.2)
-        self.figure.line("time", "clean", source=self._lines, line_color=theme.INK, line_width=0.9)
+        self.figure.line("time", "clean", source=self._lines, line_color=theme.INK, line_width=1.5)
         tips = [("", "@time{%-d %b %Y}"), ("index", "@value{0.000}")]
         self.figure.add_tools(HoverTool(renderers=[dots], tooltips=tips, formatters={"@time": "datetime"}))
         self.show(asset)
@@ -329,7 +329,9 @@ class SoilingChart(_Chart):
         self._days.data = {"time": one["time"].values, "value": values}
         if told.degradation is not None:
             daily = told.degradation.daily.sel(asset=asset)
-            clean = daily["clean_index"].values
+            # the days' clearness is in it too: of single days it hides what a trend is
+            rolled = daily["clean_index"].rolling(time=31, center=True, min_periods=8).mean()
+            clean = rolled.values
             self._lines.data = {
                 "time": daily["time"].values, "clean": clean, "soiled": clean * daily["soiling_ratio"].values,
             }  # fmt: skip
