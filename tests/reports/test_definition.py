@@ -10,7 +10,7 @@ from workbench.reports.definition import find_report, load_definition, load_repo
 
 def test_the_reports_that_ship_are_right(checkout: Path):
     reports = load_reports(checkout / "reports")
-    assert set(reports) == {"battery_health", "daily_operations", "wind_farm", "wind_performance"}
+    assert set(reports) == {"battery_health", "daily_operations", "solar_performance", "wind_farm", "wind_performance"}
     farm = reports["wind_farm"]
     assert farm.parameters["sectors"].choices == [8, 12, 16, 36]
     assert farm.schedule.period == "last-month"

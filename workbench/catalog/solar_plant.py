@@ -101,7 +101,8 @@ def solar_plant(
     """
     import pandas as pd
 
-    from workbench.analytics.solar.plant_record import SATELLITE, WEATHER
+    from workbench.analytics.solar.plant_model import SATELLITE
+    from workbench.analytics.solar.plant_record import WEATHER
 
     found = read_slots(view, catalog, "inverter", None, end, [*INVERTER, *WEATHER])
     if found is None:

@@ -359,7 +359,10 @@ def _quality(found: Assessment, weather: Sequence[xr.Dataset]) -> tuple[xr.Datas
     """Inverters and weather with what is wrong flagged, each on its own grid; units and signs put right."""
     import polars as pl
 
-    judged = [found.attempt("quality", lambda part=part: _judged(part)) for part in (found.record, *weather)]
+    def one_of(part: xr.Dataset) -> xr.Dataset | None:
+        return found.attempt("quality", lambda: _judged(part))
+
+    judged = [one_of(part) for part in (found.record, *weather)]
     tables = [solar_quality_table(within(one, found.window)) for one in judged if one is not None]
     found.quality = pl.concat(tables) if tables else None
     one, *others = (old if new is None else new for old, new in zip((found.record, *weather), judged, strict=True))

@@ -33,6 +33,8 @@ KINDS = {
 }
 #: Share of an input's loss that its strings or its tracker explain, from which on the fault is theirs.
 _THEIRS = 0.5
+#: Share of its loss that is its own, below which a fault is another's.
+_COVERED = 0.1
 #: Share of the daylight with measured irradiance in the plane, from which on an expected power stands for peers.
 _MEASURED = 0.9
 
@@ -64,7 +66,7 @@ class FaultsFound:
     @property
     def tracker_spans(self) -> list[tuple[str, np.datetime64, np.datetime64]]:
         """Inverter, first and last slot of the faults of its trackers."""
-        rows = self.events[self.events["kind"] == "tracker"].itertuples()
+        rows: Any = self.events[self.events["kind"] == "tracker"].itertuples()
         return [(str(row.inverter), np.datetime64(row.begin), np.datetime64(row.end)) for row in rows if row.inverter]
 
 
@@ -205,7 +207,8 @@ def _events(
     for kind, one in found.items():
         table = one.events.copy()
         inside, kept = [], []
-        for row in table.itertuples():
+        rows: Any = table.itertuples()
+        for row in rows:
             slots = one.slots.sel(asset=row.asset)
             times = slots["time"].values
             # two faults may share a day, and each slot is charged to one of them
@@ -220,9 +223,12 @@ def _events(
                 reaches &= not explained > _THEIRS * max(row.lost_energy, 1e-9)
             elif kind == "inverter" and row.fault == "power limit":
                 reaches &= not _behind(row, behind, parents, inverters)
-            kept.append(reaches)
             told = float(np.nansum(slots["loss"].values[span & (times >= begin) & (times < end)]))
-            inside.append(told if np.isfinite(row.lost_energy) else np.nan)
+            if np.datetime64(row.begin) >= begin and np.datetime64(row.end) < end:
+                # all that it took is of another fault of the same hours: the day on which a tracker stuck
+                reaches &= not told < _COVERED * row.lost_energy
+            kept.append(reaches)
+            inside.append(min(told, row.lost_energy) if np.isfinite(row.lost_energy) else np.nan)
         table = table.assign(kind=kind, lost_window=inside)
         tables.append(table[np.array(kept, bool)])
     events = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
@@ -246,7 +252,8 @@ def _behind(row: Any, behind: Mapping[str, pd.DataFrame], parents: Mapping[str, 
     """Whether an inverter that stays behind its peers does so for what its strings, inputs or trackers lack on those days."""
     length = max(row.end - row.begin, np.timedelta64(1, "D"))
     for table in behind.values():
-        for other in table.itertuples():
+        rows: Any = table.itertuples()
+        for other in rows:
             if inverter_of(str(other.asset), parents, inverters) != row.asset:
                 continue
             shared = min(other.end, row.end) - max(other.begin, row.begin)
