@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from workbench.model.errors import InputError
 from workbench.model.vocabulary import vocabulary
 from workbench.steps import remark
 from workbench.transforms.quality import POWER_VARIABLES
@@ -55,9 +56,14 @@ def _limits(values: xr.DataArray, name: str) -> tuple[Limit | None, Limit | None
     if name in POWER_VARIABLES:
         if "rated_capacity" not in values.coords or "asset" not in values.dims:
             return None, None, "infinite"
-        rating = np.broadcast_to(
-            np.asarray(values.coords["rated_capacity"].values, dtype=np.float64), (values.sizes["asset"],)
-        )
+        told = values.coords["rated_capacity"].values
+        try:
+            rating = np.broadcast_to(np.asarray(told, dtype=np.float64), (values.sizes["asset"],))
+        except (TypeError, ValueError):
+            found = ", ".join(map(str, np.ravel(told)[:3]))
+            raise InputError(
+                "rated_capacity is not a number", where="rated_capacity", found=found, expected="kW"
+            ) from None
         rating = np.where(rating > 0, rating, np.inf)
         kind = np.asarray(values.coords["asset_type"].values if "asset_type" in values.coords else "").astype(str)
         share = np.where(np.broadcast_to(kind, rating.shape) == "battery", _CHARGED, _DRAWN)

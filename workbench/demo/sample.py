@@ -20,6 +20,7 @@ def sample_store(
     fine_hours: float = 1.0,
     seed: int = 1,
     folder: Path | None = None,
+    asset_types: Sequence[str] = (),
 ) -> Path:
     """Make a store with the past of simulated sites and return its root.
 
@@ -37,6 +38,8 @@ def sample_store(
         Of weather and plants.
     folder
         Where; a new temporary folder by default.
+    asset_types
+        What to keep; all by default. A plant is simulated whole either way, but writing what nobody reads takes most of the time.
     """
     from workbench.simulate.plant import build_site
 
@@ -48,6 +51,7 @@ def sample_store(
         plant = build_site(portfolio.site(site), seed, begin)
         store = SiteStore(root, site)
         for key, data in plant.past(begin, until, fine=int(fine_hours * 3600)).items():
-            store.import_dataset(key, data)
+            if not asset_types or key.asset_type in asset_types:
+                store.import_dataset(key, data)
         store.close()
     return root

@@ -288,3 +288,11 @@ def test_levels_of_a_series_and_one_stray_day():
     assert [(s.first, s.stop) for s in found] == [(0, 10), (10, 11), (11, 30), (30, 60)]
     assert found[-1].level == pytest.approx(0.9, abs=0.006)
     assert found[-1].days == 27
+
+
+def test_what_was_found_can_be_written(tmp_path: Any):
+    found = string_faults(changed(strings(), 1, 0.0, 15))
+    found.daily.drop_encoding().to_netcdf(tmp_path / "daily.nc")
+    back = xr.open_dataset(tmp_path / "daily.nc").load()
+    np.testing.assert_allclose(back["index"].values, found.daily["index"].values)
+    assert len(found.day) == SPAN

@@ -13,6 +13,7 @@ from workbench.analytics.solar.clock import solar_clock_shifts
 from workbench.analytics.solar.degradation_soiling import DegradationSoiling, degradation_and_soiling
 from workbench.analytics.solar.expected import expected_power
 from workbench.analytics.solar.fault_fields import Faults
+from workbench.analytics.solar.fault_losses import with_fault_losses
 from workbench.analytics.solar.inverter_faults import inverter_faults
 from workbench.analytics.solar.irradiance import irradiance_quality
 from workbench.analytics.solar.kpi import Indicators, performance_indicators
@@ -81,5 +82,6 @@ __all__ = [
     "stale_values",
     "string_faults",
     "tracker_faults",
+    "with_fault_losses",
     "year_on_year",
 ]

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from workbench.analytics.solar.checks import check_plant
 from workbench.model.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def array_facts(
         A fact that does not exist, is no number, or cannot be; a module or an inverter that is not in the tables; neither
         ``dc_capacity`` nor ``rated_capacity`` of an asset.
     """
+    check_plant(data, times=False)
     own = dict(given or {})
     for name in own:
         if name not in NUMBERS and name not in TEXTS:
@@ -189,6 +191,11 @@ def _ratings(
         if unit is not None and not np.isfinite(ac[row]):
             ac[row] = float(unit["Paco"]) / 1000.0
     dc[measures] = ac[measures] = np.nan
+    for values, what in ((dc, "dc_capacity"), (ac, "rated_capacity")):
+        none = values == 0
+        if none.any():
+            assumed.append(f"{what} of {int(none.sum())} assets is 0: no rating, it counts as not known")
+            values[none] = np.nan
     lacking = ~np.isfinite(dc) & ~np.isfinite(ac) & ~measures
     if lacking.any():
         raise InputError(

@@ -10,7 +10,8 @@ import xarray as xr
 
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
-from workbench.analytics.solar.rating import day_numbers, power_name, rating_of, zone_of
+from workbench.analytics.solar.checks import check_irradiance, check_plant, check_power, kilowatts
+from workbench.analytics.solar.rating import coordinate, day_numbers, power_name, rating_of, zone_of
 from workbench.model.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -71,7 +72,10 @@ def inputs_of(
     InputError
         See :func:`.availability.solar_availability`.
     """
+    check_plant(data)
     name = power_name(data, power, required=False)
+    if name:
+        check_power(data, name, coordinate(data, "rated_capacity"))
     slot = slot_length(data)
     if data.sizes["time"] < 2:
         raise InputError("too few times", where="time", found=data.sizes["time"], expected="two or more")
@@ -183,6 +187,11 @@ def _expected(
         if name not in data:
             continue
         field = variable_of(data, name)
+        if name == expected:
+            field = kilowatts(field)
+            check_power(data, name, rating_of(data))
+        else:
+            check_irradiance(data, name)
         values = field.transpose("time", ...).values.astype(np.float64)
         unit = float(values.shape[1]) if values.ndim == 2 else 1.0
         if name != expected:

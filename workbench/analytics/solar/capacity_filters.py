@@ -11,6 +11,7 @@ import xarray as xr
 from workbench.analytics.solar.clipping import clipped_values
 from workbench.analytics.solar.rating import coordinate, day_numbers
 from workbench.model.errors import InputError
+from workbench.steps import remark
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -122,5 +123,7 @@ def _clipped(data: xr.Dataset, made: Floats, power: str, limit: float) -> Bools:
     else:
         at_limit = np.asarray(clipped_values(data, variable=power).transpose("time", "asset").values).astype(bool)
     rating = coordinate(data, "rated_capacity")
+    if not np.isfinite(rating).all():
+        remark("no rated_capacity: slots at the inverter's limit are told by their course alone")
     above: Bools = at_limit | (made >= limit * np.where(np.isfinite(rating), rating, np.inf))
     return above

@@ -34,7 +34,8 @@ import xarray as xr
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.solar.capacity_filters import Filters, usable_rows
-from workbench.analytics.solar.rating import coefficient_of, power_name, zone_of
+from workbench.analytics.solar.checks import check_heat, check_irradiance, check_plant, check_power, kilowatts
+from workbench.analytics.solar.rating import coefficient_of, coordinate, power_name, rating_of, zone_of
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def capacity_test(
 
     conditions, filters = conditions or Conditions(), filters or Filters()
     _check(method, target, contracted, percentile, within, level, instruments)
+    check_plant(data)
     name = power_name(data, power)
     needs = {"irradiance": irradiance}
     if method == "astm_e2848":
@@ -160,6 +162,13 @@ def capacity_test(
     if expected in data and (target is None or method == "expected"):
         needs["expected"] = expected
     fields = {"power": variable_of(data, name)} | {key: variable_of(data, field) for key, field in needs.items()}
+    check_power(data, name, coordinate(data, "rated_capacity"))
+    check_irradiance(data, irradiance)
+    if "temperature" in needs:
+        check_heat(data, needs["temperature"])
+    if "expected" in fields:
+        fields["expected"] = kilowatts(fields["expected"])
+        check_power(data, expected, rating_of(data))
     hours = float(slot_length(data) / np.timedelta64(3_600_000_000_000, "ns"))
     said: list[str] = []
     zone = zone_of(data, timezone, said)

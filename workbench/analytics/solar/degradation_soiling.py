@@ -39,6 +39,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.kpi import variable_of
+from workbench.analytics.solar.checks import check_plant, without_codes
 from workbench.analytics.solar.soiling_fit import YEAR, Fit, bootstrap, clean_level, clustered, fit_plant
 from workbench.analytics.solar.soiling_kernel import CLEAN, FULL, OUT, PARTIAL
 from workbench.model.errors import InputError
@@ -133,7 +134,8 @@ def degradation_and_soiling(
         raise InputError("no share", where="level", found=level, expected="in (0, 1)")
     if simulations < 0 or repeatability < 0:
         raise InputError("negative", where="simulations or repeatability", found=f"{simulations}, {repeatability}")
-    values = variable_of(daily, index).transpose("time", "asset").values.astype(np.float64)
+    check_plant(daily)
+    values = without_codes(variable_of(daily, index).transpose("time", "asset").values.astype(np.float64), index)
     names = [str(name) for name in daily["asset"].values]
     days, place = calendar_days(daily)
     size = int(place[-1]) + 1 if len(place) else 0

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import check_axes
 from workbench.analytics.solar.array_facts import array_facts
+from workbench.analytics.solar.checks import check_plant
 from workbench.analytics.solar.plane import Incidence, Stamp, Transposition
 from workbench.analytics.solar.plant_model import (
     SATELLITE,
@@ -25,7 +25,6 @@ from workbench.analytics.solar.plant_model import (
     Spectral,
     TemperatureModel,
 )
-from workbench.model.errors import InputError
 from workbench.steps import remark, step
 
 #: Values of one block: so many that the stages of a block stay a few hundred MB, whatever the fleet.
@@ -100,11 +99,7 @@ def expected_power(
         Neither irradiance in the plane nor what makes it, no temperature, no rating, an unknown module or inverter, irradiance in
         kW/m², of reversed sign, or with the sun down.
     """
-    check_axes(data)
-    if not {"time", "asset"} <= set(data.dims) or not data.sizes["time"]:
-        raise InputError(
-            "no times or no assets", where="data", found=str(dict(data.sizes)), expected="dims (time, asset)"
-        )
+    check_plant(data)
     known = array_facts(data, facts, module=module, inverter=inverter)
     options = Options(
         transposition, incidence, spectral, temperature_model, stamp, irradiance, horizontal, beam, diffuse, satellite

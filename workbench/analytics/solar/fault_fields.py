@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import check_axes, slot_length
+from workbench.analytics.calendar import slot_length
+from workbench.analytics.solar.checks import check_plant, fact, kilowatts, rating, without_codes
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.quality import good, is_quality
 from workbench.model.units import convert
@@ -51,12 +52,15 @@ class Faults:
         dims (time, asset), the times of the data: ``loss`` [kWh] and ``fault``.
     reasons
         What could not be judged and why, by asset; empty where all was.
+    day
+        [slot] place of each slot's day in ``daily``.
     """
 
     events: pd.DataFrame
     daily: xr.Dataset
     slots: xr.Dataset
     reasons: dict[str, str]
+    day: Ints
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,15 @@ def field(data: xr.Dataset, name: str, kind: str) -> Floats | None:
         raise InputError(
             f"{name} is not by time and asset", where=name, found=str(values.dims), expected="(time, asset)"
         )
-    found = np.asarray(values.transpose("time", "asset").values, dtype=np.float64)
-    found = np.where(np.isfinite(found), found, np.nan)
+    try:
+        found = np.asarray(values.transpose("time", "asset").values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("values are no numbers", where=name, found=str(values.dtype), expected="numbers") from None
+    found = without_codes(found, name)
     term = vocabulary().get(name)
     if term is None:
+        if name == "expected_power":
+            return kilowatts(values.transpose("time", "asset").copy(data=found)).values
         return found
     if kind in term.asset_types:
         term = term.for_type(kind)
@@ -134,10 +143,7 @@ def need(data: xr.Dataset, name: str, kind: str, why: str = "") -> Floats:
 
 def check(data: xr.Dataset) -> None:
     """That there are times and assets, and more than a few of the former."""
-    for dim in ("time", "asset"):
-        if dim not in data.dims or dim not in data.coords:
-            raise InputError(f"the data have no dimension {dim!r}", where="data", found=", ".join(map(str, data.dims)))
-    check_axes(data)
+    check_plant(data)
     if data.sizes["time"] < 8:
         raise InputError("too few times to judge", where="time", found=data.sizes["time"], expected="a day or more")
 
@@ -201,13 +207,7 @@ def numbers(data: xr.Dataset, name: str) -> Floats:
     InputError
         It is no number.
     """
-    size = data.sizes["asset"]
-    if name not in data.coords:
-        return np.full(size, np.nan)
-    try:
-        return np.broadcast_to(np.asarray(data[name].values, dtype=np.float64), (size,)).copy()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is not a number", where=name, found=str(data[name].values[:3])) from error
+    return rating(data, name) if name.endswith("_capacity") else fact(data, name)
 
 
 def median_of(values: Floats, least: int = 1) -> Floats:
@@ -216,9 +216,21 @@ def median_of(values: Floats, least: int = 1) -> Floats:
     out = np.full(len(values), np.nan)
     rows = known >= max(least, 1)
     if rows.any():
-        some = values[rows]
-        out[rows] = np.median(some, axis=1) if (known[rows] == values.shape[1]).all() else np.nanmedian(some, axis=1)
+        out[rows] = _middle(values[rows], known[rows])
     return out
+
+
+def median_down(values: Floats) -> Floats:
+    """Median of each column, NaN where nothing is known."""
+    return _middle(values.T, np.isfinite(values).sum(axis=0))
+
+
+def _middle(values: Floats, known: Ints) -> Floats:
+    """Median of what is known of each row; many times faster on short rows than ``numpy.nanmedian``."""
+    ordered = np.sort(values, axis=1)  # NaN come last
+    row = np.arange(len(values))
+    low, high = np.maximum((known - 1) // 2, 0), np.minimum(known // 2, values.shape[1] - 1)
+    return np.where(known > 0, 0.5 * (ordered[row, low] + ordered[row, high]), np.nan)
 
 
 def quantile_of(values: Floats, q: float) -> Floats:

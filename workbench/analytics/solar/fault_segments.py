@@ -81,19 +81,17 @@ def segments_of(values: Floats, noise: Floats, price: float = CUT) -> list[Segme
     x, weights = values[rows], 1.0 / noise[rows] ** 2
     centre = float(np.median(x))  # keeps the sums of squares from losing digits
     first = _cuts(x - centre, weights, price)
-    found: list[tuple[int, int]] = []
+    starts: list[int] = []
     stop = len(rows)
     while stop > 0:
-        start = int(first[stop - 1])
-        found.append((start, stop))
-        stop = start
-    found.reverse()
-    out = []
-    for number, (start, stop) in enumerate(found):
-        end = len(values) if number == len(found) - 1 else int(rows[stop])
-        begin = 0 if number == 0 else int(rows[start])
-        w = weights[start:stop]
-        out.append(
-            Segment(begin, end, float((w * x[start:stop]).sum() / w.sum()), stop - start, float(w.sum() ** -0.5))
-        )
-    return out
+        stop = int(first[stop - 1])
+        starts.append(stop)
+    starts.reverse()
+    total = np.add.reduceat(weights, starts)
+    level = np.add.reduceat(weights * x, starts) / total
+    days = np.diff([*starts, len(rows)])
+    edges = [0, *rows[starts[1:]].tolist(), len(values)]
+    return [
+        Segment(edges[n], edges[n + 1], float(level[n]), int(days[n]), float(total[n] ** -0.5))
+        for n in range(len(starts))
+    ]

@@ -74,8 +74,7 @@ def _with(data: xr.Dataset, found: Faults, name: str) -> xr.Dataset:
             f"{name}_faults: {row['asset']}: {row['fault']} from {row['begin']:%Y-%m-%d} {until}, {row['detail']}; "
             f"{row['lost_energy']:,.0f} kWh lost"
         )
-    place = found.daily.attrs["place"]
-    index = found.daily["index"].transpose("time", "asset").values[place]
+    index = found.daily["index"].transpose("time", "asset").values[found.day]
     dims = ("time", "asset")
     unknown = np.array([str(a) in found.reasons for a in data["asset"].values])
     loss = found.slots["loss"].transpose("time", "asset").values.astype(np.float64)

@@ -133,9 +133,8 @@ class _Found:
                 "fault": coded(self.data, worst, CLASSES, "class of the fault"),
             },
             coords={"time": days.dates.astype("datetime64[ns]"), "asset": self.data["asset"]},
-            attrs={"place": days.number},
         )
-        return Faults(table_of(self.rows, ("level", "detail"), self.price), daily, slots, self.reasons)
+        return Faults(table_of(self.rows, ("level", "detail"), self.price), daily, slots, self.reasons, days.number)
 
 
 def _efficiencies(found: _Found, ac: Floats, dc: Floats, least: float) -> None:

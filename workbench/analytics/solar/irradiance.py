@@ -15,6 +15,7 @@ from enum import IntEnum
 import numpy as np
 import xarray as xr
 
+from workbench.analytics.solar.checks import check_plant
 from workbench.analytics.solar.series import Bools, Floats, grid_of
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality, add_flags
@@ -98,6 +99,7 @@ def irradiance_quality(
     there = {kind: name for kind, name in names.items() if name in data}
     if not there:
         raise InputError("no irradiance to check", expected=", ".join(names.values()))
+    check_plant(data)
     zenith, extra = sun_position(data)
     cosine = np.maximum(np.cos(np.radians(zenith)), 0.0)
     values = {kind: data[name].transpose("time", "asset").values.astype(np.float64) for kind, name in there.items()}

@@ -24,8 +24,9 @@ import xarray as xr
 
 from workbench.analytics.calendar import Step, edges_of, periods, place, slot_length, window_of
 from workbench.analytics.kpi import variable_of
+from workbench.analytics.solar.checks import check_heat, check_irradiance, check_plant, check_power, kilowatts
 from workbench.analytics.solar.kpi_figures import Sums, extensive, frame
-from workbench.analytics.solar.rating import area_of, coefficient_of, coordinate, power_name, zone_of
+from workbench.analytics.solar.rating import area_of, coefficient_of, coordinate, power_name, rating_of, zone_of
 from workbench.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def performance_indicators(
 
     if by == "hour":
         raise InputError("key figures by hours", where="by", found=by, expected="day, month, year")
+    check_plant(data)
     name = power_name(data, power)
     for needed in (name, irradiance):
         if needed not in data:
@@ -123,6 +125,13 @@ def performance_indicators(
     at = place(data["time"].values, edges)
     light, lit = _daylight(data, slot, edges, cautions)
     fields = {n: variable_of(data, n) for n in (name, irradiance, dc_power, expected) if n in data}
+    if expected in fields:
+        fields[expected] = kilowatts(fields[expected])
+    check_irradiance(data, irradiance)
+    check_power(data, name, coordinate(data, "rated_capacity"))
+    for field in (dc_power, expected):
+        if field in data:
+            check_power(data, field, rating_of(data))
     heat = _temperatures(data, cautions)
     modules, inverter, area = coordinate(data, "dc_capacity"), coordinate(data, "rated_capacity"), area_of(data)
     coefficient = coefficient_of(data, temperature_coefficient, cautions if heat else [])
@@ -223,6 +232,7 @@ def _temperatures(data: xr.Dataset, cautions: list[str]) -> dict[str, xr.DataArr
         for name in names:
             if name not in data:
                 continue
+            check_heat(data, name)
             found = {kind: variable_of(data, name)}
             if kind == "air":
                 cautions.append(f"no temperature of the modules: modelled from {name} (Sandia, open rack)")

@@ -15,6 +15,7 @@ import xarray as xr
 
 from workbench.analytics.solar.series import DAY, Floats, Grid, Ints, Sun, dim_of, grid_of, night_medians, sun_of
 from workbench.model.errors import InputError
+from workbench.steps import remark
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,6 +64,8 @@ def _by_column(data: xr.Dataset, variable: str, work: Any, **attrs: str) -> xr.D
     found = np.full(grid.values.shape, np.nan)
     for column in range(data.sizes["asset"]):
         values = grid.values[:, column]
+        if not np.isfinite(values).any():
+            remark(f"{variable} of {data['asset'].values[column]} has no value at all")
         found[:, column] = work(values, sun_of(grid.times, values, grid.slot))
     if "units" not in attrs and "units" in data[variable].attrs:
         attrs["units"] = data[variable].attrs["units"]

@@ -127,6 +127,11 @@ def solar_losses(
     left = float(sums["left_out"].sum())
     if left > 1e-3 * max(float(sums["actual"].sum()), 1e-9):
         remark(f"losses: {left:.0f} kWh were made in slots without irradiance or temperature and are in no sum")
+    blank = sums["known"].sum(axis=0) == 0
+    blank &= ~model.model.facts.measures
+    if blank.any():
+        which = ", ".join(map(str, data["asset"].values[blank][:10]))
+        remark(f"losses: of {which} no slot has irradiance and temperature: its energies are 0 and its known_share too")
     dims = ("category", "period", "asset")
     fields: dict[str, tuple[tuple[str, ...], Floats, dict[str, str]]] = {
         "lost_energy": (dims, lost, {"units": "kWh", "long_name": "energy lost"})

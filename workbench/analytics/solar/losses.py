@@ -32,9 +32,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import check_axes, slot_length
+from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.solar.array_facts import array_facts
+from workbench.analytics.solar.checks import check_plant, check_power
 from workbench.analytics.solar.counter_gaps import counted
 from workbench.analytics.solar.plant_model import Block, Options, PlantModel
 from workbench.analytics.solar.weather import Columns, columns_of
@@ -136,11 +137,7 @@ class LossModel:
         counter: str = "energy_lifetime",
         losses: Mapping[str, str] | None = None,
     ) -> None:
-        check_axes(data)
-        if not {"time", "asset"} <= set(data.dims) or not data.sizes["time"]:
-            raise InputError(
-                "no times or no assets", where="data", found=str(dict(data.sizes)), expected="dims (time, asset)"
-            )
+        check_plant(data)
         options = options or Options()
         self.shape = (data.sizes["time"], data.sizes["asset"])
         self.hours = float(slot_length(data) / np.timedelta64(3_600_000_000_000, "ns"))
@@ -160,8 +157,10 @@ class LossModel:
     def _fields(
         self, data: xr.Dataset, power: str, dc_power: str, limit: str, counter: str, losses: dict[str, str]
     ) -> Fields:
-        _check_power(data, power, self.rated)
         made = _needed(data, power)
+        check_power(data, power, self.rated)
+        if dc_power in data:
+            check_power(data, dc_power, self.model.facts["dc_capacity"])
         energies = {}
         for name in FOUND:
             field = losses.get(name, f"{name}_loss")
@@ -315,33 +314,6 @@ def _needed(data: xr.Dataset, name: str) -> Columns:
         variable_of(data, name)  # says which are there
         raise InputError("no such field", where=name)
     return found
-
-
-def _check_power(data: xr.Dataset, name: str, rated: Floats) -> None:
-    """That power is in kW and not turned round."""
-    variable_of(data.isel(time=slice(0, 2)), name)
-    raw = data[name].transpose("time", ...).values
-    if data[name].attrs.get("units") not in (None, "", "kW"):
-        return
-    top = np.nanmax(np.where(np.isfinite(raw), raw, -np.inf), axis=0, initial=-np.inf)
-    if np.any(top > 20 * rated):
-        at = int(np.argmax(top / rated))
-        raise InputError(
-            "power far above the rating", where=f"{name} of {data['asset'].values[at]}", found=f"{float(top[at]):g}",
-            expected=f"kW, rated {float(rated[at]):g}", hint="W? name the unit in its `units`",
-        )  # fmt: skip
-    with np.errstate(invalid="ignore"):
-        below, above = (raw < -0.05 * rated).sum(axis=0), (raw > 0.05 * rated).sum(axis=0)
-    turned = (below > above) & (below > 3)
-    if turned.any():
-        which = ", ".join(map(str, data["asset"].values[turned][:10]))
-        raise InputError(
-            "power of reversed sign", where=f"{name} of {which}", found=f"{int(below[turned].sum())} values far below zero",
-            hint="the steps solar_data_quality and solar_level_correction put it right",
-        )  # fmt: skip
-    if np.any((top > 0) & (top < 0.02 * rated)):
-        at = int(np.argmin(np.where(top > 0, top / rated, np.inf)))
-        remark(f"{name} of {data['asset'].values[at]} never reaches 2 % of the rating: MW?")
 
 
 def _snow(data: xr.Dataset, model: PlantModel) -> Columns:

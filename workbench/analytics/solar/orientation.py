@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from workbench.analytics.solar.checks import check_plant
 from workbench.analytics.solar.clipping import clipping_of
 from workbench.analytics.solar.outliers import outliers_of
 from workbench.analytics.solar.series import DAY, Bools, Floats, Grid, Ints, Sun, grid_of, sun_of
@@ -182,6 +183,7 @@ def infer_orientation(data: xr.Dataset, *, variable: str = "total_ac_power") -> 
     InputError
         No such field, no coordinates, or times of no one cadence.
     """
+    check_plant(data)
     for name in ("latitude", "longitude"):
         if name not in data.coords or not np.isfinite(np.asarray(data.coords[name].values, dtype=float)).all():
             raise InputError("the sun's position takes the place of each asset", where=name, expected="degrees")

@@ -22,7 +22,9 @@ import xarray as xr
 
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
+from workbench.analytics.solar.checks import check_heat, check_irradiance, check_plant, check_power, rating
 from workbench.model.errors import InputError
+from workbench.steps import remark
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -86,12 +88,15 @@ def daily_performance(
             found=temperature_coefficient,
             expected="1/K, such as -0.004 (not %/K)",
         )
+    check_plant(data)
     made_of = variable_of(data, power)
+    check_power(data, power, rating(data, "rated_capacity"))
     if made_of.sizes["time"] < 2:
         raise InputError("too few times", where="time", found=made_of.sizes["time"], expected="two or more")
     made = made_of.transpose("time", "asset").values.astype(np.float64)
     shape = made.shape
     poa = _like(data, irradiance, shape)
+    check_irradiance(data, irradiance)
     rough = compatibility == "rdtools-3.2"
     if not np.isfinite(poa).any():
         raise InputError("no irradiance", where=irradiance, found="only missing values", expected="W/m²")
@@ -109,6 +114,10 @@ def daily_performance(
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(enough & (expected > 0), made / expected, np.nan)
     enough &= ratio > 0.01
+    blank = ~enough.any(axis=0)
+    if blank.any():
+        which = ", ".join(map(str, data["asset"].values[blank][:10]))
+        remark(f"daily_performance: {which}: no slot with power, irradiance and temperature, and so no index")
     use = enough.copy()
     if clear_sky is not None:
         clear = _values(clear_sky, shape)
@@ -180,12 +189,14 @@ def _cell_temperature(data: xr.Dataset, poa: Floats, shape: tuple[int, ...]) -> 
 
     for name in ("cell_temperature", "module_temperature", "panel_temperature"):
         if name in data:
+            check_heat(data, name)
             return _like(data, name, shape)
     for name in ("ambient_temperature", "temperature"):
         if name in data:
             wind: Floats | float = np.clip(_like(data, "wind_speed", shape), 0, None) if "wind_speed" in data else 1.0
             if isinstance(wind, np.ndarray):
                 wind = np.where(np.isfinite(wind), wind, 1.0)
+            check_heat(data, name)
             air = _like(data, name, shape)
             found: Floats = pvlib.temperature.faiman(np.clip(poa, 0, None), air, wind)
             return found
@@ -203,8 +214,8 @@ def _rated(data: xr.Dataset, made: Floats) -> Floats:
     highest = np.where(np.isfinite(highest) & (highest > 0), highest, np.nan)
     if "rated_capacity" not in data.coords:
         return highest
-    told = np.broadcast_to(np.asarray(data["rated_capacity"].values, dtype=np.float64), highest.shape)
-    return np.where(np.isfinite(told) & (told > 0), told, highest)
+    told = rating(data, "rated_capacity")
+    return np.where(np.isfinite(told), told, highest)
 
 
 def _days(data: xr.Dataset, assets: int, *, solar: bool) -> tuple[Ints, npt.NDArray[np.datetime64]]:

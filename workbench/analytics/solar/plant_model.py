@@ -27,6 +27,7 @@ import xarray as xr
 
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.solar.array_facts import AT_RATED, ArrayFacts
+from workbench.analytics.solar.checks import check_heat
 from workbench.analytics.solar.plane import (
     Geometry,
     Incidence,
@@ -410,7 +411,12 @@ def _closed(
 
 
 def _first(data: xr.Dataset, names: tuple[str, ...]) -> Columns | None:
-    return next((columns_of(data, name) for name in names if name in data), None)
+    name = next((name for name in names if name in data), None)
+    if name is None:
+        return None
+    found = columns_of(data, name)
+    check_heat(data, name)
+    return found
 
 
 def _heated(model: TemperatureModel, poa: Floats, air: Floats, wind: Any) -> Floats:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from workbench.analytics.calendar import slot_length
 from workbench.analytics.kpi import variable_of
+from workbench.analytics.solar.checks import fact, rating
 from workbench.model.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -42,11 +43,7 @@ def power_name(data: xr.Dataset, power: str = "", *, required: bool = True) -> s
 
 def coordinate(data: xr.Dataset, name: str) -> Floats:
     """The coordinate ``name`` of each asset; NaN where it is not known or not above zero."""
-    count = data.sizes.get("asset", 1)
-    if name not in data.coords:
-        return np.full(count, np.nan)
-    values = np.broadcast_to(np.asarray(data[name].values, dtype=np.float64), (count,))
-    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    return rating(data, name)
 
 
 def rating_of(data: xr.Dataset) -> Floats:
@@ -82,7 +79,14 @@ def coefficient_of(data: xr.Dataset, given: float | None, cautions: list[str]) -
         return np.full(count, given)
     told = np.full(count, np.nan)
     if "module_temp_coeff_power" in data.coords:
-        told = np.broadcast_to(np.asarray(data["module_temp_coeff_power"].values, dtype=np.float64), (count,)) / 100.0
+        told = fact(data, "module_temp_coeff_power") / 100.0
+        small = (told > -1e-4) & (told < 0)
+        if small.any():
+            found = 100.0 * float(told[small][0])
+            raise InputError(
+                "cannot be", where="module_temp_coeff_power", found=found, expected="%/K, such as -0.4",
+                hint=f"in 1/K? then it is {100 * found:g} %/K",
+            )  # fmt: skip
     known = (told > -0.02) & (told < 0.005)
     if not known.all():
         cautions.append(f"temperature coefficient of the modules not known: {_USUAL} 1/K")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from workbench.analytics.solar.checks import check_plant, without_codes
 from workbench.model.errors import InputError, did_you_mean
 
 Floats = npt.NDArray[np.float64]
@@ -70,6 +71,7 @@ def grid_of(data: xr.Dataset, variable: str) -> Grid:
     InputError
         No such field, not by (time, asset), fewer than three times, times double or not ascending, or of no one cadence.
     """
+    check_plant(data)
     if variable not in data:
         raise InputError(
             f"no field {variable!r}", where="variable", hint=did_you_mean(variable, [str(n) for n in data.data_vars])
@@ -77,7 +79,9 @@ def grid_of(data: xr.Dataset, variable: str) -> Grid:
     array = data[variable]
     if set(array.dims) != {"time", "asset"}:
         raise InputError(f"{variable} is not by time and asset", found=array.dims, expected="(time, asset)")
-    values = array.transpose("time", "asset").values.astype(np.float64)
+    if array.dtype.kind not in "fiub":
+        raise InputError("values are no numbers", where=variable, found=str(array.dtype), expected="numbers")
+    values = without_codes(array.transpose("time", "asset").values.astype(np.float64), variable)
     times = data["time"].values.astype("datetime64[ns]").astype(np.int64)
     steps = np.diff(times)
     if len(steps) < 2:

@@ -110,6 +110,8 @@ def string_faults(
     groups, why = groups_of(data, values, days, parent, orientation)
     names_ = [str(a) for a in data["asset"].values]
     reasons = {names_[c]: text for c, text in why.items()}
+    for c in np.flatnonzero(~np.isfinite(values).any(axis=0)):
+        reasons[names_[c]] = f"no value of {main}: it is not judged"
     clipped = None
     if kind == "inverter":
         clipped = np.asarray(clipped_values(data, variable=names[2] if names[2] in data else main).values)
@@ -224,7 +226,7 @@ class _Found:
             },
             coords={"time": self.data["time"], **coords},
         )
-        return Faults(table, daily.assign_attrs(place=days.number), slots, reasons)
+        return Faults(table, daily, slots, reasons, days.number)
 
 
 def _exact(rows: np.ndarray, span: Span, beside: Compared, view: View) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from workbench.analytics.solar.fault_fields import Bools, Days, Floats, Ints, me
 from workbench.analytics.solar.fault_segments import noise_of, segments_of
 
 FEWEST = 4  #: in a group, to call one of them different from the others
+_AROUND = 7  #: days before and after, whose median a day is held against
 _MOST_APART = 0.12  #: difference of the contrast of mornings and evenings within one orientation
 
 
@@ -123,14 +124,16 @@ def compared(
     even, found = False, np.zeros((0, size))
     for _ in range(3):
         reference = median_of(running / share, least)
-        valid, found, _ = _daily(running, reference, share, days, low_light)
+        weight = _weight(running, reference, share)
+        valid, found, _ = _daily(running, reference, share, days, low_light, weight)
         share, even = _usual(found, share)
     reference = median_of(running / share, least)
-    valid, index, covered = _daily(running, reference, share, days, low_light)
+    weight = _weight(running, reference, share)
+    valid, index, covered = _daily(running, reference, share, days, low_light, weight)
     index = np.where(covered >= 0.25, index, np.nan)
     parts = []
     for part in (days.phase < -1.25, np.abs(days.phase) <= 1.25, days.phase > 1.25):
-        _, one, cover = _daily(running, np.where(part, reference, np.nan), share, days, low_light)
+        _, one, cover = _daily(running, np.where(part, reference, np.nan), share, days, low_light, weight)
         parts.append(np.where(cover >= 0.25, one, np.nan))
     whole = np.array(parts)
     return Compared(reference, valid, stopped, share * parallel, index, whole, _noise(index, covered), even)
@@ -143,20 +146,37 @@ def _bright(values: Floats, low_light: float) -> Bools:
     return np.asarray(high > low_light * top)
 
 
-def _daily(q: Floats, reference: Floats, share: Floats, days: Days, low_light: float) -> tuple[Bools, Floats, Floats]:
+def _weight(q: Floats, reference: Floats, share: Floats) -> Floats:
+    """How much each slot tells, [slot]: less where clouds or low sun put the peers apart."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = 1.4826 * median_of(np.abs(q / share / reference[:, None] - 1.0), 3)
+        bright = reference > 0.5 * np.quantile(reference[np.isfinite(reference)], 0.98)
+    usual = np.nanquantile(apart[bright], 0.25) if np.isfinite(apart[bright]).any() else np.nan
+    if not usual > 0:
+        return np.ones(len(apart))
+    near = np.nan_to_num(apart, nan=float(np.nanmax(apart)))  # of few peers it is known badly
+    near[1:-1] = (near[:-2] + near[1:-1] + near[2:]) / 3.0
+    return np.asarray(np.maximum(1.0 / (1.0 + (near / (2.0 * usual)) ** 2), 0.01))
+
+
+def _daily(
+    q: Floats, reference: Floats, share: Floats, days: Days, low_light: float, weight: Floats
+) -> tuple[Bools, Floats, Floats]:
     """Which slots count; sums by day over those of the reference; and how much of the reference they cover."""
     known = np.isfinite(reference)
     top = np.quantile(reference[known], 0.98) if known.any() else np.nan
     with np.errstate(invalid="ignore"):
         light = known & (reference > low_light * top)
         valid = light[:, None] & np.isfinite(q)
-        base = days.sums(np.where(valid, reference[:, None], 0.0))
-        whole = days.sums(np.where(light, reference, 0.0)[:, None])
-        found = days.sums(np.where(valid, q, 0.0)) / np.where(base > 0, base, np.nan) / share
+        usual = np.where(light, reference * weight, 0.0)
+        base = days.sums(np.where(valid, usual[:, None], 0.0))
+        whole = days.sums(usual[:, None])
+        found = days.sums(np.where(valid, q * weight[:, None], 0.0)) / np.where(base > 0, base, np.nan) / share
         covered = base / np.where(whole > 0, whole, np.nan)
+        energy = days.sums(np.where(light, reference, 0.0)[:, None])
     # a day of hardly any light tells nothing
-    usual = np.nanmedian(np.where(whole > 0, whole, np.nan))
-    covered = np.where(whole > 0.03 * usual, covered, np.nan)
+    usual = np.nanmedian(np.where(energy > 0, energy, np.nan))
+    covered = np.where(energy > 0.03 * usual, covered, np.nan)
     return valid, found, np.nan_to_num(covered)
 
 
@@ -164,13 +184,19 @@ def _noise(index: Floats, covered: Floats) -> Floats:
     """Standard deviation of each day's index: of the asset, more on days on which all of the group scatter, or half is missing."""
     own = np.array([noise_of(column) for column in index.T])
     usual = float(np.nanmedian(own)) if np.isfinite(own).any() else 0.01
-    own = np.clip(np.where(np.isfinite(own), own, usual), max(0.002, 0.7 * usual), max(3 * usual, 0.002))
-    step = np.abs(np.diff(index, axis=0, prepend=index[:1]))
-    step = np.fmax(step, np.r_[step[1:], step[-1:]])
-    apart = 1.4826 * median_of(step) / np.sqrt(2)
-    typical = np.nanmedian(apart)
-    factor = np.clip(np.nan_to_num(apart / typical, nan=1.0), 1.0, 8.0) if typical > 0 else np.ones(len(index))
-    return np.asarray(own[None, :] * factor[:, None] / np.sqrt(np.clip(covered, 0.05, 1.0)), dtype=np.float64)
+    own = np.where(np.isfinite(own), own, usual)
+    size = np.clip(own / usual, 0.7, 3.0) if usual > 0 else np.ones(len(own))
+    apart = 1.4826 * median_of(np.abs(index - _around(index)))
+    day = np.fmax(apart, usual)
+    noise = np.maximum(size[None, :] * day[:, None], 0.002)
+    return np.asarray(noise / np.sqrt(np.clip(covered, 0.05, 1.0)), dtype=np.float64)
+
+
+def _around(index: Floats) -> Floats:
+    """Median of the days around each, [day, asset]."""
+    padded = np.pad(index, ((_AROUND, _AROUND), (0, 0)), constant_values=np.nan)
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1, axis=0)
+    return median_of(near.reshape(-1, near.shape[-1])).reshape(index.shape)
 
 
 def _usual(index: Floats, share: Floats) -> tuple[Floats, bool]:
@@ -184,7 +210,8 @@ def _usual(index: Floats, share: Floats) -> tuple[Floats, bool]:
     for column in range(index.shape[1]):
         days = int(np.isfinite(index[:, column]).sum())
         found = segments_of(index[:, column], noise[:, column])
-        alike = [sum(o.days for o in found if abs(o.level - s.level) < 0.015 * abs(s.level)) for s in found]
+        level, length = np.array([s.level for s in found]), np.array([s.days for s in found])
+        alike = (np.abs(level[None, :] - level[:, None]) < 0.015 * np.abs(level)[:, None]) @ length
         enough = min(max(7, 0.04 * days), max(days - 1, 1))
         lasting = [(s.level, s.days) for s, n in zip(found, alike, strict=True) if n >= enough]
         levels.append(lasting or [(s.level, s.days) for s in found])

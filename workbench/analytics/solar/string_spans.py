@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_of, spans_of
+from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_down, median_of, spans_of
 from workbench.analytics.solar.fault_segments import noise_of, segments_of
 from workbench.analytics.solar.string_peers import Compared
 
@@ -15,6 +15,7 @@ CLASSES = (
     "sensor", "input out", "open string", "mppt stuck", "shorted modules", "shaded", "weak string",
 )  # fmt: skip
 _STRAY = 8.0  #: standard deviations that one day alone must be off
+_JUST = 6.5  #: those of a fall on the last day, or the last two together
 CERTAIN = 5.0  #: those of a level that lasts
 _VOLTAGE = 0.006  #: least change of a voltage: below a third of one module of forty
 _FLAT = 0.15  #: spread of a voltage within a day, of that of its peers, below which it does not move
@@ -110,7 +111,25 @@ def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last
             continue  # a slow change with the season, of no day of its own
         if len(here) >= least_days or fresh:
             out.append(Span(0, first, stop, ratio, total / wrong))
-    return out
+    begun = None if any(s.stop >= last for s in out) else _just_begun(index, noise, least, last)
+    return out if begun is None else [*out, begun]
+
+
+def _just_begun(index: Floats, noise: Floats, least: float, last: int) -> Span | None:
+    """A fall on the last day of the data, or in part of the one before too, of which one level cannot be made yet."""
+    known = np.flatnonzero(np.isfinite(index[:last]))
+    if len(known) < 10:
+        return None
+    day, before = int(known[-1]), int(known[-2])
+    usual = float(np.median(index[known[-9:-2]]))
+    off, off_before = 1.0 - index[day], 1.0 - index[before]
+    sure = off / noise[day]
+    part = day - before <= 3 and off_before > CERTAIN * noise[before]
+    if part:
+        sure = float(np.hypot(sure, off_before / noise[before]))
+    if off < least or sure < _JUST or off < 2.0 * noise[day] or 1.0 - usual > 0.3 * off:
+        return None
+    return Span(0, before if part else day, last, float(index[day]), sure)
 
 
 def _high_spans(index: Floats, noise: Floats, last: int) -> list[Span]:
@@ -257,8 +276,12 @@ def _voltage_spans(beside: Compared, view: View, days: Days, least_days: int) ->
         rows = slice(edges[day], edges[day + 1])
         enough = np.isfinite(v[rows]).sum(axis=0) >= 6
         if enough.any():
-            daily[day, enough] = np.nanmedian(ratio[rows][:, enough], axis=0)
-            spread[day, enough] = np.nanstd(v[rows][:, enough], axis=0)
+            daily[day, enough] = median_down(ratio[rows][:, enough])
+            here = v[rows][:, enough]
+            there = np.isfinite(here)
+            count = there.sum(axis=0)
+            mean = np.where(there, here, 0.0).sum(axis=0) / count
+            spread[day, enough] = np.sqrt(np.where(there, (here - mean) ** 2, 0.0).sum(axis=0) / count)
     usual = median_of(spread, 3)
     moves = usual > 0.004 * np.nanmedian(middle)
     out: list[Span] = []
@@ -296,7 +319,8 @@ def _joined(flat: Bools, silent: Bools) -> list[tuple[int, int]]:
 def _one_bus(v: Floats) -> bool:
     """Whether the strings share their voltage: then it says nothing of one of them."""
     with np.errstate(invalid="ignore"):
-        apart = np.nanstd(v / median_of(v, 3)[:, None] / np.nanmedian(v / median_of(v, 3)[:, None], axis=0), axis=1)
+        ratio = v / median_of(v, 3)[:, None]
+        apart = np.nanstd(ratio / median_down(ratio), axis=1)
     return bool(np.nanmedian(apart) < 2e-4) if np.isfinite(apart).any() else True
 
 

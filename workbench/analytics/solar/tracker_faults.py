@@ -64,7 +64,7 @@ def tracker_faults(
         dims (time, asset): ``tracker_position`` [degree], ``tracker_target`` [degree], ``tracker_status``, ``wind_speed`` [m/s]; or a
         power. ``irradiance_ghi``, ``irradiance_dni``, ``irradiance_dhi`` [W/m²] where there, else the clear sky scaled by the power.
         Coordinates on asset: ``latitude``, ``longitude`` [degree], needed but for positions with a target and no power;
-        ``azimuth`` of the axis [degree, 180], ``tilt`` of the axis [degree, 0], ``max_angle`` [degree, 60], ``backtrack`` [1],
+        ``azimuth`` of the axis [degree, 180], ``tilt`` of the axis [degree, 0], ``tracker_max_angle`` [degree, 60], ``backtrack`` [1],
         ``ground_coverage_ratio`` [0.4], ``dc_capacity`` or ``rated_capacity`` [kW] for the energy where no power is measured.
     power
         Field of the power; by default the first there of ``total_dc_power``, ``power``, ``input_power``, ``total_ac_power``.
@@ -120,6 +120,8 @@ def tracker_faults(
         daily = _by_position(data, position, should, days, sky, least_angle, least_offset, stow_wind)
     elif made is not None and sky is not None:
         daily, reasons = _by_power(data, made, days, sky, least_angle, names)
+    for c in np.flatnonzero(~np.isfinite(position if position is not None else np.asarray(made)).any(axis=0)):
+        reasons[names[c]] = f"no value of {'tracker_position' if position is not None else named}: it is not judged"
     expected = _expected(made, days, daily, data)
     return _result(data, days, daily, expected, made, sky, position, reasons, price, names)
 
@@ -346,9 +348,8 @@ def _result(
             "fault": coded(data, worst, CLASSES, "class of the fault"),
         },
         coords={"time": days.dates.astype("datetime64[ns]"), "asset": data["asset"]},
-        attrs={"place": days.number},
     )  # fmt: skip
-    return Faults(table_of(rows_, ("angle", "source", "detail"), price), table, slots, reasons)
+    return Faults(table_of(rows_, ("angle", "source", "detail"), price), table, slots, reasons, days.number)
 
 
 def _ratios(made: Floats, expected: Floats, days: Days) -> Floats:

@@ -71,7 +71,8 @@ def sky_of(data: xr.Dataset, power: Floats | None, *, needed: bool) -> Sky | Non
     size = data.sizes["asset"]
     tilt = np.nan_to_num(numbers(data, "tilt"), nan=0.0)
     axis_azimuth = np.nan_to_num(numbers(data, "azimuth"), nan=180.0 if here > 0 else 0.0)
-    limit = np.nan_to_num(numbers(data, "max_angle"), nan=60.0)
+    limit = numbers(data, "tracker_max_angle")  # as the portfolio names it
+    limit = np.nan_to_num(np.where(np.isfinite(limit), limit, numbers(data, "max_angle")), nan=60.0)
     backtrack = np.nan_to_num(numbers(data, "backtrack"), nan=1.0) > 0.5
     cover = np.nan_to_num(numbers(data, "ground_coverage_ratio"), nan=0.4)
     kinds: dict[tuple[float, float, float, bool, float], int] = {}

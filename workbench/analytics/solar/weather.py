@@ -14,6 +14,7 @@ import xarray as xr
 
 from workbench.analytics.kpi import variable_of
 from workbench.analytics.solar.array_facts import sensors_of
+from workbench.analytics.solar.checks import LIGHT, check_irradiance
 from workbench.model.errors import InputError
 from workbench.steps import remark
 
@@ -22,7 +23,6 @@ Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 
 _BEHIND = 93.0  #: zenith beyond which there is no light to speak of [degree]
-_LIGHT = 20.0  #: more than the offset of any sensor [W/m²]
 _WRONG, _DOUBTFUL = 0.02, 0.001  #: shares of the energy that come with the sun down
 
 
@@ -103,39 +103,13 @@ def irradiance_of(data: xr.Dataset, name: str, zenith: Floats | None = None) -> 
         It never reaches 20 W/m², is below zero by day, or comes with the sun down.
     """
     if name in data:
-        _check_sign(data, name)
+        check_irradiance(data, name)
     found = columns_of(data, name)
     if found is None:
         return None
-    top = float(np.nanmax(found.values, initial=-np.inf))
-    if np.isfinite(found.values).any() and 0 < top < _LIGHT:
-        raise InputError(
-            f"irradiance that never reaches {_LIGHT:g} W/m²", where=name, found=f"at most {top:g}", hint="kW/m²?"
-        )
     if zenith is not None:
         _check_clock(data, found, zenith)
     return Columns(name, np.maximum(found.values, found.values.dtype.type(0)), found.of)
-
-
-def _check_sign(data: xr.Dataset, name: str) -> None:
-    raw = data[name]
-    values = raw.transpose("time", ...).values
-    values = values if values.ndim == 2 else values[:, None]
-    with np.errstate(invalid="ignore"):
-        below, above = (values < -_LIGHT).sum(axis=0), (values > _LIGHT).sum(axis=0)
-    if not below.any():
-        return
-    names = [str(one) for one in data["asset"].values] if "asset" in raw.dims else [name]
-    turned = below > above
-    if turned.any():
-        which = [one for one, wrong in zip(names, turned, strict=True) if wrong]
-        raise InputError(
-            "irradiance of reversed sign",
-            where=f"{name} of {', '.join(which[:10])}",
-            found=f"{int(below[turned].sum())} values below {-_LIGHT:g} W/m², {int(above[turned].sum())} above {_LIGHT:g}",
-            hint="the steps solar_data_quality and solar_level_correction put it right",
-        )
-    remark(f"{name}: {int(below.sum())} values below {-_LIGHT:g} W/m² count as missing")
 
 
 def _check_clock(data: xr.Dataset, found: Columns, zenith: Floats) -> None:
@@ -148,7 +122,7 @@ def _check_clock(data: xr.Dataset, found: Columns, zenith: Floats) -> None:
             continue
         values = found.values[:, column]
         with np.errstate(invalid="ignore"):
-            light = np.where(values > _LIGHT, values, 0.0)
+            light = np.where(values > LIGHT, values, 0.0)
         total = float(light.sum())
         share = float(light[zenith[:, place] > _BEHIND].sum()) / total if total > 0 else 0.0
         seen[int(column), 0] = share

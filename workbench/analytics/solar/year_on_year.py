@@ -19,6 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.kpi import variable_of
+from workbench.analytics.solar.checks import check_plant, without_codes
 from workbench.model.errors import InputError
 from workbench.steps import progress
 
@@ -91,7 +92,8 @@ def year_on_year(
         raise InputError("below 1", where="block or simulations", found=f"{block}, {simulations}", expected="1 or more")
     if interval not in ("block", "simple"):
         raise InputError("unknown interval", where="interval", found=interval, expected="block or simple")
-    values = variable_of(data, index).transpose("time", "asset").values.astype(np.float64)
+    check_plant(data)
+    values = without_codes(variable_of(data, index).transpose("time", "asset").values.astype(np.float64), index)
     stamp = data["time"].values.astype("datetime64[ns]")
     time = stamp.astype(np.int64)
     if len(time) > 1 and int(np.diff(time).min()) <= 0:
@@ -108,8 +110,9 @@ def year_on_year(
         if len(t) > 1:
             step = int(np.median(np.diff(t)))
             row["years"] = float((t[-1] - t[0] + step) / (365.25 * _DAY))
-            if t[-1] >= (pd.Timestamp(t[0]) + pd.DateOffset(years=2)).as_unit("ns").value - step:
+            if (v > 0).any() and t[-1] >= (pd.Timestamp(t[0]) + pd.DateOffset(years=2)).as_unit("ns").value - step:
                 found, when = _slopes(t, v, later[known], recenter)
+                when, found = when[np.isfinite(found)], found[np.isfinite(found)]
         slopes[name] = (when.astype("datetime64[ns]"), found)
         if len(found):
             row |= {"rate": float(np.median(found)), "pairs": len(found)}
@@ -124,6 +127,8 @@ def year_on_year(
             row["reason"] = (
                 "no value of the index"
                 if not len(t)
+                else "the index is not above zero"
+                if not (v > 0).any()
                 else f"{row['years']:.1f} years of data, and no pairs a year apart; two years are needed"
             )
         rows.append(row)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import slot_length
+from workbench.analytics.calendar import check_axes, slot_length
 from workbench.model.errors import InputError, did_you_mean
 from workbench.model.quality import good, is_quality
 from workbench.model.units import convert
@@ -64,6 +64,7 @@ def prepared(data: xr.Dataset) -> xr.Dataset:
         facts = [str(c) for c in data.coords if c not in ("time", "asset") and data[c].ndim == 0]
         data = data.drop_vars("asset", errors="ignore").reset_coords(facts)
         data = data.expand_dims(asset=[name]).assign_coords({c: ("asset", [data[c].values]) for c in facts})
+    check_axes(data, "data")
     return data
 
 
