@@ -347,7 +347,7 @@ def _soiling_table(found: SolarHealth, answer: CleaningAnswer | None) -> str:
                 f'<tr><td>{h.esc(name)}</td><td class="wide quiet" colspan=8>{h.esc(str(one["reason"].item()))}</td></tr>'
             )
             continue
-        cost = table.loc[name] if table is not None and name in table.index else None
+        cost: Any = table.loc[name] if table is not None and name in table.index else None
         money, best, gain, often = fmt.NOTHING, fmt.NOTHING, fmt.NOTHING, fmt.NOTHING
         if cost is not None:
             money = fmt.number(float(cost["lost_money"]), decimals=0)

@@ -56,7 +56,7 @@ def _plant_row(live: Live, at: SiteNow, now: Now) -> str:
         due = _expected(at)
         sensor, light_name = site_irradiance(at)
         light = at.reading(sensor, light_name)
-        live_cells = (
+        live_cells: tuple[tuple[str, str], ...] = (
             ("Power now", h.value(power, now.time, scale=True)),
             ("Expected now", _amount(due, "kW") if math.isfinite(due) else fmt.NOTHING),
             ("Irradiance", h.value(light, now.time, decimals=0) if light.there else fmt.NOTHING),
