@@ -19,6 +19,8 @@ ADDRESSES = (
     "asset?site=sun_valley&asset=SV-BESS&tag=state_of_charge&range=24h",
     "sources",
     "performance?site=la_haute_borne",
+    "solar",
+    "solar?site=sun_valley",
     "battery?site=sun_valley",
 )
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from workbench.display import performance as performance
     from workbench.display import performance_rows as performance_rows
     from workbench.display import performance_study_rows as performance_study_rows
+    from workbench.display import solar as solar
+    from workbench.display import solar_charts as solar_charts
+    from workbench.display import solar_rows as solar_rows
     from workbench.display.live import Live as Live
     from workbench.display.live import live_view as live_view
     from workbench.display.page import Page as Page
@@ -43,6 +46,9 @@ _MODULES = (
     "performance_rows",
     "performance_study_rows",
     "plots",
+    "solar",
+    "solar_charts",
+    "solar_rows",
     "theme",
 )
 __all__ = sorted([*_WHERE, *_MODULES])

@@ -57,11 +57,23 @@ from workbench.display.parts.site import (
     site_verdict,
     wind_rose,
 )
+from workbench.display.parts.solar_assessed import (
+    assessed_tiles,
+    fault_table,
+    figure_of,
+    kpi_table,
+    solar_nothing,
+    solar_reading,
+    step_of,
+)
+from workbench.display.parts.solar_now import inverter_choice, inverter_table, solar_plants, solar_tiles
+from workbench.display.parts.solar_strings import input_table, string_map, strings_of, tracker_table
 from workbench.display.parts.sources import collectors, devices, sources_verdict
 from workbench.display.parts.start import how_to_start, not_found
 from workbench.display.parts.trend import power_trend
 
 __all__ = [
+    "assessed_tiles",
     "asset_cards",
     "asset_features",
     "asset_head",
@@ -80,11 +92,17 @@ __all__ = [
     "data_health",
     "devices",
     "energy_today",
+    "fault_table",
+    "figure_of",
     "frequency",
     "grid_meter",
     "health_tiles",
     "how_to_start",
+    "input_table",
+    "inverter_choice",
+    "inverter_table",
     "irradiance",
+    "kpi_table",
     "layout",
     "main_tag",
     "not_found",
@@ -99,12 +117,20 @@ __all__ = [
     "site_tiles",
     "site_verdict",
     "sites",
+    "solar_nothing",
+    "solar_plants",
+    "solar_reading",
+    "solar_tiles",
     "sources_verdict",
     "state_matrix",
+    "step_of",
+    "string_map",
+    "strings_of",
     "tag_find",
     "tag_head",
     "tag_list",
     "thermal_log",
+    "tracker_table",
     "turbine_curves",
     "verdict",
     "warranty",

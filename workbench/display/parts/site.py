@@ -42,6 +42,9 @@ def site_verdict(site: str) -> Part:
         if at.of_type("wind_turbine"):
             chip = f'<a class="chip" href="{h.href("performance", site=site)}">Performance</a>'
             line = line.removesuffix("</div>") + f"{chip}\n</div>"
+        if at.of_type("inverter"):
+            chip = f'<a class="chip" href="{h.href("solar", site=site)}">Solar</a>'
+            line = line.removesuffix("</div>") + f"{chip}\n</div>"
         if at.of_type("battery"):
             chip = f'<a class="chip" href="{h.href("battery", site=site)}">Batteries</a>'
             line = line.removesuffix("</div>") + f"{chip}\n</div>"
