@@ -152,9 +152,8 @@ def cells_now(now: Now, site: str, battery: str, found: BatteryHealth | None) ->
     """The cells of a battery: live where a source speaks of them, else their newest ten minutes."""
     at = now.site(site)
     parents = parents_of(at, found)
-    ids = at.of_type("battery_cell")
-    live = any(at.blocks_of(one) for one in ids[:1])
-    if live:
+    ids = [one for one in at.of_type("battery_cell") if at.blocks_of(one)]
+    if ids:
         return [
             CellNow(one, parents.get(one, battery), at.reading(one, "voltage"), at.reading(one, *TEMPERATURE))
             for one in ids

@@ -283,9 +283,9 @@ def leaves(found: Any, place: str = "") -> Any:
     """Every array and text of a result with its place."""
     if isinstance(found, xr.Dataset):
         for name, each in found.data_vars.items():
-            yield f"{place}.{name}", np.asarray(each.values)
-    elif isinstance(found, xr.DataArray):
-        yield place, np.asarray(found.values)
+            yield from leaves(each, f"{place}.{name}")
+    elif isinstance(found, xr.DataArray):  # in whatever order its dims are
+        yield place, np.asarray(found.transpose(*sorted(found.dims, key=str)).values)
     elif isinstance(found, pd.DataFrame):
         for name in found:
             yield f"{place}.{name}", np.asarray(found[name].values)

@@ -10,7 +10,7 @@ import xarray as xr
 from pydantic import Field
 
 from workbench.analytics.solar.expected import blocks
-from workbench.analytics.solar.loss_waterfall import _price, solar_loss_waterfall, solar_losses
+from workbench.analytics.solar.loss_waterfall import price_of, say_blank, solar_loss_waterfall, solar_losses
 from workbench.analytics.solar.losses import CATEGORIES, LossModel
 from workbench.analytics.solar.plane import Incidence, Stamp, Transposition
 from workbench.analytics.solar.plant_model import Options, Spectral, TemperatureModel
@@ -85,7 +85,7 @@ def solar_losses_fields(
     ]
     dtype = model.model.dtype
     out = {name: np.full(model.shape, np.nan, dtype) for name in wanted}
-    worth = None if price is None else _price(data, price)
+    worth = None if price is None else price_of(data, price)
     for part in blocks(model.shape):
         slot = model.block(part)
         out["potential_energy"][part], out["actual_energy"][part] = slot.potential, slot.actual
@@ -95,6 +95,8 @@ def solar_losses_fields(
             out[name][part] = np.where(known, slot.lost[name.removeprefix("lost_energy_")], np.nan)
         if worth is not None:
             out["lost_value"][part] = (slot.potential - slot.actual) * worth.block(part) / 1000.0
+    blank = ~np.isfinite(out["potential_energy"]).any(axis=0) & ~model.model.facts.measures
+    say_blank(data, blank, "its losses are unknown")
     units = {name: currency if name == "lost_value" else "kWh" for name in wanted}
     titles = {name: name.replace("_", " ").replace("lost energy ", "energy lost, ") for name in wanted}
     return data.assign(

@@ -87,7 +87,7 @@ def solar_losses(
     length = np.full(model.shape[0], model.hours * 3600.0)
     group, labels = grouped(data["time"].values, length, by, tz)
     names = [name for name in CATEGORIES if name in model.categories]
-    worth = None if price is None else _price(data, price)
+    worth = None if price is None else price_of(data, price)
     shape = (len(labels), model.shape[1])
     lost = np.zeros((len(names), *shape))
     value = np.zeros((len(names), *shape))
@@ -127,11 +127,8 @@ def solar_losses(
     left = float(sums["left_out"].sum())
     if left > 1e-3 * max(float(sums["actual"].sum()), 1e-9):
         remark(f"losses: {left:.0f} kWh were made in slots without irradiance or temperature and are in no sum")
-    blank = sums["known"].sum(axis=0) == 0
-    blank &= ~model.model.facts.measures
-    if blank.any():
-        which = ", ".join(map(str, data["asset"].values[blank][:10]))
-        remark(f"losses: of {which} no slot has irradiance and temperature: its energies are 0 and its known_share too")
+    blank = (sums["known"].sum(axis=0) == 0) & ~model.model.facts.measures
+    say_blank(data, blank, "its energies are 0 and its known_share too")
     dims = ("category", "period", "asset")
     fields: dict[str, tuple[tuple[str, ...], Floats, dict[str, str]]] = {
         "lost_energy": (dims, lost, {"units": "kWh", "long_name": "energy lost"})
@@ -160,7 +157,7 @@ def solar_losses(
     return result if by is not None else result.isel(period=0, drop=True)
 
 
-def _price(data: xr.Dataset, price: float | str | xr.DataArray) -> Columns:
+def price_of(data: xr.Dataset, price: float | str | xr.DataArray) -> Columns:
     """[currency/MWh] as columns over the whole time."""
     size = data.sizes["asset"]
     if isinstance(price, str):
@@ -176,6 +173,13 @@ def _price(data: xr.Dataset, price: float | str | xr.DataArray) -> Columns:
         if found is not None:
             return found
     return Columns("price", np.full((data.sizes["time"], 1), float(price)), np.zeros(size, np.intp))
+
+
+def say_blank(data: xr.Dataset, blank: npt.NDArray[np.bool_], what: str) -> None:
+    """Remark which assets have nothing to tell losses from."""
+    if blank.any():
+        which = ", ".join(map(str, data["asset"].values[blank][:10]))
+        remark(f"losses: of {which} no slot has irradiance and temperature: {what}")
 
 
 def solar_loss_waterfall(losses: xr.Dataset, *, group: str | None = None) -> pd.DataFrame:

@@ -52,8 +52,8 @@ def _recount(known: Known, **_: Any) -> Effect:
     if not _there(known, *_CELL) and "dc_voltage" not in known:
         notes.append("without a voltage the count is never set right")
     adds = {"soc_recount": "%", "soc_recount_std": "%", "soc_drift": "%", "soc_drift_alarm": None}
-    # resistance and signs are told from all the data
-    return _effect(known, (*_SIGNS, *_CELL, *_POWER), adds, notes=tuple(notes))
+    # resistance and signs are told from all the data; the health says whether the curve is that of an aged cell
+    return _effect(known, (*_SIGNS, *_CELL, *_POWER, "state_of_health"), adds, notes=tuple(notes))
 
 
 @effect("battery_health")
