@@ -43,7 +43,9 @@ def test_it_has_the_figures_of_the_store(run: ReportRun, sample: Path):
     assert figure(run, "lost_value") == pytest.approx(float(told.lost_energy[0]) / 1e3 * 60)
     assert figure(run, "state_of_health") == pytest.approx(float(told.health["state_of_health"][0]), nan_ok=True)
     names = [one["name"] for one in run.manifest["inputs"]]
-    assert names == [f"sun_valley {kind}/10min" for kind in ("battery", "inverter", "grid_meter")]
+    assert names == [
+        f"sun_valley {kind}/10min" for kind in ("battery", "battery_cell", "battery_rack", "inverter", "grid_meter")
+    ]
     assert all(len(one["sha256"]) == 64 for one in run.manifest["inputs"])
 
 
@@ -55,7 +57,7 @@ def test_each_section_says_what_it_can_and_why_not_the_rest(run: ReportRun):
         "Temperatures and alarms", "Usable energy", "Warranty", "Remaining life", "Panels, battery and grid", "Settings",
     ):  # fmt: skip
         assert f">{section}</h2>" in text
-    assert "Not to be told: there are no data of single cells" in text
+    assert re.search(r"SV-BESS-R\d-C\d\d", text)  # cells by name
     assert "6 are needed" in text  # months, for a life
     assert "a trend wants" in text
     assert "Within the terms: cycles per year 365" in text
