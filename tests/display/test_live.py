@@ -171,6 +171,20 @@ def test_slow_work_is_done_once_and_shared(view):
     assert len(begun) == 1
 
 
+def test_what_was_lacking_is_worked_out_again_soon(view):
+    given = iter(["nothing", "all of it"])
+    how = {"seconds": 600.0, "lacking": lambda found: found == "nothing", "soon": 0.0}
+
+    def asked() -> bool:
+        view.remember("k", lambda: next(given), **how)
+        return view.remember("k", lambda: next(given), **how) == "all of it"
+
+    deadline = time.monotonic() + 5
+    while not asked() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert asked()  # and stays: there is no third
+
+
 def test_the_thread_looks_and_tells(view):
     told = threading.Event()
     end = view.subscribe(lambda now: told.set())

@@ -86,11 +86,13 @@ class CellNow:
 
 def load(live: Live, site: str) -> BatteryHealth | None:
     """The site's batteries, read in another thread and shared by all viewers; None until they are there."""
-    key = ("battery health", site)
-    found: BatteryHealth | None = live.remember(key, lambda: prepare(live, site), seconds=SECONDS)
-    if found is not None and found.told is None:
-        # what was missing may be there now
-        found = live.remember(key, lambda: prepare(live, site), seconds=SOON)
+    found: BatteryHealth | None = live.remember(
+        ("battery health", site),
+        lambda: prepare(live, site),
+        seconds=SECONDS,
+        lacking=lambda found: found.told is None,
+        soon=SOON,
+    )
     return found
 
 

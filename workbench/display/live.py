@@ -315,13 +315,24 @@ class Live:
             self._html[key] = (now.tick, html)
         return html
 
-    def remember(self, key: Any, work: Callable[[], Any], *, seconds: float = 60.0) -> Any:
+    def remember(
+        self,
+        key: Any,
+        work: Callable[[], Any],
+        *,
+        seconds: float = 60.0,
+        lacking: Callable[[Any], bool] = lambda _: False,
+        soon: float = 10.0,
+    ) -> Any:
         """What ``work`` gave last; None until it has given something.
 
         For what takes longer than a page may wait (reading history): done in another thread, shared by all
-        viewers, done again when it is asked for after ``seconds``.
+        viewers, done again when it is asked for after ``seconds``; after ``soon`` where what was given is ``lacking``, as what was
+        missing may be there now.
         """
         then, found = self._known.get(key, (-1e9, None))
+        if found is not None and lacking(found):
+            seconds = min(seconds, soon)
         if time.monotonic() - then < seconds:
             return found
         with self._lock:

@@ -312,11 +312,13 @@ def _year(time: np.datetime64) -> int:
 
 def load(live: Live, site: str) -> Performance | None:
     """The farm's performance, read in another thread and shared by all viewers; None until it is there."""
-    key = ("wind performance", site)
-    found: Performance | None = live.remember(key, lambda: prepare(live, site), seconds=SECONDS)
-    if found is not None and found.plant is None:
-        # what was missing may be there now
-        found = live.remember(key, lambda: prepare(live, site), seconds=SOON)
+    found: Performance | None = live.remember(
+        ("wind performance", site),
+        lambda: prepare(live, site),
+        seconds=SECONDS,
+        lacking=lambda found: found.plant is None,
+        soon=SOON,
+    )
     return found
 
 

@@ -205,11 +205,13 @@ def _day(day: np.datetime64) -> str:
 
 def load(live: Live, site: str) -> SolarHealth | None:
     """The site's solar plant, read in another thread and shared by all viewers; None until it is there."""
-    key = ("solar health", site)
-    found: SolarHealth | None = live.remember(key, lambda: prepare(live, site), seconds=SECONDS)
-    if found is not None and found.told is None:
-        # what was missing may be there now
-        found = live.remember(key, lambda: prepare(live, site), seconds=SOON)
+    found: SolarHealth | None = live.remember(
+        ("solar health", site),
+        lambda: prepare(live, site),
+        seconds=SECONDS,
+        lacking=lambda found: found.told is None,
+        soon=SOON,
+    )
     return found
 
 

@@ -274,8 +274,7 @@ JUDGES = {
     "level_shifts", "solar_data_quality", "solar_level_correction", "solar_quality_table", "solar_clock_shifts",
     "solar_clock_shift_detection", "infer_orientation", "orientation_check",
 }  # fmt: skip
-#: Of those, of the steps, whose functions meet all the others, and of what takes seconds each time.
-LONG = {"degradation_and_soiling", "soiling_cost"}
+#: Of those, of the steps, and of the cost of soiling, whose functions meet all the others.
 FEW = REFUSED | {"all missing", "one asset", "one asset empty", "codes", "texts"}
 OWN_UNITS = {"irradiance_quality", "solar_data_quality", "solar_level_correction"}
 
@@ -376,7 +375,7 @@ def test_bad_input_is_refused_or_told(name):
     for fault, spoil in {**RECORD, **FIELDS}.items():
         if (daily and fault in (*SUBDAILY, *FIELDS)) or (name == "array_facts" and fault in TIMES):
             continue
-        if (name in JUDGES or name.startswith("step ") or name in LONG) and fault not in FEW:
+        if (name in JUDGES or name.startswith("step ") or name == "soiling_cost") and fault not in FEW:
             continue
         try:
             text = wrong(name, fault, outcome(name, spoil(base)))
