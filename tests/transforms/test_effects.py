@@ -174,6 +174,13 @@ def battery() -> xr.Dataset:
     )
 
 
+def cells() -> xr.Dataset:
+    """Six cells of one battery, the last of which holds less."""
+    from tests.analytics.storage.test_cells import pack
+
+    return pack()
+
+
 def sun() -> xr.Dataset:
     """Two inverters with irradiance, a quarter of an hour each, for a month, and what a first look found of them."""
     times = pd.date_range("2024-05-01", periods=30 * 96, freq="15min", unit="ns")
@@ -326,13 +333,14 @@ OWN = dict.fromkeys(("plant_yield", "turbine_energy", "electrical_losses"), year
 OWN |= {"yield_gap": told, "direction_offset": farm}
 OWN |= dict.fromkeys(
     ("battery_sign_correction", "soc_recount", "battery_health", "battery_efficiency", "battery_cycles", "cell_spread",
-     "thermal_alarms", "usable_energy", "battery_remaining_life", "hybrid_flows"), battery,
+     "thermal_alarms", "usable_energy", "battery_remaining_life", "hybrid_flows", "battery_health_trend",
+     "battery_warranty_log"), battery,
 )  # fmt: skip
 OWN |= dict.fromkeys(
     ("irradiance_quality", "orientation_check", "solar_clock_shift_detection", "solar_data_quality",
      "solar_level_correction"), sun,
 )  # fmt: skip
-OWN |= {"string_faults": strings, "tracker_faults": blocks, "inverter_faults": blocks}
+OWN |= {"weakest_cells": cells, "string_faults": strings, "tracker_faults": blocks, "inverter_faults": blocks}
 OWN |= dict.fromkeys(("degradation_and_soiling", "soiling_cost", "year_on_year_degradation"), sunny)
 OWN |= dict.fromkeys(("solar_kpi", "solar_availability", "solar_capacity_test"), generating)
 OWN |= dict.fromkeys(("solar_expected_power", "solar_losses", "solar_loss_waterfall"), plant_day)
@@ -706,6 +714,9 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "thermal_alarms": [("telemetry", {}), ("telemetry", {"hot": 28.0, "hold": 30.0, "baseline_days": 3.0})],
     "usable_energy": [("telemetry", {"least_share": 0.7})],
     "battery_remaining_life": [("telemetry", {"simulations": 50})],
+    "battery_health_trend": [("telemetry", {}), ("telemetry", {"timezone": "Europe/Paris", "output_field": "fall"})],
+    "battery_warranty_log": [("telemetry", {}), ("telemetry", {"by": "day", "terms": {"cycles_per_year": 200.0}})],
+    "weakest_cells": [("telemetry", {})],
     "hybrid_flows": [("telemetry", {"kinds": {"inverter": ["B1"], "battery": ["B2"]}})],
     "solar_expected_power": [("telemetry", {}), ("telemetry", {"irradiance": "nothing", "output_field": "should"})],
     "solar_losses": [("telemetry", {}), ("telemetry", {"price": 50.0, "currency": "GBP", "spectral": "none"})],
@@ -1001,8 +1012,9 @@ def test_a_long_step_tells_how_far_it_is(name):
     kind, given = EXAMPLES[name][-1]
     if name == "power_curve_comparison":  # by the manufacturer's curve there is nothing to wait for
         given = {"reference_curve": "historical", "baseline_period": "PT6H", "retrain_period": "PT1H"}
+    data = data_of(name, kind)  # what makes a farm tells how far it is, too
     with progress_told(listen):
-        get_step(name).function(data_of(name, kind), **get_step(name).check(given))
+        get_step(name).function(data, **get_step(name).check(given))
     assert told, "nothing was told"
     assert told == sorted(told)
     assert told[-1] == 1.0

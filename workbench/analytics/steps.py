@@ -20,6 +20,7 @@ import workbench.analytics.storage.effects
 import workbench.analytics.storage.fields
 import workbench.analytics.storage.health
 import workbench.analytics.storage.hybrid
+import workbench.analytics.storage.log_steps
 import workbench.analytics.storage.recount
 import workbench.analytics.storage.round_trip
 import workbench.analytics.storage.thermal

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.analytics.storage.hybrid import FLOWS
+from workbench.analytics.storage.log_steps import CELLS, LOG
 from workbench.analytics.storage.thermal import ALARMS
 from workbench.steps import Effect, effect
 
@@ -120,3 +121,31 @@ def _life(known: Known, *, health: str = "state_of_health", cycles: str = "cycle
 def _hybrid(known: Known, **_: Any) -> Effect:
     reads = ("total_ac_power", "active_power", "power_output", *_POWER, *_SIGNS)
     return _effect(known, reads, dict.fromkeys(FLOWS, "kW"), notes=("a battery is charged by the panels first",))
+
+
+@effect("battery_health_trend")
+def _trend(known: Known, *, output_field: str = "health_change", **_: Any) -> Effect:
+    adds = {"health_month": None, "health_by_month": "%", **_bounds(output_field, "%/year")}
+    return _effect(known, (*_SIGNS, *_CELL, *_POWER), adds, notes=(*_WHOLE, "a trend wants six months"))
+
+
+@effect("battery_warranty_log")
+def _warranty(known: Known, **_: Any) -> Effect:
+    heat = ("cell_temperature_max", "cell_temperature_mean", "energy_discharged")
+    adds = {"warranty_period": None, "warranty_breaches": "1"} | {
+        f"warranty_{name}": units for name, units in LOG.items()
+    }
+    return _effect(known, (*_POWER, *_SIGNS, *heat), adds, notes=("by periods of the site's clock",))
+
+
+@effect("weakest_cells")
+def _weakest(known: Known, **_: Any) -> Effect:
+    return Effect(
+        reads=_there(known, "current"),
+        needs=("voltage",),
+        adds=CELLS,
+        before=None,
+        after=None,
+        lazy=False,
+        notes=_WHOLE,
+    )
