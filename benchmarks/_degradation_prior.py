@@ -1,9 +1,9 @@
-"""How often residuals of degradation last: learned from made-up farms of both makes, none of which a benchmark counts.
+"""How often residuals of degradation last: learned from made-up farms of two makes, none of which a benchmark counts.
 
-``python -m benchmarks._degradation_prior`` prints the table ``_OFTEN`` of :mod:`workbench.analytics.wind.degradation_noise`: the
+``python -m benchmarks._degradation_prior`` prints the tables ``_OFTEN`` of :mod:`workbench.analytics.wind.degradation_noise`: the
 likelihood of each kind of residuals of every turbine, and by expectation and maximisation the shares of the kinds that
-make all of them likeliest, both makes counting alike. It stops after 30 rounds: to the end it would leave a few points
-that are those two makes' own. Takes some minutes.
+make all those of a make likeliest. It stops after 100 rounds: to the end it would leave a few points, each as if known.
+Takes some minutes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from benchmarks._drift_farms import drift_farm
 from workbench.analytics.wind import degradation_noise as noise
 from workbench.analytics.wind import degradation_rate
 
-FARMS, ROUNDS = 130, 30
+FARMS, ROUNDS = 130, 100
 
 
 def likelihoods(make: str, farms: int = FARMS) -> np.ndarray:
-    """Dims (turbine, kind), of training farms; each turbine's add up to 1."""
+    """Dims (turbine, kind), of training farms; the highest of each turbine is 1."""
     rows = []
     for number in range(farms):
         if make == "other":
@@ -36,21 +36,21 @@ def likelihoods(make: str, farms: int = FARMS) -> np.ndarray:
             angle = 2 * np.pi * year
             design = np.stack([np.ones(len(known)), year - year.mean(), np.cos(angle), np.sin(angle)], axis=1)
             y = 100 * np.log(one[known])
-            residual = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
-            found = noise.LastingNoise.of(residual, known - known[0], design).weight / noise.prior()
-            rows.append(found / found.sum())
+            solve = np.linalg.pinv(design)
+            log = noise.LastingNoise.of(y - design @ (solve @ y), known - known[0], design, solve[1]).likelihood
+            rows.append(np.exp(log - log.max()))
     return np.array(rows)
 
 
-def learned(makes: list[np.ndarray], rounds: int = ROUNDS) -> np.ndarray:
-    """Shares of the kinds, dims (kind), from the likelihoods of each make."""
-    share = np.full(makes[0].shape[1], 1 / makes[0].shape[1])
+def learned(make: np.ndarray, rounds: int = ROUNDS) -> np.ndarray:
+    """Shares of the kinds, dims (kind), from the likelihoods of a make."""
+    share = np.full(make.shape[1], 1 / make.shape[1])
     for _ in range(rounds):
-        parts = [one * share / (one @ share)[:, None] for one in makes]
-        share = np.mean([part.mean(axis=0) for part in parts], axis=0)
+        share = (make * share / (make @ share)[:, None]).mean(axis=0)
     return share
 
 
 if __name__ == "__main__":
-    found = learned([likelihoods("house"), likelihoods("other")])
-    print(np.round(1000 * found).astype(int).reshape(len(noise.KEEPS), len(noise.SHARES)).tolist())
+    for name in ("house", "other"):
+        found = learned(likelihoods(name))
+        print(np.round(1000 * found).astype(int).reshape(len(noise.KEEPS), len(noise.SHARES)).tolist())

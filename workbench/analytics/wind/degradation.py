@@ -11,9 +11,9 @@ coefficient is freed of its small-sample bias [2]_, from which series are drawn 
 own curve the anemometer enters, and one that is replaced reads otherwise for good: the correlation of neighbouring
 blocks, which vary by themselves too, does not show it. There the residuals are a part of each block and a part that lasts
 for weeks or for years, in all proportions. How likely each is by the data their restricted likelihood tells [3]_, times
-how often it was found on made-up farms of two makes, one whose anemometers are never replaced and one whose are [4]_;
-the interval is drawn from all of them. Which of the two a farm is like, few years tell badly: ranges are somewhat too
-wide for the one and too narrow for the other, and right for half of each (see ``docs/wind.md``).
+how often it is on farms of that make [4]_. Which make a farm is like, one whose anemometers are never replaced, one whose are,
+or neither, the residuals of all its turbines tell together, as turbines of one farm are alike in that; one turbine alone
+tells it badly. The interval is drawn from all of them.
 
 References
 ----------
@@ -42,7 +42,7 @@ import xarray as xr
 from pydantic import Field
 
 from workbench.analytics.wind.air_density import density_of, normalized_wind_speed
-from workbench.analytics.wind.degradation_noise import LastingNoise
+from workbench.analytics.wind.degradation_noise import LastingNoise, of_one_farm
 from workbench.analytics.wind.yaw_misalignment import ratings, tell_reasons, values_of
 from workbench.model.errors import InputError
 from workbench.steps import progress, step
@@ -162,12 +162,13 @@ def degradation_rate(
         enough = (count >= _LEAST_SLOTS) & (one > 0)
         ratio[enough, column], years[enough, column] = one[enough], middle[enough]
         progress(column + 1, of, "turbines")
+    noises: list[LastingNoise | None] = [None] * len(names)
+    if reference == "own":
+        noises = of_one_farm([_lasting(ratio[:, column], years[:, column], block) for column in range(len(names))])
     found = []
     for column in range(len(names)):
         rng = np.random.default_rng([seed, column])
-        found.append(
-            _rate(ratio[:, column], years[:, column], block, simulations, rng, level, shifts=reference == "own")
-        )
+        found.append(_rate(ratio[:, column], years[:, column], block, simulations, rng, level, noises[column]))
         progress(len(names) + column + 1, of, "turbines")
     table = pd.DataFrame([one for one, _ in found], index=pd.Index(names, name="asset"))
     units = dict.fromkeys(("rate", "lower", "upper", "std", "year_on_year", "theil_sen"), "%/year")
@@ -277,12 +278,12 @@ def _rate(
     simulations: int,
     rng: np.random.Generator,
     level: float,
-    *,
-    shifts: bool,
+    noise: LastingNoise | None,
 ) -> tuple[dict[str, object], Floats]:
     """What the table says of one turbine, and the draws [%/a].
 
-    With ``shifts`` the residuals may have a part that lasts as long as the record, beside one of each block.
+    With ``noise`` the residuals may have a part that lasts as long as the record, beside one of each block; without
+    it they are a first-order autoregression.
     """
     nan = float("nan")
     known = np.flatnonzero(np.isfinite(ratio))
@@ -300,19 +301,16 @@ def _rate(
         return row, nothing
     if span < 2.0 - 0.5 * block / 365.25:  # the edges of the blocks take some days of two years
         row["caution"] = f"{span:.1f} years: with less than 2 a season and a rate are not told apart"
-    y, t = 100.0 * np.log(ratio[known]), years[known]
-    angle = 2 * np.pi * t
-    design = np.stack([np.ones(len(t)), t - t.mean(), np.cos(angle), np.sin(angle)], axis=1)
+    y, t, design = _line(ratio, years, known)
     solve = np.linalg.pinv(design)
     coefficient = solve @ y
     residual = y - design @ coefficient
-    noise = LastingNoise.of(residual, known - known[0], design, block) if shifts else None
     keep = noise.correlation if noise is not None else _correlation(residual, known, design, rng)
     free = len(y) - design.shape[1]
     draws = nothing
     if simulations:
         if noise is not None:
-            off = noise.draw(solve[1], simulations, rng)
+            off = noise.draw(simulations, rng)
         else:
             drawn = _series(residual, keep, int(known[-1] - known[0]) + 1, simulations, rng, design, known - known[0])
             # few blocks tell their own scatter badly: t instead of normal, by a chi-squared factor of each draw
@@ -335,6 +333,23 @@ def _rate(
     if free < 9 and not row["caution"]:
         row["caution"] = f"{len(y)} blocks only"
     return row, draws
+
+
+def _line(ratio: Floats, years: Floats, known: Ints) -> tuple[Floats, Floats, Floats]:
+    """Logarithm [%] and time [a] of the known blocks, and a straight line with a season, dims (block, coefficient)."""
+    y, t = 100.0 * np.log(ratio[known]), years[known]
+    angle = 2 * np.pi * t
+    return y, t, np.stack([np.ones(len(t)), t - t.mean(), np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _lasting(ratio: Floats, years: Floats, block: int) -> LastingNoise | None:
+    """What the residuals of a turbine may be; None with too few blocks."""
+    known = np.flatnonzero(np.isfinite(ratio))
+    if len(known) < _LEAST_BLOCKS:
+        return None
+    y, _, design = _line(ratio, years, known)
+    solve = np.linalg.pinv(design)
+    return LastingNoise.of(y - design @ (solve @ y), known - known[0], design, solve[1], block)
 
 
 def _pairs(ratio: Floats, years: Floats, apart: int) -> Floats:
