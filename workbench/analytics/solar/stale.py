@@ -32,6 +32,8 @@ _SEEN = 3.0
 _EPS64, _EPS32 = 1e-11, 4.0 * float(np.finfo(np.float32).eps)
 #: A value is bright above this share of the scale; share of the days that are as calm as a clear one at least.
 _BRIGHT, _CALM = 0.2, 0.1
+#: Light is dim below so many steps of the record.
+_DIM = 100.0
 #: The noise of the calmest days counts where no more than this share of it is within the resolution.
 _TOLD = 0.3
 #: Cost of a change from a recorder that fills its nights to one that does not, of a night at the night level although it fills, and of one
@@ -189,7 +191,13 @@ def lines_of(values: Floats, sun: Sun, slot: int) -> Bools:
         smooth = int(np.ceil(2.0 * turn / (2.0 * np.pi) * DAY / slot)) + 1
         least = max(least, min(smooth, 2 + _longest_in_noise(level, rough, len(values))))
         straight = np.nan_to_num(bend, nan=np.inf) <= 2.0 * slack + width
-        _lines(values, straight, slack + width, least, 4.0 * (slack + width), found)
+        here = np.zeros(len(values), bool)
+        _lines(values, straight, slack + width, least, 4.0 * (slack + width), here)
+        for first, stop in spans_of(here):
+            # dawn and dusk are straight within the resolution
+            dim = np.abs(values[first:stop] - sun.night).max() < _DIM * sun.resolution
+            here[first:stop] = not dim or sun.dark[first:stop].any()
+        found |= here
     return found | _filled_nights(values, sun, found)
 
 
