@@ -103,7 +103,9 @@ def _clearness(rng: np.random.Generator, days: int, slot: int) -> Floats:
         kind[day] = kind[day - 1] if day and rng.random() < stay else rng.choice(3, p=share)
     minutes = np.repeat(kind, 1440)
     size = len(minutes)
-    quick, slow = (lfilter([np.sqrt(1 - a * a)], [1, -a], rng.normal(size=size)) for a in (np.exp(-1 / 12), np.exp(-1 / 90)))
+    quick, slow = (
+        lfilter([np.sqrt(1 - a * a)], [1, -a], rng.normal(size=size)) for a in (np.exp(-1 / 12), np.exp(-1 / 90))
+    )
     cover = 1 / (1 + np.exp(-4 * (0.7 * quick + 0.7 * slow)))  # of a broken day: mostly in or out of cloud
     edge = 0.12 * np.exp(-((cover - 0.25) ** 2) / 0.02)  # beside a cloud it is brighter than under a clear sky
     found = np.select(
@@ -168,7 +170,13 @@ def _clipped(
 
 
 def _faults(
-    rng: np.random.Generator, kind: str, clean: Floats, clear: Floats, rounding: str, full: float, about: dict[str, object]
+    rng: np.random.Generator,
+    kind: str,
+    clean: Floats,
+    clear: Floats,
+    rounding: str,
+    full: float,
+    about: dict[str, object],
 ) -> tuple[Floats, Bools]:
     values, truth = clean.copy(), np.zeros(len(clean), bool)
     top = float(np.nanquantile(clean, 0.99))
