@@ -110,7 +110,11 @@ def figures() -> Iterator[Figure]:
         ]
         off = max(abs(a - one["rate"]) for a, one in zip(ours, theirs["soiled"], strict=True))
         yield Figure(
-            "year on year, compatible: off RdTools", off, "%/year", target=0.01, note="a leap day counts otherwise; missing days stay in the table of both"
+            "year on year, compatible: off RdTools",
+            off,
+            "%/year",
+            target=0.01,
+            note="a leap day counts otherwise; missing days stay in the table of both",
         )
         told = [
             abs(one["srr"] - ratio)
