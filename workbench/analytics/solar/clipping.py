@@ -99,19 +99,21 @@ def clipping_of(values: Floats, sun: Sun, slot: int) -> tuple[Bools, list[float]
 def _complete(power: Floats, levels: Floats, sun: Sun, slot: int, width: float, fewest: int, found: Bools) -> None:
     """What else is held once the limits are known: days on which they are a little off, and slots between clouds."""
     day = sun.day - sun.day[0]
-    top = np.full(int(day[-1]) + 1, -np.inf)
+    top: Floats = np.full(int(day[-1]) + 1, -np.inf)
     np.maximum.at(top, day, np.where(sun.dark, -np.inf, power))
-    near = (np.abs(top[:, None] / levels - 1.0) <= _MOVES).any(axis=1)
+    near: Bools = np.any(np.abs(top[:, None] / levels - 1.0) <= _MOVES, axis=1)
     flat = (power >= top[day] * (1.0 - width)) & near[day] & ~sun.dark
     least = max(3, fewest, int(np.ceil(2.0 * smooth_slots(width, slot))) + 1)
     for first, stop in spans_of(flat):
         if stop - first >= least:
             found[first:stop] = True
     for level in levels:
-        held = power[found & (np.abs(power / level - 1.0) <= _WIDTHS[-1])]
+        held = power[found & (np.abs(power / level - 1.0) <= max(_WIDTHS[-1], width))]
+        if not len(held):
+            continue
         low, high = np.quantile(held, [_EDGE, 1.0])
         over = np.bincount(day[power > high * (1.0 + 2.0 * width)], minlength=len(top))
-        more = (power >= low) & (power <= high) & ~sun.dark & ~found & (over[day] <= 1)
+        more: Bools = (power >= low) & (power <= high) & ~sun.dark & ~found & (over[day] <= 1)
         # so many would be there if there were no limit, by what there is below
         below = (power >= low * (1.0 - _BELOW - width)) & (power < low * (1.0 - width))
         passing = below.sum() * (high / low - 1.0) / _BELOW
