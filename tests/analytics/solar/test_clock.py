@@ -7,7 +7,13 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from workbench.analytics.solar import solar_clock_shift_detection, solar_clock_shifts
+from workbench.analytics.solar import (
+    daily_performance,
+    degradation_and_soiling,
+    solar_clock_shift_detection,
+    solar_clock_shifts,
+    year_on_year,
+)
 from workbench.analytics.wind.clock_correction import clock_shift_correction
 from workbench.model.errors import InputError
 from workbench.steps import remarks
@@ -43,6 +49,18 @@ def test_the_repair_leaves_no_shift_and_can_be_undone(system_50):
     assert solar_clock_shifts(repaired)["shift"].to_list() == [0.0]
     back = clock_shift_correction(repaired, undo=True)["total_ac_power"].reindex(time=data["time"])
     np.testing.assert_array_equal(back, data["total_ac_power"])
+
+
+def test_the_rate_after_our_repair_is_that_after_the_repair_by_time_zone(pvanalytics):
+    from benchmarks.solar_degradation import pvdaq_50
+
+    found = {}
+    for clock in ("raw", "zone", "sun"):
+        daily = daily_performance(pvdaq_50(pvanalytics, clock), temperature_coefficient=-0.005)
+        both = (year_on_year(daily), degradation_and_soiling(daily, simulations=0))
+        found[clock] = np.array([float(one.rates["rate"][0]) for one in both])
+    assert np.abs(found["sun"] - found["zone"]).max() <= 0.05
+    assert np.abs(found["raw"] - found["zone"]).min() > 0.2
 
 
 def test_local_time_without_a_zone_is_told_from_utc(system_50):

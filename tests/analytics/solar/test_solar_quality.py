@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from workbench.analytics.solar import solar_data_quality, solar_level_correction, solar_quality_table
+from workbench.analytics.solar import (
+    clipped_values,
+    interpolated_values,
+    solar_data_quality,
+    solar_level_correction,
+    solar_quality_table,
+    stale_values,
+)
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality
 from workbench.steps import remarks
@@ -85,3 +92,23 @@ def test_bad_input(plant):
         found = solar_data_quality(data)
     assert any("no course of the day" in text for text in told)
     assert not found["total_ac_power_quality"].any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed", "find", "precision", "recall"),
+    [
+        ("stale", 5, stale_values, 0.99, 0.99),  # runs of three to five in a record of 0.001 % steps
+        ("stale", 9, stale_values, 0.99, 0.99),  # the same in shares of the rating
+        ("interpolated", 6, interpolated_values, 0.99, 0.98),  # minutes in whole watts
+        ("interpolated", 57, interpolated_values, 0.8, 0.0),  # steps of 100 W: dusk is straight, and no line
+        ("clipping", 0, clipped_values, 0.95, 0.99),  # a limit that flickers, between clouds
+        ("clipping", 2, clipped_values, 0.95, 0.99),  # single hours at the limit
+    ],
+)
+def test_labelled_records(kind, seed, find, precision, recall, score):
+    from benchmarks._labelled_records import record
+
+    one = record(seed, kind)
+    found = score(find(one.data).values[:, 0], one.truth)
+    assert found[0] >= precision
+    assert found[1] >= recall

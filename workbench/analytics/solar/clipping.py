@@ -35,6 +35,11 @@ _CROSSED = 0.25
 #: Longest flat top [ns]: no day is longer.
 _LONGEST = 18 * DAY // 24
 _LEVELS = 4
+#: How far a limit moves with heat and voltage; the band below it that tells how many values pass it by.
+_MOVES, _BELOW = 0.05, 0.03
+#: Lower edge of what is held, as a quantile. Single slots at a limit count where there are so many, and no more than a share of
+#: them, or of what is held for longer, may be passing by.
+_EDGE, _SINGLES, _PASSING = 0.01, 10, (0.25, 0.02)
 
 
 def clipped_values(data: xr.Dataset, *, variable: str = "total_ac_power") -> xr.DataArray:
@@ -86,7 +91,34 @@ def clipping_of(values: Floats, sun: Sun, slot: int) -> tuple[Bools, list[float]
             level, where = one
             found |= where
             levels.append(float(level + sun.night))
+    if levels:
+        _complete(power, np.array(levels) - sun.night, sun, slot, max(_WIDTHS[0], coarse), fewest, found)
     return found, levels
+
+
+def _complete(power: Floats, levels: Floats, sun: Sun, slot: int, width: float, fewest: int, found: Bools) -> None:
+    """What else is held once the limits are known: days on which they are a little off, and slots between clouds."""
+    day = sun.day - sun.day[0]
+    top: Floats = np.full(int(day[-1]) + 1, -np.inf)
+    np.maximum.at(top, day, np.where(sun.dark, -np.inf, power))
+    near: Bools = np.any(np.abs(top[:, None] / levels - 1.0) <= _MOVES, axis=1)
+    flat = (power >= top[day] * (1.0 - width)) & near[day] & ~sun.dark
+    least = max(3, fewest, int(np.ceil(2.0 * smooth_slots(width, slot))) + 1)
+    for first, stop in spans_of(flat):
+        if stop - first >= least:
+            found[first:stop] = True
+    for level in levels:
+        held = power[found & (np.abs(power / level - 1.0) <= max(_WIDTHS[-1], width))]
+        if not len(held):
+            continue
+        low, high = np.quantile(held, [_EDGE, 1.0])
+        over = np.bincount(day[power > high * (1.0 + 2.0 * width)], minlength=len(top))
+        more: Bools = (power >= low) & (power <= high) & ~sun.dark & ~found & (over[day] <= 1)
+        # so many would be there if there were no limit, by what there is below
+        below = (power >= low * (1.0 - _BELOW - width)) & (power < low * (1.0 - width))
+        passing = below.sum() * (high / low - 1.0) / _BELOW
+        if more.sum() >= _SINGLES and passing <= max(_PASSING[0] * more.sum(), _PASSING[1] * len(held)):
+            found |= more
 
 
 def _limit(power: Floats, sun: Sun, slot: int, width: float, fewest: int) -> tuple[float, Bools] | None:

@@ -22,6 +22,8 @@ _BEYOND, _MARGIN = 1.35, 0.05
 _BELOW = 0.03
 #: How far off both neighbours, as a share of the scale; against the roughness around; against the neighbours' level.
 _OFF, _ROUGH, _DEEP = 0.10, 8.0, 0.25
+#: So many that are half as rough and more are often; of those told so many at most may be of that kind.
+_OFTEN, _NATURAL = 20, 0.2
 #: Slots on either side that tell the roughness; days on either side that tell the envelope, told anew every few.
 _SIDE = 8
 _SEASON, _EVERY = 20, 4
@@ -116,17 +118,34 @@ def _off_neighbours(power: Floats, sun: Sun, slot: int) -> Bools:
     rows = np.flatnonzero(np.isfinite(power))
     if len(rows) >= 2 * _SIDE:
         apart = 1 + _APART // slot
-        hits = _off(power[rows], rows, apart, _OFF * sun.scale, sun.resolution, _SIDE, _ROUGH, _DEEP)
-        found[rows[hits]] = True
+        ratio = _off(power[rows], rows, apart, _OFF * sun.scale, sun.resolution, _SIDE, _DEEP)
+        found[rows[ratio > _rough(ratio)]] = True
     return found
 
 
+def _rough(ratio: Floats) -> float:
+    """How rough a value has to be beside its surroundings, so that of those told few are what the series does often.
+
+    The number of natural ones falls by a share from each half octave to the next; those below the least ratio tell that share.
+    It is doubled at most: what stands out farther is told whatever the clouds do.
+    """
+    often = [int(((ratio > _ROUGH * 2.0**k) & (ratio <= _ROUGH * 2.0 ** (k + 0.5))).sum()) for k in (-1.0, -0.5)]
+    least = _ROUGH
+    if sum(often) < _OFTEN:
+        return least
+    share = min(often[1] / max(often[0], 1), 0.9)
+    natural = often[1] * share / (1.0 - share)
+    while least < 1.99 * _ROUGH and natural > _NATURAL * (ratio > least).sum() > 0:
+        least *= np.sqrt(2.0)
+        natural *= share
+    return least
+
+
 @numba.njit(cache=True, nogil=True)
-def _off(
-    here: Any, rows: Any, apart: int, least: float, resolution: float, side: int, rough: float, deep: float
-) -> Any:
+def _off(here: Any, rows: Any, apart: int, least: float, resolution: float, side: int, deep: float) -> Any:
+    """How far each is off both neighbours, in the mean step around; 0 where it is not."""
     size = here.size
-    found = np.zeros(size, np.bool_)
+    found = np.zeros(size)
     for k in range(1, size - 1):
         before, middle, after = here[k - 1], here[k], here[k + 1]
         off = middle - max(before, after) if middle > max(before, after) else min(before, after) - middle
@@ -150,7 +169,7 @@ def _off(
         if count - 2 < side // 2:
             continue
         mean = (total - first - second) / (count - 2)
-        found[k] = off > rough * max(mean, abs(after - before) / 2.0, resolution)
+        found[k] = off / max(mean, abs(after - before) / 2.0, resolution, 1e-12 * least)
     return found
 
 

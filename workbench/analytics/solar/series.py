@@ -175,7 +175,8 @@ def resolution_of(values: Floats) -> float:
         slack = np.abs(some / step) * noise
         if (slack < 0.1).mean() < 0.5:  # the number format is no finer than this step
             return 0.0
-        if (off <= np.maximum(slack, 1e-6)).mean() >= 0.5:
+        # a value that is small beside the step lies near to nothing, and says nothing of it
+        if ((off <= np.maximum(slack, 1e-6)) & (np.abs(some) > step / 2.0)).mean() >= 0.5:
             return step
     return 0.0
 

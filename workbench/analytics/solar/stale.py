@@ -30,6 +30,12 @@ _REPEATS, _POINTS = 3, 4
 #: The bend of a clear day has to be this many resolutions before its absence says anything.
 _SEEN = 3.0
 _EPS64, _EPS32 = 1e-11, 4.0 * float(np.finfo(np.float32).eps)
+#: A value is bright above this share of the scale; share of the days that are as calm as a clear one at least.
+_BRIGHT, _CALM = 0.2, 0.1
+#: Light is dim below so many steps of the record.
+_DIM = 100.0
+#: The noise of the calmest days counts where no more than this share of it is within the resolution.
+_TOLD = 0.3
 #: Cost of a change from a recorder that fills its nights to one that does not, of a night at the night level although it fills, and of one
 #: filled although it does not: minus the logarithms of 1/100, 1/3 and 1/20.
 _CHANGE, _FLAT, _SINGLE = 4.6, 1.1, 3.0
@@ -95,11 +101,35 @@ def _longest_by_chance(size: Floats, width: float, scale: float) -> int:
     known = size[np.isfinite(size)]
     if not len(known):
         return 1
-    # the density next to it is what counts, but for a fine record a few true ones would be most of what lies there
-    wide = (_AROUND,) if width < _FINE * scale else (_AROUND, _NEAR)
-    chance = max(float((known <= around * width).mean()) / around for around in wide)
-    chance = min(max(chance, 1.0 / len(known)), 0.9)
-    return int(np.ceil(np.log(_CHANCE / len(known)) / np.log(chance)))
+    # the density next to it is what counts: of a fine record without the small ones themselves, most of which are faults
+    if width < _FINE * scale:
+        chance = float(((known > width) & (known <= (_AROUND + 1.0) * width)).mean()) / _AROUND
+    else:
+        chance = max(float((known <= around * width).mean()) / around for around in (_AROUND, _NEAR))
+    return _longest(chance, len(known))
+
+
+def _longest(chance: float, number: int) -> int:
+    """How many in a row so many have by chance at most, of which each happens with this chance."""
+    chance = min(max(chance, 1.0 / number), 0.9)
+    return int(np.ceil(np.log(_CHANCE / number) / np.log(chance)))
+
+
+def _longest_in_noise(level: float, rough: float, number: int) -> int:
+    """How many in a row are within ``level`` by chance on the calmest days; no bound where rounding is all that is seen of their noise."""
+    return _longest(level / rough, number) if level < _TOLD * rough else number
+
+
+def _roughness(values: Floats, sun: Sun) -> float:
+    """Usual bend from slot to slot on the calmest days, over the value [1]: the less, the longer a clear day looks straight or flat."""
+    power = np.abs(values[1:-1] - sun.night)
+    bend = np.abs(values[2:] - 2.0 * values[1:-1] + values[:-2]) / np.maximum(power, sun.low)
+    here = np.isfinite(bend) & (power > _BRIGHT * sun.scale)
+    day = sun.day[1:-1][here]
+    if not len(day):
+        return 0.0
+    medians = [float(np.median(part)) for part in np.split(bend[here], np.flatnonzero(np.diff(day)) + 1)]
+    return float(np.quantile(medians, _CALM))
 
 
 def stale_of(values: Floats, sun: Sun, slot: int, lines: Bools) -> Bools:
@@ -117,16 +147,19 @@ def stale_of(values: Floats, sun: Sun, slot: int, lines: Bools) -> Bools:
     # a device read more often than it measures repeats each value: its usual repeats are no fault
     lengths = np.array([b - a + 1 for a, b in spans_of(same & both)] + [1] * int((~same & both).sum()))
     usual = 3 * int(np.median(lengths)) if len(lengths) and np.median(lengths) > 1 else 0
-    smooth = 2.0 * smooth_slots(_SEEN * level / sun.scale, slot)  # a tracker's noon is twice as flat
-    least = max(_REPEATS, chance, usual, int(np.ceil(smooth)))
+    smooth = int(np.ceil(2.0 * smooth_slots(_SEEN * level / sun.scale, slot)))  # a tracker's noon is twice as flat
+    rough = _roughness(values, sun)
     clipped = clipping_of(values, sun, slot)[0]
     for first, last in spans_of(same):
         stop = last + 1
         value = values[first]
-        if stop - first < least or abs(value - sun.night) <= sun.low:
+        if stop - first < _REPEATS or abs(value - sun.night) <= sun.low:
             continue
+        # a step is smaller than a bend by the square root of three
+        noise = _longest_in_noise(np.sqrt(3.0) * level, rough * abs(value - sun.night), len(values))
+        least = max(_REPEATS, chance, usual, min(smooth, 1 + noise))
         # the lower, the longer dim light may stay within the resolution
-        if stop - first < least * (1.0 + _AROUND * sun.resolution / abs(value - sun.night)):
+        if stop - first < int(least * (1.0 + _AROUND * sun.resolution / abs(value - sun.night))):
             continue
         run = slice(first, stop)
         if lines[run].mean() > 0.5 or (clipped[run].mean() > 0.5 and not sun.dark[run].any()):
@@ -145,6 +178,7 @@ def lines_of(values: Floats, sun: Sun, slot: int) -> Bools:
     awake = np.abs(values - sun.night) > sun.low
     # a bend is small where its values are: those of the dusk are left out where chance is told
     known = bend[awake[1:-1] & np.isfinite(bend)]
+    rough = _roughness(values, sun) * _BRIGHT * sun.scale
     # first for lines as exact as the number format, then for lines that were rounded to the resolution of the record
     for slack in dict.fromkeys((width, max(width, sun.resolution))):
         if slack > width and slack > 0.01 * sun.scale:
@@ -154,9 +188,16 @@ def lines_of(values: Floats, sun: Sun, slot: int) -> Bools:
         least = max(_POINTS, 2 + _longest_by_chance(known, level, sun.scale))
         # where the course of a day turns from steepening to levelling off it is straight but for its third power
         turn = (24.0 * _SEEN * slack / sun.scale) ** (1.0 / 3.0)
-        least = max(least, int(np.ceil(2.0 * turn / (2.0 * np.pi) * DAY / slot)) + 1)
+        smooth = int(np.ceil(2.0 * turn / (2.0 * np.pi) * DAY / slot)) + 1
+        least = max(least, min(smooth, 2 + _longest_in_noise(level, rough, len(values))))
         straight = np.nan_to_num(bend, nan=np.inf) <= 2.0 * slack + width
-        _lines(values, straight, slack + width, least, 4.0 * (slack + width), found)
+        here = np.zeros(len(values), bool)
+        _lines(values, straight, slack + width, least, 4.0 * (slack + width), here)
+        for first, stop in spans_of(here):
+            # dawn and dusk are straight within the resolution
+            dim = np.abs(values[first:stop] - sun.night).max() < _DIM * sun.resolution
+            here[first:stop] = not dim or sun.dark[first:stop].any()
+        found |= here
     return found | _filled_nights(values, sun, found)
 
 

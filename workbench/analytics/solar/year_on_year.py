@@ -77,7 +77,9 @@ def year_on_year(
     recenter
         Whether the index is brought to a median of 1 in the first year; without it it is taken as it is.
     compatibility
-        ``rdtools-3.2``: the interval is ``simple``. The rate is RdTools' either way.
+        ``rdtools-3.2``: the interval is ``simple``, and a day of the table whose anniversary is in it without a value has no
+        pair. By default the last value up to eight days before the anniversary stands for it, as RdTools does for days that
+        are not in its table at all. Where no day is missing the rate is RdTools' either way.
 
     Raises
     ------
@@ -98,11 +100,13 @@ def year_on_year(
     time = stamp.astype(np.int64)
     if len(time) > 1 and int(np.diff(time).min()) <= 0:
         raise InputError("times that are not in order", where="time", expected="each later than the one before")
-    simple = interval == "simple" or compatibility == "rdtools-3.2"
+    rough = compatibility == "rdtools-3.2"
+    simple = interval == "simple" or rough
     later = (pd.DatetimeIndex(stamp) + pd.DateOffset(years=1)).as_unit("ns").to_numpy().astype(np.int64)
     rows, slopes = [], {}
     for column, name in enumerate(map(str, data["asset"].values)):
-        known = np.flatnonzero(np.isfinite(values[:, column]))
+        there = np.isfinite(values[:, column])
+        known = np.flatnonzero(there | (rough and there.any()))
         row: dict[str, Any] = dict.fromkeys(("rate", "lower", "upper", "exceedance"), float("nan"))
         row |= {"pairs": 0, "years": 0.0, "reason": ""}
         t, v = time[known], values[known, column]
