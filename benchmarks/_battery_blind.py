@@ -24,8 +24,8 @@ import pandas as pd
 import xarray as xr
 
 SEED_SEEN = 20_261  #: of the first score, looked at afterwards
-SEED_SECOND = 20_262  #: of the second
-SEED = 20_263  #: of the last
+SEED_SECOND = 20_263  #: of the third
+SEED = 20_264  #: of the last
 USES = ("solar shift", "two cycles", "frequency", "peak shaving", "backup", "depot")
 CHEMISTRIES = ("NMC", "LFP", "LCO")
 _CELLS = 240

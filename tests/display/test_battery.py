@@ -136,6 +136,22 @@ def test_what_was_assessed_is_shown_with_its_reasons(found):
     assert "Which cell it is cannot be told: there are no data of single cells" in weak
 
 
+def test_what_is_not_told_has_its_reason_and_no_dashes(portfolio):
+    data = record().isel(time=slice(0, 20))  # before it was ever charged
+    told = storage.assess(data, tz="America/Los_Angeles")
+    plant = BatteryPlant(data, None, None, None, None, {}, ())
+    tiles = battery_health.health_tiles(BatteryHealth(portfolio.site("sun_valley"), plant, told), "SV-BESS").render(
+        None
+    )
+    health, trip = tiles.split('<div class="tile ')[1:3]
+    assert "not told" in health
+    assert "4 are needed" in health
+    assert "not told" in trip
+    assert "not both charged and discharged" in trip
+    assert "– to –" not in tiles
+    assert "<b>–</b>" not in tiles
+
+
 def test_pictures_are_drawn_where_there_is_something(found):
     there = {
         name: battery_charts.drawn(found, "SV-BESS", name)

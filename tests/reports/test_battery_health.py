@@ -59,6 +59,11 @@ def test_each_section_says_what_it_can_and_why_not_the_rest(run: ReportRun):
         assert f">{section}</h2>" in text
     assert re.search(r"SV-BESS-R\d-C\d\d", text)  # cells by name
     assert "6 are needed" in text  # months, for a life
+    if figure(run, "state_of_health") is None:  # of two days
+        tile = re.search(r'wb-label">State of health</span>(.*?)</div>', text, flags=re.DOTALL).group(1)
+        assert "not told" in tile
+        assert "only" in tile or "needed" in tile or "no rest" in tile  # the reason
+    assert "– to –" not in text
     assert "a trend wants" in text
     assert "Within the terms: cycles per year 365" in text
     assert "nan" not in text.lower().split("<body")[1].split()

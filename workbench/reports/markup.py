@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -58,7 +59,9 @@ def figures_block(figures: Sequence[Figure]) -> str:
     """Key figures side by side."""
     cells = []
     for one in figures:
-        value, units = one.shown()
+        # a dash with a unit and an interval of dashes reads as a fault of the page
+        told = one.value is not None and math.isfinite(one.value)
+        value, units = one.shown() if told else ("not told", "")
         note = f'<span class="wb-note">{escape(one.note)}</span>' if one.note else ""
         cells.append(
             f'<div class="wb-kpi"><span class="wb-label">{escape(one.label)}</span>'

@@ -58,12 +58,32 @@ def test_a_gap_counts_on_neither_side(plain):
 
 
 def test_by_days_with_wider_intervals(plain):
-    data = plain(6)
+    data = plain(6).drop_vars(["dc_power", "dc_voltage"])  # by the change of the content alone
     days, whole = round_trip_efficiency(data, by="day"), round_trip_efficiency(data)
     assert days.sizes["period"] == 6
     np.testing.assert_allclose(days["efficiency"], 100 * 0.92**2, atol=0.2)
     width = (days["upper"] - days["lower"]).values
     assert width.min() > 3 * float(whole["upper"][0] - whole["lower"][0])
+
+
+def test_the_current_tells_what_a_state_of_charge_that_is_off_does_not(plain):
+    import xarray as xr
+
+    rng = np.random.default_rng(3)
+    data = plain(6)
+    seen = 1000 * data["dc_power"] / data["dc_voltage"] + 2.0 + rng.normal(0, 0.5, data["dc_power"].shape)
+    ramp = xr.DataArray(np.linspace(0, 8.0, data.sizes["time"]), dims="time")
+    data = data.drop_vars("stored_energy").assign(dc_current=seen, state_of_charge=data["state_of_charge"] + ramp)
+    found = round_trip_efficiency(data, soc_uncertainty=4.0).isel(asset=0)
+    by_content = round_trip_efficiency(data.drop_vars(["dc_current", "dc_power"]), soc_uncertainty=4.0).isel(asset=0)
+    assert float(found["energy_change"]) > 70  # kWh, of which there are none
+    assert float(by_content["efficiency"]) > 100 * 0.92**2 + 1
+    assert float(found["efficiency"]) == pytest.approx(100 * 0.92**2, abs=0.3)
+    assert found["lower"] < 100 * 0.92**2 < found["upper"]
+    sure = round_trip_efficiency(data, soc_uncertainty=0.3).isel(asset=0)
+    assert "do not go together" in sure["caution"].item()
+    days = round_trip_efficiency(data, by="day", soc_uncertainty=4.0)
+    assert ((days["lower"] < 100 * 0.92**2) & (days["upper"] > 100 * 0.92**2)).all()
 
 
 def test_from_the_active_power_alone_and_what_is_lost_by_that(plain):

@@ -84,6 +84,7 @@ def maybe(data: xr.Dataset, name: str) -> Floats | None:
     known = vocabulary().get(name)
     given = str(data[name].attrs.get("units", "") or "")
     found = np.asarray(values.transpose("time", "asset").values, dtype=np.float64)
+    found = np.where(np.isinf(found), np.nan, found)  # of no sensor
     if known is None:
         return found
     kinds = set(texts(data, "asset_type")) & set(known.asset_types)
@@ -243,7 +244,9 @@ def power_of(data: xr.Dataset) -> Power:
             )
     elif terminal is not None and own is None:
         own = discharge - charge - terminal
-        if np.nanmedian(own) < -0.002 * max(float(np.nanmax(np.abs(terminal), initial=0.0)), 1e-9):
+        if np.isfinite(own).any() and np.nanmedian(own) < -0.002 * max(
+            float(np.nanmax(np.abs(terminal), initial=0.0)), 1e-9
+        ):
             own, terminal = None, None  # another meter: behind a transformer, or before the auxiliaries
     dc = maybe(data, "dc_power")
     if dc is None:
@@ -356,6 +359,8 @@ def correct_signs(data: xr.Dataset) -> xr.Dataset:
     changed: dict[str, xr.DataArray] = {}
     for name in map(str, found.data_vars):
         wrong = found[name].values
+        if data[name].dtype.kind not in "fiu":
+            raise InputError("no numbers", where=name, found=str(data[name].dtype), expected="numbers")
         if wrong.any():
             remark(f"battery_sign_correction: {name} turned around for {', '.join(found['asset'].values[wrong])}")
         sign = np.where(wrong, -1, 1).astype(data[name].dtype)

@@ -122,7 +122,8 @@ def state_of_health(
     table = {name: np.full(shape, np.nan) for name in names}
     words = {name: np.full(shape, "", dtype=object) for name in ("method", "reason", "caution")}
     told = _by_voltage(data, curves)
-    for column in range(shape[1]):
+
+    def fill(column: int) -> None:
         one = told[column]
         if one.reason:
             other = _by_report(data, column)
@@ -144,6 +145,12 @@ def state_of_health(
                 words["reason"][row, column] = fit.reason
                 continue
             words["reason"][row, column] = _enter(table, (row, column), one, fit, current_uncertainty, level)
+
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):  # many small matrices, for which threads wait more than they work
+        for column in range(shape[1]):
+            fill(column)
     units = {"rests": "1", "charge_capacity_now": "A h"}
     result = xr.Dataset(
         {n: (("period", "asset"), v, {"units": units.get(n, "%")}) for n, v in table.items()}

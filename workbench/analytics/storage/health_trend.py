@@ -50,7 +50,7 @@ def health_trend(health: xr.Dataset, *, level: float = 0.9) -> xr.Dataset:
     if not 0 < level < 1:
         raise InputError("no level of an interval", where="level", found=level, expected="between 0 and 1")
     values = health["state_of_health"].transpose("period", "asset").values
-    days = (health["period"].values - health["period"].values[0]) / np.timedelta64(1, "D")
+    days = (health["period"].values - health["period"].values[:1]) / np.timedelta64(1, "D")
     table = np.full((3, values.shape[1]), np.nan)
     counts = np.zeros(values.shape[1], dtype=np.int64)
     reasons = np.full(values.shape[1], "", dtype=object)

@@ -25,7 +25,7 @@ import numpy as np
 
 from workbench.analytics.storage.aged_curve import aged
 from workbench.analytics.storage.fields import Floats, Ints
-from workbench.analytics.storage.open_circuit import OpenCircuitCurve
+from workbench.analytics.storage.open_circuit import AGED_UNLIKE, AGED_UNLIKE_FLAT, OpenCircuitCurve
 
 _NODE = 2.0  #: days between which the sensor's zero goes straight, where there are no more than
 _MOST_NODES = 30  #: such times
@@ -39,9 +39,6 @@ _LEFT = 0.5  #: slow part of the drop over the quick one, mean and standard devi
 _SLOW = 0.2  #: of the part that fades slowly, standard deviation [1]
 _LITHIUM = 0.1  #: by which lithium lost may differ from that, standard deviation [1]
 _BY_LITHIUM = 0.7  #: of the capacity lost is lost as lithium, in the mean [1]
-#: Error of an aged curve over the capacity lost [V], by the state of charge [%]; of iron phosphate.
-_UNLIKE = ((0.0, 10.0, 20.0, 85.0, 92.0, 100.0), (0.6, 0.4, 0.25, 0.25, 0.35, 0.35))
-_UNLIKE_FLAT = ((0.0, 10.0, 30.0, 40.0, 100.0), (1.0, 0.3, 0.2, 0.06, 0.06))
 _AGED = 0.1  #: capacity lost that an aged curve is allowed for at the least [1]
 _STARTS = (1.0, 0.88, 0.76)  #: healths that the search begins with, as a flat curve has more than one likely answer [1]
 _LIKELY = (
@@ -185,7 +182,7 @@ def _curved(curve: OpenCircuitCurve, lost: float) -> Floats:
     alike = (np.exp(-((apart / _ALIKE) ** 2) / 2) + (1.0 + near) * np.exp(-near)) / 2
     together = 2.0 * max(curve.systematic, 1e-4) ** 2 * alike
     if curve.of_new_cell:
-        volts = lost * np.interp(_NODES, *(_UNLIKE_FLAT if curve.flat else _UNLIKE))
+        volts = lost * np.interp(_NODES, *(AGED_UNLIKE_FLAT if curve.flat else AGED_UNLIKE))
         together = together + np.outer(volts, volts) * alike
     together[np.diag_indices_from(together)] *= 1.01
     found: Floats = np.linalg.inv(np.linalg.cholesky(together))

@@ -29,7 +29,7 @@ from workbench.analytics.storage.fields import (
     prepared,
     slot_hours,
 )
-from workbench.analytics.storage.open_circuit import Curves, charge_capacity, curves_of
+from workbench.analytics.storage.open_circuit import Curves, OpenCircuitCurve, charge_capacity, curves_of
 from workbench.analytics.storage.rests import current_of, rests
 from workbench.analytics.storage.soc_moves import LEARNED, moves
 from workbench.model.errors import InputError
@@ -45,6 +45,8 @@ _SETTLED = 5.0  #: first days, in which the count is still drawn to the voltage 
 _SURE = 4.0  #: standard uncertainties of a difference that stands from the beginning
 _CHANGED = 3.0  #: usual deviations of one that has come since
 _LEAST = 1.25  #: thresholds that it must have
+_MOVES = 2.0  #: days within which the report must have moved for that
+_AGED = 0.1  #: capacity lost of a battery, whose curve is taken for that of a new one [1]
 _FRESH = 3.0  #: a count less sure than this says nothing of the reported [%]
 
 
@@ -290,8 +292,10 @@ def soc_drift(
         mean = np.where(enough, _since(weight * np.nan_to_num(off), begin) / total, np.nan)
         # errors of a day are one error: no root of the number of slots
         deviation = np.where(enough, np.sqrt(_since((weight > 0).astype(np.float64), begin) / total), np.nan)
-        alarm = _off(mean, deviation, hours_since(data) / 24.0, threshold)
-    moved = _moved(data, reported, curve, threshold, soc, sure)
+        curves = curves_of(data, curve)
+        moved, likely = _moved(data, reported, curves, threshold, soc, sure)
+        aged = _aged(counted, curves, soc)
+        alarm = _off(mean, deviation, aged, likely, hours_since(data) / 24.0, threshold)
     held = np.zeros(alarm.shape)
     for column in range(alarm.shape[1]):
         with np.errstate(invalid="ignore"):
@@ -321,46 +325,95 @@ def soc_drift(
     )
 
 
-def _off(mean: Floats, deviation: Floats, days: Floats, threshold: float) -> Bools:
+def _off(mean: Floats, deviation: Floats, aged_: Floats, likely: Floats, days: Floats, threshold: float) -> Bools:
     """Where the report is off, [time, asset].
 
     Most of the count's uncertainty is the curve's, which stays as it is: of the first :data:`LEARNED` days is learned how report and count
-    usually lie apart and by how much that goes to and fro, and a change is held against that. What is off from the beginning must
-    be so by more than the curve can be.
+    usually lie apart and by how much that goes to and fro, and a change is held against that. It may be the count's as well, which a
+    voltage at another state of charge has drawn elsewhere: so the report must have moved otherwise than the current too, or the change be
+    surer than both counts are. What is off from the beginning must be so by more than the curve can be, that of an aged cell too.
     """
     with np.errstate(invalid="ignore"):
-        found: Bools = (np.abs(mean) >= threshold) & (np.abs(mean) >= _SURE * deviation) & (days >= _SETTLED)[:, None]
+        sure = np.abs(mean) >= _SURE * np.hypot(deviation, aged_)
+        found: Bools = (np.abs(mean) >= threshold) & sure & (days >= _SETTLED)[:, None]
         early, late = (days >= _SETTLED) & (days < LEARNED), days >= LEARNED
+        back = np.searchsorted(days, days - _MOVES)
         for column in range(mean.shape[1]):
-            known = mean[early & np.isfinite(mean[:, column]), column]
-            if len(known) < 10:
+            told = early & np.isfinite(mean[:, column])
+            if told.sum() < 10:
                 continue
-            usual = float(np.median(known))
+            known = mean[told, column]
+            usual, before = float(np.median(known)), float(np.median(deviation[told, column]))
             spread = max(float(np.percentile(np.abs(known - usual), 95)) / 2.0, _LEAST * threshold / _CHANGED)
-            change = np.abs(mean[:, column] - usual)
-            found[:, column] |= late & (change >= _CHANGED * spread) & (change >= 2 * deviation[:, column])
+            change = mean[:, column] - usual
+            way = np.sign(change)
+            seen = _highest_since(np.nan_to_num(likely[:, column]), back)
+            seen = np.where(way > 0, seen, _highest_since(np.nan_to_num(-likely[:, column]), back))
+            change = np.abs(change)
+            told_by = (seen >= 2) & (change >= 2 * deviation[:, column])
+            told_by |= change >= _SURE * np.hypot(deviation[:, column], before)
+            found[:, column] |= late & (change >= _CHANGED * spread) & told_by
             # beside what is usual of this battery no more than that is off
             found[:, column] &= ~(late & (change < threshold) & (np.abs(usual) < _FRESH))
     return found
 
 
+@numba.njit(cache=True, nogil=True)
+def _highest_since(values: Floats, begin: npt.NDArray[np.intp]) -> Floats:
+    """Highest of the values from ``begin``, which never falls, to each."""
+    found = np.empty(len(values))
+    best = 0
+    for i in range(len(values)):
+        if best < begin[i]:
+            best = begin[i]
+            for k in range(begin[i], i):
+                if values[k] >= values[best]:
+                    best = k
+        if values[i] >= values[best]:
+            best = i
+        found[i] = values[best]
+    return found
+
+
+def _aged(counted: xr.Dataset, curves: list[OpenCircuitCurve | None], soc: Floats) -> Floats:
+    """What ageing makes of the state of charge that the voltage told last, standard uncertainty [time, asset] [%]; 0 where it is not known."""
+    found = np.zeros(soc.shape)
+    if "soc_reset" not in counted:
+        return found
+    drawn = counted["soc_reset"].transpose("time", "asset").values
+    for column, curve in enumerate(curves):
+        if curve is None or not drawn[:, column].any():
+            continue
+        last = np.maximum.accumulate(np.where(drawn[:, column], np.arange(len(soc)), -1))
+        at = curve.ageing_at(np.clip(soc[np.maximum(last, 0), column], 0.0, 100.0), _AGED)
+        found[:, column] = np.where(last >= 0, at, 0.0)
+    return found
+
+
 def _moved(
-    data: xr.Dataset, reported: Floats, curve: Curves | None, threshold: float, soc: Floats, sure: Floats
-) -> Floats:
-    """Moves of the report that no current explains, [time, asset] [%]; 0 where there is none, or the voltage finds it right after it."""
-    found = np.zeros(reported.shape)
+    data: xr.Dataset,
+    reported: Floats,
+    curves: list[OpenCircuitCurve | None],
+    threshold: float,
+    soc: Floats,
+    sure: Floats,
+) -> tuple[Floats, Floats]:
+    """Moves of the report that no current explains, [time, asset] [%], 0 where there is none, or the voltage finds it right after it; and
+    any, over their standard uncertainty.
+    """
+    found, likely = np.zeros(reported.shape), np.full(reported.shape, np.nan)
     try:
         current = current_of(data)
     except InputError:  # counted elsewhere, and no current kept
-        return found
-    capacity = charge_capacity(data, curves_of(data, curve))
+        return found, likely
+    capacity = charge_capacity(data, curves)
     for column in np.flatnonzero(np.isfinite(capacity)):
-        found[:, column] = moves(
+        found[:, column], _, likely[:, column] = moves(
             reported[:, column], current[:, column] / capacity[column], slot_hours(data), threshold
-        )[0]
+        )
     with np.errstate(invalid="ignore"):
         right = (np.abs(reported - soc) < threshold) & (2 * sure < threshold)
-    return np.where(right, 0.0, found)
+    return np.where(right, 0.0, found), likely
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,10 +1,10 @@
 """Round-trip efficiency net of what is stored more or less in the end, split into cells, converter and auxiliaries.
 
 Each way has its own efficiency: what is stored, S, over what was taken, E_in; and what was given, E_out, over what was drawn
-from the store, D. The round trip is (S / E_in) (E_out / D), and S - D is the change of the content. Where a current is measured it says
-how much went through the cells, (S + D) / 2; so no way has to be taken to lose as much as the other. Without a current both are taken
-alike: x E_in - E_out / x = S - D, where x is the efficiency of one way, x = (dE + sqrt(dE^2 + 4 E_in E_out)) / (2 E_in), and x^2 the round trip; the
-interval says what that may be off. Without a change of the content both are E_out / E_in. The content changes in the cells alone;
+from the store, D. The round trip is (S / E_in) (E_out / D), and S - D is the change of the content, and what discharged by itself. Where a
+current is measured it tells S / D (see ``cell_energy``); so no way has to be taken to lose as much as the other, and the round trip is
+without self-discharge. Without a current both are taken alike: x E_in - E_out / x = S - D, where x is the efficiency of one way,
+x = (dE + sqrt(dE^2 + 4 E_in E_out)) / (2 E_in), and x^2 the round trip; the interval says what that may be off. Without a change of the content both are E_out / E_in. The content changes in the cells alone;
 converter and auxiliaries are ratios of energies, so that the product of the parts is the whole [1]_.
 
 References
@@ -19,6 +19,12 @@ import numpy as np
 import xarray as xr
 
 from workbench.analytics.calendar import Step, edges_of, periods, place, window_of
+from workbench.analytics.storage.cell_energy import (
+    CellEnergy,
+    cell_energies,
+    slope_of,
+    stored_over_drawn,
+)
 from workbench.analytics.storage.fields import (
     Bools,
     Floats,
@@ -37,7 +43,7 @@ from workbench.model.errors import InputError
 from workbench.steps import step
 
 _UNLIKE = 0.3  #: of the losses, by which one way may differ from the mean of both
-_THROUGH = 0.01  #: standard uncertainty of what went through the cells, by the current and the recount [1]
+_AT_ODDS = 3.0  #: standard uncertainties by which the change of the content may be another than the current tells
 _PARTS = ("efficiency", "efficiency_cell", "efficiency_converter", "efficiency_auxiliary", "efficiency_system")
 _TITLES = {
     "efficiency": "AC round-trip efficiency, auxiliaries left out",
@@ -100,7 +106,7 @@ def round_trip_efficiency(
     data = prepared(data)
     power = power_of(data)
     content, unsure, source = _content(data, power, soc_uncertainty)
-    passed = _passed(data, power, content)
+    cells = cell_energies(data, power, content)
     span = window_of(data)
     import pandas as pd
 
@@ -121,7 +127,7 @@ def round_trip_efficiency(
                 power,
                 content[:, column],
                 unsure[:, column],
-                passed[:, column],
+                cells[column],
                 rows,
                 column,
                 hours,
@@ -210,80 +216,11 @@ def _energy_of_all(power: Power, share: Floats, column: int, hours: float) -> fl
         # what went into the cells, as a converter may lose more on one way than on the other
         stored = -power.dc[:, column]
         known &= np.isfinite(stored)
-    return _slope(stored, share, known, hours, 0.04)
-
-
-def _slope(flow: Floats, content: Floats, known: Bools, hours: float, least: float) -> float:
-    """What of ``flow`` [1/h] changes ``content`` by one; NaN where the content swings too little.
-
-    Counted within blocks of two days less a start and a drift each, as losses and a sensor's zero add up to much over months.
-    """
-    run = np.cumsum(~known)
-    block = (np.arange(len(content)) * hours // 48.0).astype(np.int64)
-    group = np.unique((block * (run[-1] + 1) + run)[known], return_inverse=True)[1]
-    if not len(group):
-        return float("nan")
-    steps = np.where(known, flow, 0.0) * hours
-    count_, part, t = (np.cumsum(steps) - steps / 2)[known], content[known], np.arange(len(content))[known] * hours
-    count = np.bincount(group)
-
-    def without(series: Floats) -> Floats:
-        apart = t - (np.bincount(group, t) / count)[group]
-        off = series - (np.bincount(group, series) / count)[group]
-        square = np.bincount(group, apart**2)
-        slope = np.bincount(group, apart * off) / np.where(square > 0, square, 1.0)
-        found: Floats = off - apart * slope[group]
-        return found
-
-    count_, part = without(count_), without(part)
-    spread = float((part**2).mean())
-    if spread < least**2:
-        return float("nan")
-    told = float((count_ * part).mean()) / spread
-    residual = float(((count_ - told * part) ** 2).mean())
-    return told if told > 0 and residual < 0.1 * told**2 * spread else float("nan")
-
-
-def _passed(data: xr.Dataset, power: Power, content: Floats) -> Floats:
-    """Energy that went through the cells without their losses [time, asset] [kWh], half of what was stored and drawn; NaN where not told.
-
-    The charge counted, at the voltage at rest, in the measure of the content. Of a slot in which both were done the
-    energies tell, as the current's mean is their difference.
-    """
-    found = np.full(content.shape, np.nan)
-    current = maybe(data, "dc_current")
-    if current is None:
-        volts, dc = maybe(data, "dc_voltage"), maybe(data, "dc_power")
-        if volts is None or dc is None:
-            return found
-        with np.errstate(invalid="ignore", divide="ignore"):
-            current = np.where(volts > 0, 1000.0 * dc / volts, np.nan)
-    hours = slot_hours(data)
-    soc = maybe(data, "soc_recount")
-    soc = maybe(data, "state_of_charge") if soc is None else soc
-    for column, curve in enumerate(curves_of(data)):
-        level = np.ones(len(content))
-        if curve is not None and soc is not None:
-            level = np.nan_to_num(curve.at(soc[:, column]), nan=curve.mean_voltage) / curve.mean_voltage
-        flow = level * current[:, column]
-        known = np.isfinite(flow) & np.isfinite(content[:, column])
-        if known.sum() < 20:
-            continue
-        least = 0.04 * float(np.ptp(content[known, column]))
-        per = _slope(-flow, content[:, column], known, hours, max(least, 1e-6))
-        if not np.isfinite(per):
-            continue
-        charge, discharge = power.charge[:, column], power.discharge[:, column]
-        with np.errstate(invalid="ignore"):
-            busy = charge + discharge > 0
-            both = (charge > 1e-3 * discharge) & (discharge > 1e-3 * charge)
-        found[:, column] = np.where(both, (charge + discharge) / 2, np.where(busy, np.abs(flow) / per / 2, 0.0)) * hours
-        found[~known, column] = np.nan
-    return found
+    return slope_of(stored, share, known, hours, 0.04)
 
 
 def _one(
-    power: Power, content: Floats, unsure: Floats, passed: Floats, rows: Ints, column: int, hours: float, capacity: float,
+    power: Power, content: Floats, unsure: Floats, cells: CellEnergy | None, rows: Ints, column: int, hours: float, capacity: float,
     meter: float, z: float,
 ) -> tuple[dict[str, float], str, str]:  # fmt: skip
     charge, discharge = power.charge[rows, column], power.discharge[rows, column]
@@ -302,9 +239,13 @@ def _one(
     if np.isfinite(capacity) and min(taken, given) < 0.05 * capacity:
         return found, f"{min(taken, given):.0f} kWh one way: less than a twentieth of its capacity", ""
     net = change if np.isfinite(change) else 0.0
-    through = float(np.nansum(passed[rows][known])) if np.isfinite(passed[rows][known]).mean() > 0.95 else np.nan
-    # stored over drawn; of a battery that was hardly used the current tells less than the energies
-    ratio = (through + net / 2) / (through - net / 2) if through > 0.6 * abs(net) else np.nan
+    ratio = told = np.nan
+    if cells is not None and np.isfinite(cells.stored[rows][known]).mean() > 0.95:
+        ratio, told, odds = stored_over_drawn(cells, rows[known], change, variance, float(known.sum()) * hours / 24.0)
+        if odds > _AT_ODDS:
+            caution = "; ".join(
+                t for t in (caution, "the current and the change of the state of charge do not go together") if t
+            )
     cell = converter = np.nan
     if dc is not None:
         into, out = _dc_energies(charge[known], discharge[known], dc[known], hours)
@@ -314,15 +255,12 @@ def _one(
     whole = cell * converter
     if np.isnan(whole):
         whole = one_way(taken, given, net) ** 2 if np.isnan(ratio) else given / taken * ratio
-    # the content enters one way: half of its error in proportion to the energy, and as much on either way
-    both_ways = taken + given / whole
-    # a change of the content is set off by the way that is lacking: how far that is told
-    told = _UNLIKE * (1.0 - min(whole, 1.0)) if np.isnan(ratio) else _THROUGH
-    half = z * float(
-        np.sqrt(
-            (whole * meter) ** 2 + variance * whole * (2 / both_ways) ** 2 + (whole * told * net * 2 / both_ways) ** 2
-        )
-    )
+    if np.isnan(ratio):
+        # the content enters one way: half of its error in proportion to the energy, and as much on either way; and a change of it is
+        # set off by the way that is lacking, whose losses may be others than the mean of both
+        both_ways = taken + given / whole
+        told = 2 / both_ways * float(np.sqrt(variance / whole + (_UNLIKE * (1.0 - min(whole, 1.0)) * net) ** 2))
+    half = z * whole * float(np.hypot(meter, told))
     found |= {
         "efficiency": whole, "efficiency_cell": cell, "efficiency_converter": converter,
         "lower": max(whole - half, 0.0), "upper": whole + half,

@@ -28,6 +28,7 @@ _AHEAD = np.array([8, 14, 26, 50])  #: hours over which it is foretold
 _LAST = 6  #: hours whose mean is held against that
 _END = 0.5  #: of the range, where a report cannot go on [%]
 _IDLE = 0.005  #: current below which it need not [1/h]
+_SHORT, _BRIDGED = 0.5, 0.2  #: gaps of the current that are filled in [h], and what they may leave open [%]
 LEARNED = 10.0  #: first days, of which is learned by how much the report usually moves otherwise [day]
 _USUAL = 1.2  #: times the largest of those moves is none that is usual
 
@@ -94,7 +95,22 @@ def _moves(apart: Floats, charge: Floats, gap: Floats, elapsed: Floats) -> tuple
     return moved, unsure
 
 
-def moves(reported: Floats, rate: Floats, hours: float, threshold: float) -> tuple[Floats, Floats]:
+def _bridged(rate: Floats, hours: float) -> Floats:
+    """``rate`` with short gaps filled in, between currents so alike that they leave no more than :data:`_BRIDGED` of charge open."""
+    known = np.isfinite(rate)
+    if known.all() or not known.any():
+        return rate
+    at = np.arange(len(rate))
+    before = np.maximum.accumulate(np.where(known, at, -1))
+    after = np.minimum.accumulate(np.where(known, at, len(rate))[::-1])[::-1]
+    inside = ~known & (before >= 0) & (after < len(rate))
+    left, right = rate[np.maximum(before, 0)], rate[np.minimum(after, len(rate) - 1)]
+    length = (after - before - 1) * hours
+    inside &= (length <= _SHORT) & (100.0 * np.abs(right - left) * length <= _BRIDGED)
+    return np.where(inside, (left + right) / 2, rate)
+
+
+def moves(reported: Floats, rate: Floats, hours: float, threshold: float) -> tuple[Floats, Floats, Floats]:
     """Moves of one battery's report that no current explains.
 
     Parameters
@@ -112,13 +128,14 @@ def moves(reported: Floats, rate: Floats, hours: float, threshold: float) -> tup
     -------
     The move as it is known at each slot [%], 0 where there is none; and its standard uncertainty [%]. None in the first
     :data:`LEARNED` days, nor later one that is no larger than what was usual in these, as that of a management that sets itself right when
-    full.
+    full. And any move over its standard uncertainty, also one that is not sure by itself; NaN where nothing is foretold.
     """
     each = max(1, round(1.0 / hours))
     rows = len(reported) // each
-    moved, unsure = np.zeros(len(reported)), np.full(len(reported), np.nan)
+    moved, unsure, likely = np.zeros(len(reported)), np.full(len(reported), np.nan), np.full(len(reported), np.nan)
     if rows < 2 * _LAST:
-        return moved, unsure
+        return moved, unsure, likely
+    rate = _bridged(rate, hours)
     known = np.isfinite(rate)
     out = np.cumsum(np.where(known, rate, 0.0)) * hours
     middle = out - np.where(known, rate, 0.0) * hours / 2
@@ -148,6 +165,10 @@ def moves(reported: Floats, rate: Floats, hours: float, threshold: float) -> tup
         usual = np.max(np.abs(found[early & sure]), initial=0.0)
         told = sure & ~early & (np.abs(found) >= max(threshold, _USUAL * usual))
     # what an hour tells is known at its end
-    for values, hour in ((moved, np.where(told, found, 0.0)), (unsure, deviation)):
+    for values, hour in (
+        (moved, np.where(told, found, 0.0)),
+        (unsure, deviation),
+        (likely, found / deviation),
+    ):
         values[each - 1 : rows * each + each - 1] = np.repeat(hour, each)[: len(values) - each + 1]
-    return moved, unsure
+    return moved, unsure, likely

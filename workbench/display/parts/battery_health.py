@@ -243,7 +243,12 @@ def _health_tiles(found: BatteryHealth, battery: str) -> str:
         h.tile(
             "Round trip",
             _figure(value("efficiency", "efficiency"), "%", 1),
-            below=f"{of('efficiency', '%')}; with auxiliaries {fmt.number(value('efficiency', 'efficiency_system'), decimals=1)} %",
+            below=of("efficiency", "%")
+            + (
+                f"; with auxiliaries {fmt.number(value('efficiency', 'efficiency_system'), decimals=1)} %"
+                if math.isfinite(value("efficiency", "efficiency_system"))
+                else ""
+            ),
         ),
         h.tile(
             "Lost in round trips",
@@ -253,7 +258,9 @@ def _health_tiles(found: BatteryHealth, battery: str) -> str:
         h.tile(
             "Full cycles",
             _figure(reported, "", 1),
-            below=f"depth {fmt.number(value('cycles', 'depth_mean'), decimals=0)} %, at rest {fmt.number(value('cycles', 'soc_resting'), decimals=0)} % charged",
+            below=f"depth {fmt.number(value('cycles', 'depth_mean'), decimals=0)} %, at rest {fmt.number(value('cycles', 'soc_resting'), decimals=0)} % charged"
+            if math.isfinite(reported)
+            else h.esc(found.reason("cycles", battery) or "not known"),
         ),
         h.tile(
             "Charge off by",
@@ -284,6 +291,8 @@ def _last(found: BatteryHealth, battery: str) -> tuple[float, float]:
 
 
 def _figure(value: float, unit: str, decimals: int, *, sign: bool = False) -> str:
+    if not math.isfinite(value):
+        return '<span class="val"><b class="word">not told</b></span>'
     text = fmt.number(value, decimals=decimals)
     if sign and value > 0:
         text = "+" + text
