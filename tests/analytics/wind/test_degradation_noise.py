@@ -45,7 +45,33 @@ def test_the_length_of_blocks_is_taken_account_of():
     assert half.weight.argmax() != whole.weight.argmax()
 
 
+def test_turbines_of_a_farm_tell_their_noise_together():
+    """Three turbines of plain noise: a fourth with few blocks is told so by them; one with steps keeps its own."""
+    rng = np.random.default_rng(3)
+    plain = [noise_of(rng.normal(0, 1, 65)) for _ in range(3)]
+    short = noise_of(rng.normal(0, 1, 20))
+    steps = noise_of(rng.normal(0, 0.3, 65) + 3.0 * (np.arange(65) > 20) - 2.0 * (np.arange(65) > 45))
+    found = LastingNoise.of_farm([*plain, short, None, steps])
+    assert found[4] is None
+    assert all(one is None or one.weight.sum() == pytest.approx(1) for one in found)
+    assert found[3].correlation < short.correlation
+    assert found[5].correlation > 0.7
+    alone = LastingNoise.of_farm([short])[0]
+    assert alone.weight == pytest.approx(short.weight)
+
+
+def test_a_turbine_without_residuals_tells_the_farm_nothing():
+    one = noise_of(np.random.default_rng(4).normal(0, 1, 40))
+    none = noise_of(np.zeros(40))
+    found = LastingNoise.of_farm([none, one])
+    assert found[0].draw(np.ones(40), 5, np.random.default_rng(0)) == pytest.approx(0)
+    assert found[1].weight == pytest.approx(one.weight)
+
+
 def test_shares_are_learned_from_likelihoods():
-    """A third of one make is of the first kind, all of the other of the second: a sixth and five sixths."""
-    one, other = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0]], float), np.array([[0, 1, 0]], float)
-    assert learned([one, other]) == pytest.approx([1 / 6, 5 / 6, 0])
+    """A third of the farms of one make are of the first kind, all of the other of the second: a sixth and five sixths.
+
+    The chance that a turbine is not of its farm's kind leaves some of it to the more frequent one.
+    """
+    first, second = np.array([[1, 1e-9, 1e-9]] * 8), np.array([[1e-9, 1, 1e-9]] * 8)
+    assert learned([[first, second, second], [second]]) == pytest.approx([1 / 6, 5 / 6, 0], abs=0.01)

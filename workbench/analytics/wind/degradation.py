@@ -162,12 +162,13 @@ def degradation_rate(
         enough = (count >= _LEAST_SLOTS) & (one > 0)
         ratio[enough, column], years[enough, column] = one[enough], middle[enough]
         progress(column + 1, of, "turbines")
+    noises: list[LastingNoise | None] = [None] * len(names)
+    if reference == "own":
+        noises = LastingNoise.of_farm([_lasting(one, when, block) for one, when in zip(ratio.T, years.T, strict=True)])
     found = []
     for column in range(len(names)):
         rng = np.random.default_rng([seed, column])
-        found.append(
-            _rate(ratio[:, column], years[:, column], block, simulations, rng, level, shifts=reference == "own")
-        )
+        found.append(_rate(ratio[:, column], years[:, column], block, simulations, rng, level, noises[column]))
         progress(len(names) + column + 1, of, "turbines")
     table = pd.DataFrame([one for one, _ in found], index=pd.Index(names, name="asset"))
     units = dict.fromkeys(("rate", "lower", "upper", "std", "year_on_year", "theil_sen"), "%/year")
@@ -270,6 +271,27 @@ def _usual(made: Floats, number: Ints) -> Bools:
     return usual
 
 
+def _span(years: Floats, known: Ints, block: int) -> float:
+    """From the first block to the last [a]."""
+    return float(np.ptp(years[known])) + block / _YEAR if len(known) else 0.0
+
+
+def _line(ratio: Floats, years: Floats, known: Ints) -> tuple[Floats, Floats]:
+    """Logarithm of the ratio [%], dims (block), and mean, slope and season, dims (block, term)."""
+    t = years[known]
+    angle = 2 * np.pi * t
+    return 100.0 * np.log(ratio[known]), np.stack([np.ones(len(t)), t - t.mean(), np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _lasting(ratio: Floats, years: Floats, block: int) -> LastingNoise | None:
+    """What the residuals of a turbine may be, a part that lasts as long as the record among them; None of too few."""
+    known = np.flatnonzero(np.isfinite(ratio))
+    if len(known) < _LEAST_BLOCKS or _span(years, known, block) < 1.0:
+        return None
+    y, design = _line(ratio, years, known)
+    return LastingNoise.of(y - design @ (np.linalg.pinv(design) @ y), known - known[0], design, block)
+
+
 def _rate(
     ratio: Floats,
     years: Floats,
@@ -277,16 +299,12 @@ def _rate(
     simulations: int,
     rng: np.random.Generator,
     level: float,
-    *,
-    shifts: bool,
+    noise: LastingNoise | None,
 ) -> tuple[dict[str, object], Floats]:
-    """What the table says of one turbine, and the draws [%/a].
-
-    With ``shifts`` the residuals may have a part that lasts as long as the record, beside one of each block.
-    """
+    """What the table says of one turbine, and the draws [%/a]; without ``noise`` residuals are an autoregression."""
     nan = float("nan")
     known = np.flatnonzero(np.isfinite(ratio))
-    span = float(np.ptp(years[known])) + block / _YEAR if len(known) else 0.0
+    span = _span(years, known, block)
     row: dict[str, object] = dict.fromkeys(
         ("rate", "lower", "upper", "std", "year_on_year", "theil_sen", "season", "correlation"), nan
     )
@@ -300,13 +318,11 @@ def _rate(
         return row, nothing
     if span < 2.0 - 0.5 * block / 365.25:  # the edges of the blocks take some days of two years
         row["caution"] = f"{span:.1f} years: with less than 2 a season and a rate are not told apart"
-    y, t = 100.0 * np.log(ratio[known]), years[known]
-    angle = 2 * np.pi * t
-    design = np.stack([np.ones(len(t)), t - t.mean(), np.cos(angle), np.sin(angle)], axis=1)
+    t = years[known]
+    y, design = _line(ratio, years, known)
     solve = np.linalg.pinv(design)
     coefficient = solve @ y
     residual = y - design @ coefficient
-    noise = LastingNoise.of(residual, known - known[0], design, block) if shifts else None
     keep = noise.correlation if noise is not None else _correlation(residual, known, design, rng)
     free = len(y) - design.shape[1]
     draws = nothing

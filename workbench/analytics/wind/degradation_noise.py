@@ -1,11 +1,14 @@
 """What residuals of a degradation may be: a part of each block and one that lasts, in many proportions.
 
+Sensors and turbines of one farm are mostly of one make: which proportions they have, all of them tell together.
+
 See :mod:`~workbench.analytics.wind.degradation`, where the sources are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,23 +20,26 @@ _BLOCK = 28  # [day], of which the numbers below tell
 #: Of the variance of a residual, the share that lasts, and what a block keeps of it from the one before.
 SHARES = np.array([0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1.0])
 KEEPS = np.array([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99])
-#: How often each is beforehand [per mille], dims (keep, share): learned by `benchmarks/_degradation_prior.py` from 130
-#: farms of each make, none of which the benchmarks count; a tenth is spread over all, so that nothing is ruled out.
+#: How often each is a farm's beforehand [per mille], dims (keep, share): learned by `benchmarks/_degradation_prior.py` from
+#: 130 farms of each make, none of which the benchmarks count; a tenth is spread over all, so that nothing is ruled out.
 _OFTEN = np.array(
     [
-        [0, 0, 0, 0, 0, 0, 1, 1, 2, 2],
-        [0, 0, 0, 0, 1, 2, 2, 3, 4, 5],
-        [0, 0, 0, 1, 3, 3, 4, 7, 11, 24],
-        [0, 0, 0, 3, 7, 6, 8, 21, 53, 206],
-        [0, 0, 0, 5, 14, 14, 15, 29, 60, 168],
-        [0, 0, 0, 6, 20, 26, 12, 4, 2, 1],
-        [0, 0, 0, 2, 10, 24, 14, 2, 1, 0],
-        [0, 0, 0, 0, 3, 12, 27, 5, 1, 0],
-        [0, 0, 0, 0, 1, 6, 23, 29, 3, 0],
-        [0, 0, 0, 0, 0, 0, 6, 28, 46, 0],
+        [0, 0, 0, 0, 0, 0, 0, 1, 3, 6],
+        [0, 0, 0, 0, 0, 0, 3, 3, 2, 1],
+        [0, 0, 0, 0, 0, 1, 1, 1, 1, 4],
+        [0, 0, 0, 0, 1, 1, 1, 7, 38, 321],
+        [0, 0, 0, 0, 7, 10, 5, 14, 32, 149],
+        [0, 0, 0, 0, 43, 77, 6, 0, 0, 0],
+        [0, 0, 0, 1, 5, 72, 4, 0, 0, 0],
+        [0, 0, 0, 1, 2, 8, 26, 0, 0, 0],
+        [0, 0, 0, 0, 1, 2, 23, 23, 0, 0],
+        [0, 0, 0, 0, 0, 0, 3, 33, 54, 0],
     ]
 )
 _EVEN = 0.1
+_APART = (
+    0.2  #: how likely it is that a turbine's noise is not of its farm's kind, such as after another sensor was mounted
+)
 
 
 def prior() -> Floats:
@@ -43,15 +49,39 @@ def prior() -> Floats:
     return found
 
 
+def pooled(likelihood: Floats, before: Floats) -> tuple[Floats, Floats]:
+    """How likely each kind is of the farm, dims (kind), and of each turbine, dims (turbine, kind).
+
+    A turbine's noise is of the farm's kind, or, with a chance of a fifth, of one of its own.
+
+    Parameters
+    ----------
+    likelihood
+        Of each turbine's residuals by kind, the largest 1, dims (turbine, kind).
+    before
+        How likely each kind is beforehand, dims (kind).
+    """
+    alone = (likelihood @ before)[:, None]
+    like = (1 - _APART) * likelihood
+    both = like + _APART * alone
+    log = np.log(before) + np.log(both).sum(axis=0)
+    farm = np.exp(log - log.max())
+    farm /= farm.sum()
+    same = like / both
+    each: Floats = farm * same + ((1 - same) @ farm)[:, None] * likelihood * before / alone
+    return farm, each
+
+
 @dataclass(frozen=True)
 class LastingNoise:
     """What the residuals of blocks may be: a part that lasts and a part of each block, in many proportions."""
 
     covariance: Floats  #: of unit variance, dims (kind, block, block)
     scale: Floats  #: its variance, times the degrees of freedom [%2], [kind]
+    likelihood: Floats  #: of each kind, the largest 1, [kind]
     weight: Floats  #: how likely each kind is, [kind]
     free: int
-    correlation: float  #: of a block with that before, the mean of all kinds
+    kept: Floats  #: correlation of a block with that before, [kind]
 
     @classmethod
     def of(cls, residual: Floats, where: Ints, design: Floats, block: int = _BLOCK) -> LastingNoise:
@@ -70,11 +100,26 @@ class LastingNoise:
             "i,ki->k", y, np.linalg.solve(seen, np.broadcast_to(y[:, None], (*seen.shape[:2], 1)))[..., 0]
         )
         if not scale.min() > 1e-20:
-            return cls(covariance[:1], np.zeros(1), np.ones(1), free, 0.0)
+            return cls(covariance[:1], np.zeros(1), np.ones(1), np.ones(1), free, np.zeros(1))
         log = -0.5 * np.linalg.slogdet(seen)[1] - 0.5 * free * np.log(scale)
-        weight = np.exp(log - log.max()) * prior()
-        weight /= weight.sum()
-        return cls(covariance, scale, weight, free, float(weight @ (share * keep)))
+        likelihood = np.exp(log - log.max())
+        return cls(covariance, scale, likelihood, pooled(likelihood[None], prior())[1][0], free, share * keep)
+
+    @staticmethod
+    def of_farm(turbines: Sequence[LastingNoise | None]) -> list[LastingNoise | None]:
+        """The same with the weights that all turbines of a farm give together; None stays None."""
+        told = [one for one in turbines if one is not None and len(one.weight) > 1]
+        if not told:
+            return list(turbines)
+        weights = iter(pooled(np.stack([one.likelihood for one in told]), prior())[1])
+        return [
+            replace(one, weight=next(weights)) if one is not None and len(one.weight) > 1 else one for one in turbines
+        ]
+
+    @property
+    def correlation(self) -> float:
+        """Of a block with that before, the mean of all kinds."""
+        return float(self.weight @ self.kept)
 
     def draw(self, row: Floats, number: int, rng: np.random.Generator) -> Floats:
         """What a sum of the blocks by ``row`` may be off by, [draw]."""
