@@ -12,8 +12,8 @@ own curve the anemometer enters, and one that is replaced reads otherwise for go
 blocks, which vary by themselves too, does not show it. There the residuals are a part of each block and a part that lasts
 for weeks or for years, in all proportions. How likely each is by the data their restricted likelihood tells [3]_, times
 how often it was found on made-up farms of two makes, one whose anemometers are never replaced and one whose are [4]_;
-the interval is drawn from all of them. Which of the two a farm is like, few years tell badly: ranges are somewhat too
-wide for the one and too narrow for the other, and right for half of each (see ``docs/wind.md``).
+the interval is drawn from all of them. Few years of one turbine tell that badly. The turbines of a farm, whose sensors are
+mostly alike, tell it together: each is of its farm's kind, or, with a chance of a fifth, of one of its own.
 
 References
 ----------
