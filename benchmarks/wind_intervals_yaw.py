@@ -3,8 +3,10 @@
 200 simulated farms of four turbines with known misalignments of -8 to 8 degrees (half a year each), and 200 with known
 degradation (five years each); farms as `_yaw_farms` and `_drift_farms` make them. An interval that covers the truth in
 87 to 93 % of the cases is honest: the figure is how far from 90 % it is. Then as many farms of another make
-(:mod:`benchmarks._other_farms`). Who runs a farm does not know which of the two it is like: what his range is worth tells
-the mean of both, "half of each make", and where the two differ stands beside it. And La Haute Borne: 100 simulations of 4 turbines, and the figures of OpenOA 3.2. OpenOA needs about 60
+(:mod:`benchmarks._other_farms`). All are of the seed ``TEST``, which was chosen after the settings of the analyses were
+fixed, and scored once with them; the seed before it, 20_261, had been looked at. Who runs a farm does not know which of the
+two makes it is like: what his range is worth tells the mean of both, "half of each make", and where the two differ stands
+beside it. And La Haute Borne: 100 simulations of 4 turbines, and the figures of OpenOA 3.2. OpenOA needs about 60
 CPU-seconds for its 100 simulations; it pins older libraries than this project's and is not run here.
 
 ``SCALE_OF_LOAD`` makes fewer farms.
@@ -21,11 +23,11 @@ import xarray as xr
 
 from benchmarks import _other_farms
 from benchmarks._drift_farms import drift_farm
-from benchmarks._other_farms import TEST
 from benchmarks._yaw_farms import yaw_farm
 from benchmarks.figures import Cost, Figure
 
 FARMS = max(4, round(200 * float(os.environ.get("SCALE_OF_LOAD", "1"))))
+TEST = 20_264  #: of the farms that are counted; methods are mended by other seeds
 OPENOA = {"R80711": 1.221615, "R80721": 3.192494, "R80736": 1.253331, "R80790": 2.871971}
 #: Where the archive is, beside the checkout, unless told otherwise.
 os.environ.setdefault("WORKBENCH_TEST_DATA", str(Path(__file__).parents[2] / "shared" / "data"))
@@ -36,7 +38,7 @@ def yaw(farms: int, **changes: float) -> tuple[np.ndarray, np.ndarray]:
     from workbench.analytics.wind import static_yaw_misalignment
 
     off, covers = [], []
-    for seed in range(farms):
+    for seed in range(1000 * TEST, 1000 * TEST + farms):
         data, truth = yaw_farm(seed, **changes)
         found = static_yaw_misalignment(data, seed=seed).misalignment
         off.append(found["yaw_misalignment"].values - truth.misalignment)
@@ -49,7 +51,7 @@ def degradation(farms: int, reference: str, years: float = 5.0) -> tuple[np.ndar
     from workbench.analytics.wind import degradation_rate
 
     off, covers = [], []
-    for seed in range(farms):
+    for seed in range(1000 * TEST, 1000 * TEST + farms):
         rates = np.random.default_rng(9_000 + seed).uniform(-0.015, 0.002, 4)
         found = degradation_rate(drift_farm(seed, years=years, rates=rates), reference=reference, seed=seed).rates
         truth = 100 * rates

@@ -98,10 +98,12 @@ def test_same_seed_same_result(farm):
     one, other, third = (degradation_rate(farm, seed=seed, simulations=50).simulations for seed in (1, 1, 2))
     xr.testing.assert_identical(one, other)
     assert not np.allclose(one["rate"], third["rate"])
-    # the rate is the turbine's own; how far it may be off the other turbines tell too, as they are of one make
-    alone, all_ = (degradation_rate(part, seed=1, simulations=50).rates for part in (farm.sel(asset=["T1"]), farm))
-    assert alone["rate"].item() == pytest.approx(all_["rate"].values[0])
-    assert alone["std"].item() == pytest.approx(all_["std"].values[0], rel=0.3)
+    # what its farm tells moves the range of a turbine, not its rate
+    alone, whole = (
+        degradation_rate(d, seed=1, simulations=50).rates.sel(asset="T1") for d in (farm.sel(asset=["T1"]), farm)
+    )
+    assert alone["rate"] == whole["rate"]
+    assert alone["std"] != whole["std"]
 
 
 @pytest.mark.parametrize(

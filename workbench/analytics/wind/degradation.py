@@ -11,9 +11,9 @@ coefficient is freed of its small-sample bias [2]_, from which series are drawn 
 own curve the anemometer enters, and one that is replaced reads otherwise for good: the correlation of neighbouring
 blocks, which vary by themselves too, does not show it. There the residuals are a part of each block and a part that lasts
 for weeks or for years, in all proportions. How likely each is by the data their restricted likelihood tells [3]_, times
-how often it is on farms of that make [4]_. Which make a farm is like, one whose anemometers are never replaced, one whose are,
-or neither, the residuals of all its turbines tell together, as turbines of one farm are alike in that; one turbine alone
-tells it badly. The interval is drawn from all of them.
+how often it was found on made-up farms of two makes, one whose anemometers are never replaced and one whose are [4]_;
+the interval is drawn from all of them. Few years of one turbine tell that badly. The turbines of a farm, whose sensors are
+mostly alike, tell it together: each is of its farm's kind, or, with a chance of a fifth, of one of its own.
 
 References
 ----------
@@ -42,7 +42,7 @@ import xarray as xr
 from pydantic import Field
 
 from workbench.analytics.wind.air_density import density_of, normalized_wind_speed
-from workbench.analytics.wind.degradation_noise import LastingNoise, of_one_farm
+from workbench.analytics.wind.degradation_noise import LastingNoise
 from workbench.analytics.wind.yaw_misalignment import ratings, tell_reasons, values_of
 from workbench.model.errors import InputError
 from workbench.steps import progress, step
@@ -164,7 +164,7 @@ def degradation_rate(
         progress(column + 1, of, "turbines")
     noises: list[LastingNoise | None] = [None] * len(names)
     if reference == "own":
-        noises = of_one_farm([_lasting(ratio[:, column], years[:, column], block) for column in range(len(names))])
+        noises = LastingNoise.of_farm([_lasting(one, when, block) for one, when in zip(ratio.T, years.T, strict=True)])
     found = []
     for column in range(len(names)):
         rng = np.random.default_rng([seed, column])
@@ -271,6 +271,27 @@ def _usual(made: Floats, number: Ints) -> Bools:
     return usual
 
 
+def _span(years: Floats, known: Ints, block: int) -> float:
+    """From the first block to the last [a]."""
+    return float(np.ptp(years[known])) + block / _YEAR if len(known) else 0.0
+
+
+def _line(ratio: Floats, years: Floats, known: Ints) -> tuple[Floats, Floats]:
+    """Logarithm of the ratio [%], dims (block), and mean, slope and season, dims (block, term)."""
+    t = years[known]
+    angle = 2 * np.pi * t
+    return 100.0 * np.log(ratio[known]), np.stack([np.ones(len(t)), t - t.mean(), np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _lasting(ratio: Floats, years: Floats, block: int) -> LastingNoise | None:
+    """What the residuals of a turbine may be, a part that lasts as long as the record among them; None of too few."""
+    known = np.flatnonzero(np.isfinite(ratio))
+    if len(known) < _LEAST_BLOCKS or _span(years, known, block) < 1.0:
+        return None
+    y, design = _line(ratio, years, known)
+    return LastingNoise.of(y - design @ (np.linalg.pinv(design) @ y), known - known[0], design, block)
+
+
 def _rate(
     ratio: Floats,
     years: Floats,
@@ -280,14 +301,10 @@ def _rate(
     level: float,
     noise: LastingNoise | None,
 ) -> tuple[dict[str, object], Floats]:
-    """What the table says of one turbine, and the draws [%/a].
-
-    With ``noise`` the residuals may have a part that lasts as long as the record, beside one of each block; without
-    it they are a first-order autoregression.
-    """
+    """What the table says of one turbine, and the draws [%/a]; without ``noise`` residuals are an autoregression."""
     nan = float("nan")
     known = np.flatnonzero(np.isfinite(ratio))
-    span = float(np.ptp(years[known])) + block / _YEAR if len(known) else 0.0
+    span = _span(years, known, block)
     row: dict[str, object] = dict.fromkeys(
         ("rate", "lower", "upper", "std", "year_on_year", "theil_sen", "season", "correlation"), nan
     )
@@ -301,7 +318,8 @@ def _rate(
         return row, nothing
     if span < 2.0 - 0.5 * block / 365.25:  # the edges of the blocks take some days of two years
         row["caution"] = f"{span:.1f} years: with less than 2 a season and a rate are not told apart"
-    y, t, design = _line(ratio, years, known)
+    t = years[known]
+    y, design = _line(ratio, years, known)
     solve = np.linalg.pinv(design)
     coefficient = solve @ y
     residual = y - design @ coefficient
@@ -310,7 +328,7 @@ def _rate(
     draws = nothing
     if simulations:
         if noise is not None:
-            off = noise.draw(simulations, rng)
+            off = noise.draw(solve[1], simulations, rng)
         else:
             drawn = _series(residual, keep, int(known[-1] - known[0]) + 1, simulations, rng, design, known - known[0])
             # few blocks tell their own scatter badly: t instead of normal, by a chi-squared factor of each draw
@@ -333,23 +351,6 @@ def _rate(
     if free < 9 and not row["caution"]:
         row["caution"] = f"{len(y)} blocks only"
     return row, draws
-
-
-def _line(ratio: Floats, years: Floats, known: Ints) -> tuple[Floats, Floats, Floats]:
-    """Logarithm [%] and time [a] of the known blocks, and a straight line with a season, dims (block, coefficient)."""
-    y, t = 100.0 * np.log(ratio[known]), years[known]
-    angle = 2 * np.pi * t
-    return y, t, np.stack([np.ones(len(t)), t - t.mean(), np.cos(angle), np.sin(angle)], axis=1)
-
-
-def _lasting(ratio: Floats, years: Floats, block: int) -> LastingNoise | None:
-    """What the residuals of a turbine may be; None with too few blocks."""
-    known = np.flatnonzero(np.isfinite(ratio))
-    if len(known) < _LEAST_BLOCKS:
-        return None
-    y, _, design = _line(ratio, years, known)
-    solve = np.linalg.pinv(design)
-    return LastingNoise.of(y - design @ (solve @ y), known - known[0], design, solve[1], block)
 
 
 def _pairs(ratio: Floats, years: Floats, apart: int) -> Floats:

@@ -10,10 +10,10 @@ noise, 8 degrees are found as 8.9 of a vane of normal distribution, as 8 or less
 the curve is bent by is hardly noise [3]_. How much of the vane and of its square is noise the records do not tell, but they
 bound both: the direction that the neighbours see less the turbine's nacelle position follows the vane, and its square the
 vane's square, by slopes that are at most what is no noise. Where the truth lies from there to "no noise" depends on
-whether a nacelle follows what the wind does at its turbine alone. Simulations draw from all of it, the more often the
-nearer to what the neighbours see, by a density that falls along a straight line to zero; the angle is that of its mean.
-(Of made-up farms of two makes, kept apart from those of the benchmarks, 90 % intervals held 88.6 % and 90.8 % with that
-density, and 86.5 % and 93.6 % with an even one.)
+whether a nacelle follows what the wind does at its turbine alone. It may follow nothing of it, and then what the
+neighbours see is all there is, or any part. Nobody knows: half of the simulations are of the first, half draw evenly from
+the second; the angle is that of the mean.
+(Of made-up farms of two makes, kept apart from those of the benchmarks, 90 % intervals held 92.5 % and 92.0 %.)
 
 What no method from one turbine's records can see: an anemometer that shows more when the wind comes from one side. If
 it shows a share ``a`` more per radian, the peak moves by -3 a / n radian: 1 % per 10 degrees is 5 degrees at n = 2.

@@ -16,6 +16,8 @@ Times = npt.NDArray[np.datetime64]
 
 _BIN = 0.5  # [m/s]
 _UNKNOWN = (0.85, 1.0)  # reliability of a vane that nothing is known of
+#: How likely it is that a nacelle follows nothing of what the wind does at its turbine alone: nobody knows, so a half.
+_NOT_FOLLOWED = 0.5
 _LEAST = 500  # slots, fewer do not tell a parabola from its noise
 
 
@@ -322,12 +324,12 @@ class _Seen:
 
     def middle(self) -> Floats:
         """Mean place between the bounds."""
-        return np.full(1, 0.5 if self.sums is None else 1 / 3)
+        return np.full(1, 0.5 if self.sums is None else 0.5 * (1 - _NOT_FOLLOWED))
 
     def draw(self, rng: np.random.Generator, number: int) -> Floats:
-        """Places between the bounds [draw]; beside neighbours fewer and fewer towards the upper."""
+        """Places between the bounds [draw], evenly; beside neighbours some at the lower: what they see is all there is."""
         even = rng.uniform(0, 1, number)
-        return even if self.sums is None else 1.0 - np.sqrt(even)
+        return even if self.sums is None else np.maximum(even - _NOT_FOLLOWED, 0.0) / (1 - _NOT_FOLLOWED)
 
 
 def _sums_of(columns: list[Floats], block: Ints, size: int) -> Floats:
