@@ -7,8 +7,6 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from bokeh.client import pull_session
-from bokeh.models import ImportedStyleSheet
 
 pytestmark = pytest.mark.browser
 
@@ -39,20 +37,6 @@ def test_no_request_leaves_the_machine_and_nothing_overflows(visit, address):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.parametrize("address", ["performance?site=la_haute_borne", "site?site=nowhere"])
-def test_nor_for_a_session_that_was_made_anew_without_a_page(pages, address):
-    # so it is where a browser connects after the session of its page has ended: on a slow machine, after a sleep
-    root = pages.url.rsplit("/", 1)[0]
-    name, _, query = address.partition("?")
-    session = pull_session(url=f"{root}/{name}", arguments=dict([query.split("=")]))
-    try:
-        sheets = [one for top in session.document.roots for one in top.select({"type": ImportedStyleSheet})]
-        assert sheets
-        assert [sheet.url for sheet in sheets if urlsplit(sheet.url).netloc] == []
-    finally:
-        session.close()
 
 
 def test_the_font_is_the_one_we_ship(visit):
