@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -186,9 +187,9 @@ def browser(require):
         browser.close()
 
 
-@pytest.fixture
-def visit(browser, pages):
-    """``visit("site?site=north_ridge", width=390)``: a page that is live, its requests and errors recorded."""
+@contextmanager
+def visiting(browser, pages):
+    """Gives what opens pages, and closes them."""
     opened = []
 
     def open_page(address, *, width=1366, height=768, server=None, live=True):
@@ -207,3 +208,17 @@ def visit(browser, pages):
     yield open_page
     for page in opened:
         page.close()
+
+
+@pytest.fixture
+def visit(browser, pages):
+    """``visit("site?site=north_ridge", width=390)``: a page that is live, its requests and errors recorded."""
+    with visiting(browser, pages) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def stay(browser, pages):
+    """As ``visit``, for a page that several tests look at one after the other."""
+    with visiting(browser, pages) as open_page:
+        yield open_page

@@ -13,9 +13,10 @@ pytestmark = pytest.mark.browser
 TURBINES = "[aria-label=Turbines] tbody"
 
 
-@pytest.fixture
-def farm(visit, test_data):
-    page = visit("performance?site=la_haute_borne")
+# One page for all tests, which takes a while to be there: each moves a control of its own and looks at what that changes.
+@pytest.fixture(scope="module")
+def farm(stay, test_data):
+    page = stay("performance?site=la_haute_borne")
     page.wait_for_selector(".tiles.six", timeout=60_000)
     page.wait_for_function("document.querySelector('.tiles.six')?.innerText.includes('GWh')", timeout=60_000)
     page.wait_for_selector(f"{TURBINES} >> text=R80790", timeout=60_000)

@@ -8,8 +8,11 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
+from bokeh.client import pull_session
+from bokeh.models import ImportedStyleSheet
 
 from workbench.display.server import create_server
 from workbench.model.errors import InputError
@@ -110,3 +113,17 @@ def test_the_command_refuses_to_serve_everybody_unless_said_twice():
     assert done.returncode == 2
     assert "--without-sign-in" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("address", ["performance?site=la_haute_borne", "site?site=nowhere"])
+def test_a_session_made_anew_without_a_page_asks_nothing_elsewhere(pages, address):
+    # so it is where a browser connects after the session of its page has ended: on a slow machine, after a sleep
+    root = pages.url.rsplit("/", 1)[0]
+    name, _, query = address.partition("?")
+    session = pull_session(url=f"{root}/{name}", arguments=dict([query.split("=")]))
+    try:
+        sheets = [one for top in session.document.roots for one in top.select({"type": ImportedStyleSheet})]
+        assert sheets
+        assert [sheet.url for sheet in sheets if urlsplit(sheet.url).netloc] == []
+    finally:
+        session.close()

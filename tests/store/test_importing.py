@@ -10,7 +10,7 @@ import xarray as xr
 from workbench.model.errors import InputError
 from workbench.model.quality import Quality
 from workbench.model.samples import NS
-from workbench.store import SiteStore
+from workbench.store import SiteStore, transaction
 
 
 def history(t0, seconds, assets=("A", "B"), **variables):
@@ -23,7 +23,9 @@ def history(t0, seconds, assets=("A", "B"), **variables):
     return xr.Dataset(found, coords={"time": times, "asset": list(assets)})
 
 
-def test_what_is_imported_is_there(site, key, t0):
+@pytest.mark.parametrize("together", [0, transaction.WAITING_BYTES])
+def test_what_is_imported_is_there(site, key, t0, monkeypatch, together):
+    monkeypatch.setattr(transaction, "WAITING_BYTES", together)
     data = history(
         t0, range(3590, 7300), power_output=np.arange(3710), energy_production_lifetime=1e9 + np.arange(3710)
     )

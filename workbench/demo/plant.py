@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,51 +33,59 @@ if TYPE_CHECKING:
 #: Hours of the past kept at the full cadence; what is older has ten-minute statistics only.
 FULL_HOURS = 3
 #: Seconds the past reaches beyond now at last: what writing that last piece and starting the servers may take.
-AHEAD = 5
+AHEAD = 6
+#: Seconds of it for starting the servers.
+STARTING = 2
 
 
-def write_history(plants: Mapping[str, Any], store: Path, start: int, end: int) -> int:
+@contextmanager
+def writers() -> Iterator[Executor]:
+    """Processes that write to the stores, a site each at a time, while the past of the next is being made."""
+    # Writing takes several times as long as making; more writers than processors would only be in each other's way.
+    number = min(2, os.cpu_count() or 1)
+    pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"))
+    try:
+        for _ in range(number):
+            pool.submit(_load)
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # nothing waits for processes to end that have done their work
+
+
+def write_history(pool: Executor, plants: Mapping[str, Any], store: Path, start: int, end: int) -> int:
     """Write the past of every plant over [``start``, ``end``) [ns] to the store; returns the number of values.
 
     Ten-minute statistics for all of it, the series at full cadence for its last hours.
     """
-    return _write(store, {site: _Past(plant, start, end) for site, plant in plants.items()})
+    fine = FULL_HOURS * 3600
+    jobs = [pool.submit(_import, store, site, plant.past(start, end, fine=fine)) for site, plant in plants.items()]
+    return sum(job.result() for job in jobs)
 
 
-def bridge(plants: Mapping[str, Any], store: Path, start: int) -> int:
-    """Write what happened while the past was being written, so that it meets the first live tick.
+def bridge(pool: Executor, plants: Mapping[str, Any], store: Path, start: int) -> int:
+    """Write what happened since ``start`` [ns], while the past was being written, so that it meets the first live tick.
 
-    Returns the number of values. Making and writing it takes a moment too, hence twice: the second time
-    there are only seconds left.
+    Returns the number of values. Making and writing it takes a moment too, hence it reaches a little ahead of now;
+    where that moment was longer, once more.
     """
-    values = 0
-    for ahead in (0, AHEAD):
+    values, ahead = 0, AHEAD
+    while start < time.time_ns() + STARTING * NS:
+        began = time.monotonic()
         end = (time.time_ns() // NS + ahead) * NS
-        values += sum(
-            _import(store, site, data) for site, plant in plants.items() for data in [plant.history(start, end, "1s")]
-        )
+        jobs = [
+            pool.submit(_import, store, site, plant.history(start, end, "1s")) for site, plant in plants.items()
+        ]  # fmt: skip
+        values += sum(job.result() for job in jobs)
         start = end
+        ahead = max(AHEAD, STARTING + math.ceil(1.5 * (time.monotonic() - began)))
     time.sleep(max(0.0, start / 1e9 - time.time() - 0.5))
     return values
 
 
-@dataclass
-class _Past:
-    plant: Any
-    start: int
-    end: int
-
-    def make(self) -> dict[SeriesKey, xr.Dataset]:
-        made: dict[SeriesKey, xr.Dataset] = self.plant.past(self.start, self.end, fine=FULL_HOURS * 3600)
-        return made
-
-
-def _write(store: Path, pasts: Mapping[str, _Past]) -> int:
-    """Make the past of one site while other processes write those of the ones before."""
-    # Writing takes twice as long as making; more writers than processors would only be in each other's way.
-    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), multiprocessing.get_context("spawn")) as writer:
-        written = [writer.submit(_import, store, site, past.make()) for site, past in pasts.items()]
-        return sum(job.result() for job in written)
+def _load() -> None:
+    """Load what writing needs, before there is anything to write."""
+    import workbench.collect
+    import workbench.store.importing  # noqa: F401
 
 
 def _import(root: Path, site: str, data: Mapping[SeriesKey, xr.Dataset]) -> int:
@@ -159,17 +168,18 @@ def main(arguments: list[str] | None = None) -> int:
         end = time.time_ns() // NS * NS
         begin = end - int(options.history_days * 86_400) * NS
         begin -= begin % (600 * NS)
-        plants = build_plants(sites, options.seed, begin)
-        inject(plants, [parse_fault(text, end) for text in options.fault])
-        if not options.calm:
-            for site in plants:
-                assets = {asset.id: asset.type for asset in sites[site].assets}
-                inject(plants, ordinary_faults(assets, options.seed, begin, end))
-        followed = None if options.faults is None else FaultFile(options.faults, plants, complain)
-        if followed is not None:
-            followed.load(end)
-        values = write_history(plants, options.store, begin, end)
-        values += bridge(plants, options.store, end)
+        with writers() as pool:
+            plants = build_plants(sites, options.seed, begin)
+            inject(plants, [parse_fault(text, end) for text in options.fault])
+            if not options.calm:
+                for site in plants:
+                    assets = {asset.id: asset.type for asset in sites[site].assets}
+                    inject(plants, ordinary_faults(assets, options.seed, begin, end))
+            followed = None if options.faults is None else FaultFile(options.faults, plants, complain)
+            if followed is not None:
+                followed.load(end)
+            values = write_history(pool, plants, options.store, begin, end)
+            values += bridge(pool, plants, options.store, end)
         say(event="history", values=values, seconds=round(time.monotonic() - began, 1))
         each = None if followed is None else followed.look
         service = SimulationService(plants, entries, truth=TruthLog(options.truth), each=each)

@@ -43,7 +43,7 @@ class DemoOptions:
     fault_file: Path | None = None  #: followed while it runs
     calm: bool = False  #: without the ordinary faults of a month
     prefer_default_ports: bool = True
-    start_timeout: float = 180.0
+    start_timeout: float = 600.0  #: [s] a guard against what hangs; a busy machine may take minutes
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Keeps one viewer's document from being taken for the current one after an error in it."""
+"""Mends what Panel and Bokeh leave undone of a viewer's document: it is let go after an error, its styles come from here."""
 
 from __future__ import annotations
 
@@ -41,6 +41,28 @@ def _patched(document: Any) -> Iterator[None]:
                 if _PATCHED_CURDOCS[at] is entry:
                     del _PATCHED_CURDOCS[at]
                     break
+
+
+@contextlib.contextmanager
+def styles_from_here(document: Any) -> Iterator[None]:
+    """Have the style sheets of what is put into ``document`` come from this server.
+
+    Panel (1.9) says so only when the page of a session is asked for. Where a browser is so slow, or slept so long,
+    that the session has ended by the time it connects, the server makes it another without a page: its style sheets
+    would be asked of Panel's own site.
+    """
+    if document is None or document.session_context is None:
+        yield  # run outside of a server
+        return
+    from panel.io.resources import LOCAL_DIST, patch_model_css
+    from panel.io.state import state
+
+    here = f"{state.rel_path}/{LOCAL_DIST}" if state.rel_path else LOCAL_DIST
+    document._template_variables["dist_url"] = here
+    yield
+    # those made before they belonged to the document
+    for root in document.roots:
+        patch_model_css(root, dist_url=here)
 
 
 def forget_the_dead() -> None:

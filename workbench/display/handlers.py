@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from tornado.web import RequestHandler, StaticFileHandler
 
+from workbench.display.documents import styles_from_here
 from workbench.display.gate import Gate, Viewer, visiting
 from workbench.display.live import Live, serving
 from workbench.display.page import failure_page
@@ -133,6 +134,10 @@ def page_app(path: str, view: Live, gate: Gate) -> Callable[[], None]:
     """What makes a viewer's page: runs the app's file, and turns its errors into a page that tells them."""
 
     def make() -> None:
+        with styles_from_here(_document()):
+            _make()
+
+    def _make() -> None:
         try:
             # Read for each viewer, so that an edited page shows at the next load.
             code = compile(Path(path).read_text(encoding="utf-8"), path, "exec")
@@ -147,10 +152,14 @@ def page_app(path: str, view: Live, gate: Gate) -> Callable[[], None]:
     return make
 
 
-def _request() -> Any:
+def _document() -> Any:
     import panel as pn
 
-    document = pn.state.curdoc
+    return pn.state.curdoc
+
+
+def _request() -> Any:
+    document = _document()
     context = document.session_context if document is not None else None
     return context.request if context is not None else None
 

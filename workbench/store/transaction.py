@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import icechunk
 import numpy as np
 import numpy.typing as npt
 import zarr
+from zarr.api.asynchronous import open_group
+from zarr.core.sync import sync
 
 from workbench.model.quality import quality_attrs, quality_name
 from workbench.model.samples import SeriesKey
@@ -19,8 +22,12 @@ from workbench.store.telemetry import COUNT, FORMAT, Group, Snapshot
 
 #: Most bytes of a chunk before compression.
 CHUNK_BYTES = 8 << 20
+#: Bytes of values that wait to be written together.
+WAITING_BYTES = 64 << 20
 #: Imports of a series that are remembered.
 _IMPORTS = 100
+
+_Made = TypeVar("_Made")
 
 
 class Transaction:
@@ -31,10 +38,13 @@ class Transaction:
         before = repository.readonly_session(snapshot_id=session.snapshot_id)
         #: the store as it was when the transaction began
         self.before = Snapshot(before)
-        self._root = zarr.open_group(session.store, mode="a")
+        self._async_root = sync(open_group(session.store, mode="a"))
+        self._root = zarr.Group(self._async_root)
         self._groups: dict[SeriesKey, Group] = {}
         self._arrays: dict[tuple[SeriesKey, str], zarr.Array[Any]] = {}
         self._applied: dict[str, Any] = {}
+        self._waiting: dict[tuple[SeriesKey, str], tuple[int, npt.NDArray[Any]]] = {}
+        self._waiting_bytes = 0
         self.changed = False
         self.notes: dict[str, Any] = {}
 
@@ -71,7 +81,7 @@ class Transaction:
             new = Group(key, grid.step, grid.slots, origin, size, first, last, tuple(assets), {}, (), width)
             self._root.require_group(str(key))
             self._groups[key] = new
-            self._create(new, COUNT, "u2", 0, count_attrs())
+            self._create(new, {COUNT: ("u2", 0, count_attrs())})
         else:
             origin = min(origin, old.origin)
             end = max(last, old.origin + (old.size - 1) * old.step)
@@ -84,8 +94,7 @@ class Transaction:
             )  # fmt: skip
             self._groups[key] = new
             self._refit(old, new)
-        for name, dtype in variables.items():
-            self._ensure(key, name, dtype)
+        self._ensure(key, variables)
         self._write_axes(old, self._groups[key])
         return self._groups[key]
 
@@ -98,11 +107,16 @@ class Transaction:
         *,
         over: npt.NDArray[Any] | None = None,
     ) -> None:
-        """Write ``values`` [slots, all assets] from slot number ``start`` of the arrays on.
+        """Write ``values`` [slots, all assets] from slot number ``start`` of the arrays on; they are kept, not copied.
 
         ``over`` is what stood there, for the count of values.
         """
-        self._array(key, name)[start : start + len(values)] = values
+        # A write costs little besides waiting for other threads: those of many variables wait together. Not two of one
+        # array, which could be of the same chunk.
+        if (key, name) in self._waiting or self._waiting_bytes > WAITING_BYTES:
+            self._write_waiting()
+        self._waiting[key, name] = start, values
+        self._waiting_bytes += values.nbytes
         if values.dtype.kind == "f":
             new = int(np.count_nonzero(~np.isnan(values)))
             old = 0 if over is None else int(np.count_nonzero(~np.isnan(over)))
@@ -117,7 +131,7 @@ class Transaction:
         if name not in group.flagged:
             if flags is None:
                 return
-            self._create(group, quality_name(name), "u2", 0, quality_attrs(name))
+            self._create(group, {quality_name(name): ("u2", 0, quality_attrs(name))})
             self._put(key, flagged=(*group.flagged, name))
         if flags is None:
             flags = np.zeros((size, len(group.assets)), np.uint16)
@@ -132,6 +146,7 @@ class Transaction:
     @property
     def store(self) -> icechunk.IcechunkStore:
         """The keys and bytes underneath, for those who mend or move chunks as they are."""
+        self._write_waiting()
         return self._session.store
 
     def recount(self, key: SeriesKey, values: int) -> None:
@@ -165,6 +180,7 @@ class Transaction:
         """Commit, where something changed."""
         if not self.changed:
             return
+        self._write_waiting()
         for key, group in self._groups.items():
             found = self._root[str(key)]
             found.attrs["workbench"] = group.attrs()
@@ -190,39 +206,56 @@ class Transaction:
             self._arrays[key, name] = self._root[f"{key}/{name}"]  # type: ignore[assignment]
         return self._arrays[key, name]
 
-    def _create(self, group: Group, name: str, dtype: str, fill: float, attrs: Mapping[str, Any]) -> None:
+    def _write_waiting(self) -> None:
+        writes = [
+            self._array(key, name).async_array.setitem(slice(start, start + len(values)), values)
+            for (key, name), (start, values) in self._waiting.items()
+        ]
+        self._waiting, self._waiting_bytes = {}, 0
+        sync(_all(writes))
+
+    def _create(self, group: Group, arrays: Mapping[str, tuple[str, float, Mapping[str, Any]]]) -> None:
+        """Make arrays of a series: name to dtype, fill value and attributes."""
         from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec
 
-        self._arrays[group.key, name] = self._root.create_array(
-            f"{group.key}/{name}",
-            shape=(group.size, len(group.assets)),
-            chunks=(group.slots, group.asset_chunk),
-            dtype=dtype,
-            fill_value=fill,
-            filters=[TransposeCodec(order=(1, 0))],
-            # Blosc has no checksum: a flipped bit would come back as another value.
-            compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()),
-            dimension_names=("time", "asset"),
-            attributes=_plain(attrs),
-            config={"write_empty_chunks": False},
-            overwrite=True,
+        made = sync(
+            _all(
+                self._async_root.create_array(
+                    f"{group.key}/{name}",
+                    shape=(group.size, len(group.assets)),
+                    chunks=(group.slots, group.asset_chunk),
+                    dtype=dtype,
+                    fill_value=fill,
+                    filters=[TransposeCodec(order=(1, 0))],
+                    # Blosc has no checksum: a flipped bit would come back as another value.
+                    compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()),
+                    dimension_names=("time", "asset"),
+                    attributes=_plain(attrs),
+                    config={"write_empty_chunks": False},
+                    overwrite=True,
+                )
+                for name, (dtype, fill, attrs) in arrays.items()
+            )
         )
+        self._arrays |= {(group.key, name): zarr.Array(array) for name, array in zip(arrays, made, strict=True)}
 
-    def _ensure(self, key: SeriesKey, name: str, dtype: str) -> None:
+    def _ensure(self, key: SeriesKey, variables: Mapping[str, str]) -> None:
+        """Make the arrays of variables that are not there, or too narrow (name -> f4 | f8)."""
         group = self._groups[key]
-        there = group.variables.get(name)
-        if there is not None and there >= dtype:
-            return
-        self._create(group, name, dtype, float("nan"), variable_attrs(name, key))
-        self._put(key, variables={**group.variables, name: dtype})
+        there = group.variables
+        lacking = {name: dtype for name, dtype in variables.items() if there.get(name, "") < dtype}
+        self._create(group, {n: (dtype, float("nan"), variable_attrs(n, key)) for n, dtype in lacking.items()})
+        self._put(key, variables={**there, **lacking})
         old = self.before.group(key)
-        if there is not None and old is not None:
-            # A narrower array is in the way: carry its values over.
+        if old is None:
+            return
+        for name in lacking.keys() & there.keys():
+            # A narrower array was in the way: carry its values over.
             shift = (old.origin - group.origin) // group.step
             for start in range(0, old.size, old.slots):
                 values = self.before.read(key, name, start, min(start + old.slots, old.size))
                 if values is not None and not np.isnan(values).all():
-                    full = np.full((len(values), len(group.assets)), np.nan, dtype)
+                    full = np.full((len(values), len(group.assets)), np.nan, lacking[name])
                     full[:, : values.shape[1]] = values
                     self.write(key, name, shift + start, full, over=full)
 
@@ -237,14 +270,12 @@ class Transaction:
 
     def _shift(self, old: Group, new: Group, names: Sequence[str]) -> None:
         """Begin the arrays earlier: the chunks move by whole numbers, as the bytes they are."""
-        from zarr.core.sync import sync
-
         chunks = (old.origin - new.origin) // old.grid.span
         for name in names:
             fill = float("nan") if name in old.variables else 0
             dtype = old.variables.get(name, "u2")
             attrs = dict(self._array(old.key, name).attrs)
-            self._create(new, name, dtype, fill, attrs)
+            self._create(new, {name: (dtype, fill, attrs)})
             sync(_move_chunks(self.before.array(old.key, name), self._array(new.key, name), chunks))
 
     def _write_axes(self, old: Group | None, new: Group) -> None:
@@ -286,6 +317,10 @@ class Transaction:
                 overwrite=True,
             )
             names[:] = np.array(new.assets, dtype=np.dtypes.StringDType())
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, _Made]]) -> list[_Made]:
+    return await asyncio.gather(*work)
 
 
 async def _move_chunks(source: zarr.Array[Any], target: zarr.Array[Any], chunks: int) -> None:
