@@ -38,7 +38,7 @@ def likelihoods(make: str, farms: int = FARMS, first: int = 0) -> list[np.ndarra
             design = np.stack([np.ones(len(known)), year - year.mean(), np.cos(angle), np.sin(angle)], axis=1)
             y = 100 * np.log(one[known])
             residual = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
-            rows.append(noise.LastingNoise.of(residual, known - known[0], design).likelihood)
+            rows.append(noise.LastingNoise.of(residual, known - known[0], design, np.linalg.pinv(design)[1]).likelihood)
         found.append(np.array(rows))
     return found
 

@@ -11,7 +11,7 @@ def noise_of(residual: np.ndarray, **changes: int) -> LastingNoise:
     year = np.arange(len(residual)) * 28 / 365.25
     design = np.stack([np.ones(len(year)), year - year.mean()], axis=1)
     left = residual - design @ np.linalg.lstsq(design, residual, rcond=None)[0]
-    return LastingNoise.of(left, np.arange(len(year)), design, **changes)
+    return LastingNoise.of(left, np.arange(len(year)), design, np.linalg.pinv(design)[1], **changes)
 
 
 def test_how_often_adds_up_and_rules_nothing_out():
@@ -26,8 +26,8 @@ def test_what_lasts_is_told_from_what_does_not():
     steps = plain * 0.3 + 3.0 * (np.arange(65) > 20) - 2.0 * (np.arange(65) > 45)
     short, long = noise_of(plain), noise_of(steps)
     assert short.correlation < 0.35 < 0.7 < long.correlation
-    row = (np.arange(65) - 32.0) / ((np.arange(65) - 32.0) ** 2).sum()
-    spread = [one.draw(row, 4000, np.random.default_rng(0)).std() / scale for one, scale in ((short, 1.0), (long, 0.3))]
+    row = (np.arange(65) - 32.0) / ((np.arange(65) - 32.0) ** 2).sum() * 365.25 / 28
+    spread = [one.draw(4000, np.random.default_rng(0)).std() / scale for one, scale in ((short, 1.0), (long, 0.3))]
     # of single blocks the slope's deviation is a few times that of least squares, as what lasts is not ruled out; of steps many times
     least = np.sqrt((row**2).sum())
     assert least < spread[0] < 3 * least
@@ -66,7 +66,7 @@ def test_a_turbine_without_residuals_tells_the_farm_nothing():
     one = noise_of(np.random.default_rng(4).normal(0, 1, 40))
     none = noise_of(np.zeros(40))
     found = LastingNoise.of_farm([none, one])
-    assert found[0].draw(np.ones(40), 5, np.random.default_rng(0)) == pytest.approx(0)
+    assert found[0].draw(5, np.random.default_rng(0)) == pytest.approx(0)
     assert found[1].weight == pytest.approx(one.weight)
 
 

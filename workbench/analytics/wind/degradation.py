@@ -289,7 +289,8 @@ def _lasting(ratio: Floats, years: Floats, block: int) -> LastingNoise | None:
     if len(known) < _LEAST_BLOCKS or _span(years, known, block) < 1.0:
         return None
     y, design = _line(ratio, years, known)
-    return LastingNoise.of(y - design @ (np.linalg.pinv(design) @ y), known - known[0], design, block)
+    solve = np.linalg.pinv(design)
+    return LastingNoise.of(y - design @ (solve @ y), known - known[0], design, solve[1], block)
 
 
 def _rate(
@@ -328,7 +329,7 @@ def _rate(
     draws = nothing
     if simulations:
         if noise is not None:
-            off = noise.draw(solve[1], simulations, rng)
+            off = noise.draw(simulations, rng)
         else:
             drawn = _series(residual, keep, int(known[-1] - known[0]) + 1, simulations, rng, design, known - known[0])
             # few blocks tell their own scatter badly: t instead of normal, by a chi-squared factor of each draw

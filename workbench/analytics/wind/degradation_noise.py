@@ -37,9 +37,8 @@ _OFTEN = np.array(
     ]
 )
 _EVEN = 0.1
-_APART = (
-    0.2  #: how likely it is that a turbine's noise is not of its farm's kind, such as after another sensor was mounted
-)
+#: How likely it is that a turbine's noise is not of its farm's kind, such as after another sensor was mounted.
+_APART = 0.2
 
 
 def prior() -> Floats:
@@ -76,16 +75,15 @@ def pooled(likelihood: Floats, before: Floats) -> tuple[Floats, Floats]:
 class LastingNoise:
     """What the residuals of blocks may be: a part that lasts and a part of each block, in many proportions."""
 
-    covariance: Floats  #: of unit variance, dims (kind, block, block)
-    scale: Floats  #: its variance, times the degrees of freedom [%2], [kind]
+    variance: Floats  #: of a sum of the blocks, times the degrees of freedom, [kind]
     likelihood: Floats  #: of each kind, the largest 1, [kind]
     weight: Floats  #: how likely each kind is, [kind]
     free: int
     kept: Floats  #: correlation of a block with that before, [kind]
 
     @classmethod
-    def of(cls, residual: Floats, where: Ints, design: Floats, block: int = _BLOCK) -> LastingNoise:
-        """By the restricted likelihood of each kind and how often it is; blocks are of so many days."""
+    def of(cls, residual: Floats, where: Ints, design: Floats, row: Floats, block: int = _BLOCK) -> LastingNoise:
+        """By the restricted likelihood of each kind and how often it is; ``row`` is the sum, blocks are of so many days."""
         apart = np.abs(where[:, None] - where[None, :])
         share, keep = (grid.ravel() for grid in np.meshgrid(SHARES, KEEPS ** (block / _BLOCK)))
         covariance = share[:, None, None] * keep[:, None, None] ** apart + (1 - share)[:, None, None] * np.eye(
@@ -100,10 +98,12 @@ class LastingNoise:
             "i,ki->k", y, np.linalg.solve(seen, np.broadcast_to(y[:, None], (*seen.shape[:2], 1)))[..., 0]
         )
         if not scale.min() > 1e-20:
-            return cls(covariance[:1], np.zeros(1), np.ones(1), np.ones(1), free, np.zeros(1))
+            return cls(np.zeros(1), np.ones(1), np.ones(1), free, np.zeros(1))
         log = -0.5 * np.linalg.slogdet(seen)[1] - 0.5 * free * np.log(scale)
         likelihood = np.exp(log - log.max())
-        return cls(covariance, scale, likelihood, pooled(likelihood[None], prior())[1][0], free, share * keep)
+        # the sum alone: the covariances of a turbine's kinds take megabytes, those of twenty years fifty
+        variance = scale * np.einsum("i,kij,j->k", row, covariance, row)
+        return cls(variance, likelihood, pooled(likelihood[None], prior())[1][0], free, share * keep)
 
     @staticmethod
     def of_farm(turbines: Sequence[LastingNoise | None]) -> list[LastingNoise | None]:
@@ -121,9 +121,9 @@ class LastingNoise:
         """Of a block with that before, the mean of all kinds."""
         return float(self.weight @ self.kept)
 
-    def draw(self, row: Floats, number: int, rng: np.random.Generator) -> Floats:
-        """What a sum of the blocks by ``row`` may be off by, [draw]."""
+    def draw(self, number: int, rng: np.random.Generator) -> Floats:
+        """What the sum may be off by, [draw]."""
         kind = rng.choice(len(self.weight), number, p=self.weight)
-        spread = np.sqrt(self.scale * np.einsum("i,kij,j->k", row, self.covariance, row))
+        spread = np.sqrt(self.variance)
         found: Floats = spread[kind] * rng.normal(size=number) / np.sqrt(rng.chisquare(self.free, number))
         return found
