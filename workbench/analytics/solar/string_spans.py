@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_down, median_of, spans_of
+from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_down, median_last, median_of, spans_of
 from workbench.analytics.solar.fault_segments import noise_of, segments_of
 from workbench.analytics.solar.string_peers import Compared
 
@@ -51,6 +51,7 @@ def spans_in(beside: Compared, view: View, days: Days, least_loss: float, least_
     """All that is wrong in one group, one kind at a time, the surer one where two are of the same days."""
     out: list[Span] = []
     ends = len(days.dates)
+    usual = [median_down(part) for part in beside.parts]
     for column in range(view.values.shape[1]):
         index, noise = beside.index[:, column], beside.noise[:, column]
         known = np.flatnonzero(np.isfinite(index))
@@ -67,7 +68,7 @@ def spans_in(beside: Compared, view: View, days: Days, least_loss: float, least_
             span.first, span.stop = _widened(span, index, noise)
             _classify(span, beside, view, days)
         out += [s for s in spans if s.kind]
-        out += _part_spans(column, beside, view, days, 2.5 * least_loss)
+        out += _part_spans(column, [float(one[column]) for one in usual], beside, view, days, 2.5 * least_loss)
     out += _voltage_spans(beside, view, days, least_days)
     for one in out:
         known = np.flatnonzero(np.isfinite(beside.index[:, one.column]))
@@ -231,15 +232,14 @@ def _profile(column: int, span: Span, beside: Compared, view: View, days: Days) 
     return None
 
 
-def _part_spans(column: int, beside: Compared, view: View, days: Days, least: float) -> list[Span]:
-    """Shadows that take too little of the day to show in the whole of it."""
+def _part_spans(column: int, usual: list[float], beside: Compared, view: View, days: Days, least: float) -> list[Span]:
+    """Shadows that take too little of the day to show in the whole of it; ``usual`` is the median of each part."""
     out = []
-    for part in beside.parts:
+    for part, middle in zip(beside.parts, usual, strict=True):
         index = part[:, column]
         if np.isfinite(index).sum() < 10:
             continue
-        usual = np.nanmedian(index)
-        index = index / usual if usual > 0.5 else index
+        index = index / middle if middle > 0.5 else index
         noise = beside.noise[:, column] * 2.0
         low = np.zeros(len(index), bool)
         for s in segments_of(index, noise):
@@ -269,22 +269,19 @@ def _voltage_spans(beside: Compared, view: View, days: Days, least_days: int) ->
     v = v / per_module if np.isfinite(view.modules).all() else v
     middle = median_of(v, 3)
     ratio = v / middle[:, None]
-    size, total = v.shape[1], len(days.dates)
-    daily, spread = np.full((total, size), np.nan), np.full((total, size), np.nan)
-    edges = np.r_[days.first, len(v)]
-    for day in range(total):
-        rows = slice(edges[day], edges[day + 1])
-        enough = np.isfinite(v[rows]).sum(axis=0) >= 6
-        if enough.any():
-            daily[day, enough] = median_down(ratio[rows][:, enough])
-            here = v[rows][:, enough]
-            there = np.isfinite(here)
-            count = there.sum(axis=0)
-            mean = np.where(there, here, 0.0).sum(axis=0) / count
-            spread[day, enough] = np.sqrt(np.where(there, (here - mean) ** 2, 0.0).sum(axis=0) / count)
+    size = v.shape[1]
+    by_day = days.table(v)
+    there = np.isfinite(by_day)
+    count = there.sum(axis=2)
+    enough = count >= 6
+    daily = np.where(enough, median_last(days.table(ratio)), np.nan)
+    known = np.maximum(count, 1)
+    off = np.where(there, by_day - (np.where(there, by_day, 0.0).sum(axis=2) / known)[:, :, None], 0.0)
+    spread = np.where(enough, np.sqrt((off * off).sum(axis=2) / known), np.nan)
     usual = median_of(spread, 3)
     moves = usual > 0.004 * np.nanmedian(middle)
     out: list[Span] = []
+    apart = np.clip(beside.noise / median_down(beside.noise), 1.0, 4.0)
     for c in range(size):
         with np.errstate(invalid="ignore"):
             flat = moves & (spread[:, c] < _FLAT * usual)
@@ -296,7 +293,7 @@ def _voltage_spans(beside: Compared, view: View, days: Days, least_days: int) ->
                     Span(c, first, stop, float(np.nanmedian(beside.index[first:stop, c])), 10.0, "mppt stuck",
                           f"voltage stays at {np.nanmedian(view.voltage[rows_in(days, first, stop), c]):.0f} V")
                 )  # fmt: skip
-        out += _shorted(c, daily[:, c], beside, view, least_days)
+        out += _shorted(c, daily[:, c], apart[:, c], beside, view, least_days)
     return out
 
 
@@ -324,12 +321,11 @@ def _one_bus(v: Floats) -> bool:
     return bool(np.nanmedian(apart) < 2e-4) if np.isfinite(apart).any() else True
 
 
-def _shorted(c: int, daily: Floats, beside: Compared, view: View, least_days: int) -> list[Span]:
+def _shorted(c: int, daily: Floats, apart: Floats, beside: Compared, view: View, least_days: int) -> list[Span]:
     own = noise_of(daily)
     if not np.isfinite(own):
         return []
-    # voltages of cloudy days differ more
-    noise = np.maximum(own, 0.0008) * np.clip(beside.noise[:, c] / np.nanmedian(beside.noise[:, c]), 1.0, 4.0)
+    noise = np.maximum(own, 0.0008) * apart  # voltages of cloudy days differ more
     found = segments_of(daily, noise)
     lasting = [s.level for s in found if s.days >= max(7, 0.08 * np.isfinite(daily).sum())]
     usual = max(lasting, default=float(np.nanmedian(daily)))
