@@ -89,6 +89,7 @@ KINDS: dict[str, Callable[[int], Plant]] = {
     "MPPT inputs": lambda seed: plant(seed, "mppt", parents=5, each=8),
     "one string of 20, totals": lambda seed: plant(seed, "inverter", parents=1, each=20, share=0.5),
     "trackers by position": trackers,
+    "trackers whose position errs": lambda seed: trackers(seed, sensors=True),
     "trackers by power alone": lambda seed: trackers(seed, position=False),
     "inverters": inverters,
 }

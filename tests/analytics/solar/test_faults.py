@@ -206,6 +206,24 @@ def test_a_stow_in_wind_and_an_offset_of_a_tracker():
     assert 0 < tracker_faults(sized).events["lost_energy"][0] < 200
 
 
+def test_a_position_that_power_contradicts_for_days_is_not_believed():
+    data = trackers(position=True)
+    angle = data["tracker_position"].values.copy()
+    angle[:, 2] = angle[:, 1]  # it stands at 40 degrees, and its sensor says that it tracks
+    angle[12 * SLOTS :, 5] += 15.0  # it tracks, and its sensor says that it is off
+    data = data.assign(tracker_position=(("time", "asset"), angle))
+    table = tracker_faults(data).events.set_index("asset")
+    assert table["fault"].to_dict() == {"T2": "position sensor", "T5": "position sensor"}
+    assert ((table["begin"] - TIMES[0]).dt.days - pd.Series({"T2": 20, "T5": 12})).abs().max() <= 1
+    assert table["angle"]["T2"] == pytest.approx(40, abs=5)
+    assert table["lost_energy"]["T2"] == pytest.approx(data.attrs["lost"], rel=0.05)
+    assert table["angle"]["T5"] == pytest.approx(15, abs=0.5)
+    assert table["lost_energy"]["T5"] == 0
+    # two days are too few to doubt a sensor
+    early = tracker_faults(data.isel(time=slice(0, 22 * SLOTS))).events.set_index("asset")
+    assert list(early.index) == ["T5"]
+
+
 def test_what_trackers_may_lack_is_said():
     data = trackers(position=True)
     with pytest.raises(InputError, match="where the trackers stand is not known"):

@@ -137,8 +137,9 @@ def _high_spans(index: Floats, noise: Floats, last: int) -> list[Span]:
     """A sensor that reads more than its peers, or below zero."""
     high = np.zeros(len(index), bool)
     for s in segments_of(index, noise):
-        if s.level > 1.1 and s.level - 1 > CERTAIN * s.deviation:
-            high[s.first : s.stop] = s.days >= 2 or s.stop >= last
+        lasts = s.days >= 2
+        if s.level > 1.1 and s.level - 1 > (CERTAIN if lasts else _STRAY) * s.deviation:
+            high[s.first : s.stop] = lasts or s.stop >= last
     return [Span(0, first, stop, float(np.nanmedian(index[first:stop])), 10.0) for first, stop in spans_of(high, gap=1)]
 
 

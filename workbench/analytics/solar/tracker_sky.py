@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -135,7 +135,15 @@ def _irradiance(
                 .groupby(np.arange(len(times)) // max(1, int(14 * _per_day(times))))
                 .transform(lambda x: x.quantile(0.9))
             )
-            ghi = ghi * np.nan_to_num(np.clip(ratio / best.to_numpy(), 0.08, 1.0), nan=1.0)
+            clear_of = np.nan_to_num(np.clip(ratio / best.to_numpy(), 0.08, 1.0), nan=1.0)
+        # a plane gets a third without the sun and all in it: the share of the slot in which it shone (Angstrom 1924)
+        shone = np.clip((clear_of - 1 / 3) / (2 / 3), 0.0, 1.0)
+        dark = replace(sky, ghi=np.zeros(len(times)), dhi=np.zeros(len(times)))
+        direct = _plane(dark, 0, sky.ideal[0], slice(None))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rest = np.where(plane > direct + 1.0, (clear_of * plane - shone * direct) / (plane - direct), 0.0)
+        dni, dhi = shone * clear["dni"].to_numpy(), np.clip(rest, 0, None) * clear["dhi"].to_numpy()
+        return dni * cosine + dhi, dni, dhi, False
     # Erbs, Klein and Duffie (1982), as in pvlib
     parts = pvlib.irradiance.erbs(ghi, sun["zenith"].to_numpy(), times)
     dni = np.minimum(np.nan_to_num(np.asarray(parts["dni"])), 1.1 * clear["dni"].to_numpy())
