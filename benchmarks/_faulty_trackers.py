@@ -30,6 +30,7 @@ def trackers(
     zenith, sun = parts["zenith"], parts["azimuth"]
     axis = 180.0 if latitude > 0 else 0.0
     found = pvlib.tracking.singleaxis(zenith, sun, 0.0, axis, 60.0, True, 0.4)
+    across = np.asarray(pvlib.shading.projected_solar_zenith_angle(zenith, sun, 0.0, axis))
     theta = np.nan_to_num(np.asarray(found["tracker_theta"]))
     size, per_day = len(theta), w["per_day"]
     ideal = theta * (1.0 if latitude > 0 else -1.0)  # positive towards the west
@@ -58,6 +59,9 @@ def trackers(
         )
         aoi = pvlib.irradiance.aoi(slope, facing, zenith, sun)
         gets = np.nan_to_num(np.asarray(poa["poa_direct"])) * np.nan_to_num(np.asarray(pvlib.iam.ashrae(aoi, b=0.05)))
+        # the row in front, in a block whose rows turn alike: of the beam what it shades
+        seen = np.abs(np.cos(np.radians(across - turned))) * 0.4
+        gets = gets * np.minimum(1.0, np.clip(np.cos(np.radians(across)), 0, None) / np.maximum(seen, 1e-6))
         gets = gets + np.nan_to_num(np.asarray(poa["poa_diffuse"])) * 0.96
         cell = np.asarray(pvlib.temperature.faiman(gets, w["temperature"], wind))
         return np.where(zenith < 90, 130.0 * gets / 1000 * (1 - 0.0037 * (cell - 25)), 0.0)

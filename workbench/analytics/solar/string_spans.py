@@ -18,6 +18,10 @@ _STRAY = 8.0  #: standard deviations that one day alone must be off
 _JUST = 6.5  #: those of a fall on the last day, or the last two together
 CERTAIN = 5.0  #: those of a level that lasts
 _VOLTAGE = 0.006  #: least change of a voltage: below a third of one module of forty
+_BESIDE = 14  #: days before and after the begin of a fault that tell how much it takes
+_UNKNOWN = 0.01  #: to which a share is known without days before
+_WANDERS = 0.003  #: by which dirt and seasons move an index within those weeks
+_UNLIKE = 0.05  #: by which one of the strings in parallel may differ from their mean
 _FLAT = 0.15  #: spread of a voltage within a day, of that of its peers, below which it does not move
 
 
@@ -181,19 +185,44 @@ def _classify(span: Span, beside: Compared, view: View, days: Days) -> None:
         whole = view.kind != "string" and n > 1
         span.kind, span.detail = ("input out" if whole else "open string"), "no current while its peers run"
     else:
-        count = (1.0 - level) * n
         profile = _profile(c, span, beside, view, days)
         if profile is not None:
             span.kind, span.detail = "shaded", profile
-        elif (
-            n > 1
-            and round(count) >= 1
-            and abs(count - round(count)) < max(0.3, 0)
-            and abs(count - round(count)) / n < 0.04
-        ):
-            span.kind, span.detail = "open string", f"as {round(count)} of {n:.0f} strings open"
         else:
-            span.kind, span.detail = "weak string", "low at all hours"
+            span.kind, span.detail = _open_or_weak(span, n, *_fall(span, beside.index[:, c], beside.noise[:, c]))
+
+
+def _fall(span: Span, index: Floats, noise: Floats) -> tuple[float, float]:
+    """How much it fell when the fault began, of what it gave in the weeks before, and the standard error of that."""
+    inner = slice(span.first + 1, span.stop - 1) if span.stop - span.first > 2 else slice(span.first, span.stop)
+    after = np.arange(len(index))[inner]
+    after = after[np.isfinite(index[after])][:_BESIDE]
+    before = np.arange(max(span.first - 2 * _BESIDE, 0), span.first)
+    before = before[np.abs(1.0 - index[before]) < 0.5 * (1.0 - span.ratio)][-_BESIDE:]
+    if not len(after):
+        return 1.0 - span.ratio, _UNKNOWN
+    weight, weight_before = noise[after] ** -2.0, noise[before] ** -2.0
+    level, wrong = float(np.average(index[after], weights=weight)), float(weight.sum() ** -0.5)
+    if len(before) < 5:
+        return 1.0 - level, float(np.hypot(wrong, _UNKNOWN))
+    usual = float(np.average(index[before], weights=weight_before))
+    return 1.0 - level / usual, float(np.sqrt(wrong**2 + 1 / weight_before.sum() + _WANDERS**2))
+
+
+def _open_or_weak(span: Span, n: float, fall: float, wrong: float) -> tuple[str, str]:
+    """Class of what is low at all hours by how much: the share of a whole number of the strings in parallel, or another.
+
+    Current tells no more: of an open string and of dirt on all of them the same share is lacking in any light, at any voltage.
+    """
+    size = f"{100 * fall:.1f} ± {100 * wrong:.1f} %"
+    if n <= 1:
+        return "weak string", f"low at all hours by {size}"
+    count = round(fall * n)
+    allowed = float(np.hypot(3.0 * wrong, _UNLIKE * count**0.5 / n))
+    if count < 1 or abs(fall - count / n) > allowed:
+        return "weak string", f"low at all hours by {size}, not as with a whole number of {n:.0f} strings open"
+    either = " (or all are weak: the size is not known well enough to tell)" if allowed > 0.25 / n else ""
+    return "open string", f"as {count} of {n:.0f} strings open{either}: low at all hours by {size}"
 
 
 def _other_scale(scaled: Floats, here: Bools) -> bool:
