@@ -98,6 +98,21 @@ def test_one_of_twenty_strings_in_totals_is_found_when_the_next_day_has_ended():
     assert (table["begin"][0] - TIMES[0]).days in (29, 30)
 
 
+def test_a_combiner_of_ten_strings_is_weak_or_has_an_open_one_by_how_much_it_lacks():
+    data = strings(10, parallel=10.0).assign_coords(string_count=("asset", [10.0] * 10))
+    data = changed(changed(data, 2, 0.9, 25), 6, 0.88, 25)
+    table = string_faults(data).events.set_index("asset")
+    assert table["fault"].to_dict() == {"S02": "open string", "S06": "weak string"}
+    assert table["detail"]["S02"].startswith("as 1 of 10 strings open: low at all hours by")
+    for name, size in (("S02", 10.0), ("S06", 12.0)):
+        fall, error = table["detail"][name].split("by ")[1].split(" %")[0].split(" ± ")
+        assert abs(float(fall) - size) < 2 * float(error) < 1.0
+    # of five times the noise, when the second day has ended: what cannot be told is said
+    loud = data["current"] * np.random.default_rng(5).normal(1, 0.03, data["current"].shape)
+    first = string_faults(data.assign(current=loud.assign_attrs(units="A")).isel(time=slice(0, 27 * SLOTS))).events
+    assert "or all are weak" in first.set_index("asset")["detail"]["S06"]
+
+
 def test_inputs_with_shorted_modules_a_stuck_voltage_and_none_at_all():
     rng = np.random.default_rng(7)
     data = strings(8, parallel=2.0)
@@ -273,6 +288,16 @@ def test_an_inverter_that_loses_efficiency_and_one_that_derates():
     order = np.full(ac.shape, 100.0)
     order[late, 3] = 60.0
     assert list(inverter_faults(data.assign(power_setpoint=(dims, order))).events["asset"]) == ["I1"]
+
+
+def test_an_inverter_that_follows_its_peers_late_is_at_no_limit():
+    data = inverters()
+    ac, dc = (data[n].values.copy() for n in ("total_ac_power", "total_dc_power"))
+    for values in (ac, dc):
+        for k in range(1, SPAN):
+            values[k, 4] = values[k - 1, 4] + 0.5 * (values[k, 4] - values[k - 1, 4])
+    dims = ("time", "asset")
+    assert inverter_faults(data.assign(total_ac_power=(dims, ac), total_dc_power=(dims, dc))).events.empty
 
 
 def test_what_inverters_may_lack_is_said():
