@@ -226,12 +226,11 @@ def _result(
             rows = np.flatnonzero((days.number >= first) & (days.number < stop))
             angle = float(np.nanmedian(daily.angle[first:stop, c][daily.fault[first:stop, c] == kind]))
             rows = _exact(rows, c, kind, angle, position)
-            idle = daily.idle is not None and kind == 4 and bool(daily.idle[first:stop, c].any())
-            lost, how = (
-                (np.zeros(len(rows)), "not lost")
-                if idle
-                else _lost(rows, c, kind, angle, expected, made, sky, position, data, days, daily.fault <= 0)
-            )
+            instead = 0 if daily.instead is None else int(daily.instead[first, c])
+            if instead < 0:
+                lost, how = np.zeros(len(rows)), "not lost"
+            else:
+                lost, how = _lost(rows, c, kind, angle, expected, made, sky, position, data, days, daily.fault <= 0)
             # two faults may share the hours of a day: they are charged once
             loss[rows, c] = np.maximum(loss[rows, c], np.nan_to_num(lost))
             code[rows, c] = kind
@@ -241,14 +240,13 @@ def _result(
             if made is not None and np.isfinite(lost).all() and (lost.sum() > 0):
                 got = np.nansum(made[rows, c]) * days.hours
                 ratio = float(got / (got + lost.sum()))
-            what = f"at {angle:.0f} degrees" if kind == 1 else f"off by {angle:+.1f} degrees"
-            if kind == 4:
+            standing, off = f"at {angle:.0f} degrees", f"off by {angle:+.1f} degrees"
+            what = standing if kind == 1 else off
+            if instead:
                 what = (
-                    f"its position says {angle:+.1f}, its power is that of one that tracks"
-                    if idle
-                    else (
-                        f"its power is that of one at {angle:+.1f} degrees or off by as much, its position that of one that tracks"
-                    )
+                    f"{off} by its position, tracking by its power"
+                    if instead < 0
+                    else f"tracking by its position, {standing if instead == 1 else off} by its power"
                 )
             rows_.append(
                 {

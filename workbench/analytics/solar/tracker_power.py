@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from workbench.analytics.solar.fault_fields import Bools, Days, Floats, field, median_of
+from workbench.analytics.solar.fault_fields import Bools, Days, Floats, Ints, field, median_of
 from workbench.analytics.solar.tracker_sky import Sky, gain_of
 
 _ANGLES = np.arange(-60.0, 60.1, 5.0)  #: at which a tracker may stand [degree]
@@ -27,7 +27,10 @@ class Daily:
     fault: np.ndarray  #: code, 0 for none; -1 where the day does not tell
     angle: Floats  #: at which it stood, or by which it was off [degree]
     error: Floats  #: usual distance from where it should be [degree]
-    idle: Bools | None = None  #: whether it is where it should be by its power, and its position alone says otherwise
+    lean: Ints | None = None  #: code of what its power looks like, though too little for one day to tell; as ``fault``
+    leans: Floats | None = None  #: the angle of that [degree]
+    #: where its position is not believed, what its power says: 1 it stands, 2 it is off, -1 it tracks; else 0
+    instead: Ints | None = None
 
 
 def by_power(data: xr.Dataset, power: Floats, days: Days, sky: Sky, names: list[str]) -> tuple[Daily, dict[str, str]]:
@@ -91,8 +94,13 @@ def by_power(data: xr.Dataset, power: Floats, days: Days, sky: Sky, names: list[
     out.fault[:] = np.where(covered & telling[:, None], verdict, -1)
     out.angle[:] = labels[best[0]]
     if size >= FEWEST:
-        # a day of clouds tells of one that is much farther off than those beside it
         apart = median_of(np.where(covered, nulls, np.nan), 3)[:, None]
+        seen = (nulls > np.fmax(1.2 * apart, 0.02)) & (nulls > 1.3 * fits[0]) & (even > 1.1 * fits[0])
+        out.lean = np.where(
+            covered & telling[:, None], np.where(found | seen, kinds[best[0]], np.minimum(verdict, 0)), -1
+        )
+        out.leans = labels[best[0]]
+        # a day of clouds tells of one that is much farther off than those beside it
         again = (out.fault < 0) & covered & (sun > 0.05 * np.nanmedian(sun))[:, None] & far & (nulls > 4.0 * apart)
         again &= (nulls > 1.6 * fits[1]) & (even > 1.25 * fits[1]) & (kinds[best[1]] == 1)
         out.fault[again], out.angle[again] = 1, labels[best[1]][again]
@@ -133,20 +141,22 @@ def doubted(daily: Daily, by: Daily, code: int) -> Daily:
     Either the power is that of one that stands or is off while its position is where it should be: then the angle is the power's. Or
     the position is off by so much that power would show it, and the power is that of one that tracks.
     """
-    fault, angle, idle = daily.fault.copy(), daily.angle.copy(), np.zeros(daily.fault.shape, bool)
-    hidden = (daily.fault == 0) & (by.fault > 0)
-    seeming = np.isin(daily.fault, (1, 2)) & (by.fault == 0) & (daily.error > _TELLING)
+    fault, angle, instead = daily.fault.copy(), daily.angle.copy(), np.zeros(daily.fault.shape, np.int64)
+    if by.lean is None or by.leans is None:
+        return daily
+    hidden = (daily.fault == 0) & (by.lean > 0)
+    seeming = np.isin(daily.fault, (1, 2)) & (by.lean == 0) & (daily.error > _TELLING)
     for c in range(fault.shape[1]):
-        told = np.flatnonzero((by.fault[:, c] >= 0) & (daily.fault[:, c] >= 0))
-        says = np.where(hidden[told, c], by.fault[told, c], np.where(seeming[told, c], -1, 0))
-        at = np.where(hidden[told, c], by.angle[told, c], daily.angle[told, c])
+        told = np.flatnonzero((by.lean[:, c] >= 0) & (daily.fault[:, c] >= 0))
+        says = np.where(hidden[told, c], by.lean[told, c], np.where(seeming[told, c], -1, 0))
+        at = np.where(hidden[told, c], by.leans[told, c], daily.angle[told, c])
         cuts = (says[1:] != says[:-1]) | (np.abs(np.diff(at)) > _SAME)
         edges = np.r_[0, np.flatnonzero(cuts) + 1, len(told)] if len(told) else np.zeros(1, int)
         for first, stop in pairwise(edges.tolist()):
             if says[first] == 0 or stop - first < _DOUBT:
                 continue
             days = slice(told[first], told[stop - 1] + 1)
-            fault[days, c], angle[days, c], idle[days, c] = code, np.median(at[first:stop]), says[first] < 0
+            fault[days, c], angle[days, c], instead[days, c] = code, np.median(at[first:stop]), says[first]
             # what its position says until the next day on which the power tells is not believed
             fault[days.stop : told[stop] if stop < len(told) else len(fault), c] = -1
-    return Daily(fault, angle, daily.error, idle)
+    return Daily(fault, angle, daily.error, instead=instead)
