@@ -21,7 +21,7 @@ from benchmarks._faulty_plant import Plant, Truth, plant
 from benchmarks._faulty_trackers import inverters, trackers
 from benchmarks.figures import Cost, Figure
 
-SEED = 20_264
+SEED = 20_267
 DAY = np.timedelta64(1, "D")
 BACK = 60  #: days that a daily run looks back
 FIRST = 20  #: day of the year after which the first is made

@@ -42,7 +42,8 @@ def inverter_faults(
     medians; the AC energy of a day over what the parabola makes of its DC power is an index, less what all inverters of the
     plant have in common; a fall of its level is a fault. Derating: slots in which an inverter stays behind its peers at a
     steady power while a set point or a limit of the plant does not hold it; by temperature where the heat sink is hotter
-    than that of its peers, or than its own otherwise, else a limit.
+    than that of its peers, or than its own otherwise, else a limit. A limit takes what is above it and nothing else: one that lacks
+    with less light too, as it follows late or its modules stand askew, is at none; and one that is not hot is held at one power.
 
     Parameters
     ----------

@@ -76,8 +76,9 @@ def string_faults(
     Returns
     -------
     Faults
-        ``fault``: ``open string`` (no current, or the share of one of those in parallel), ``input out`` (an input of several strings
-        without current), ``weak string`` (low all day: dirt, age, mismatch), ``shaded`` (low at some hours), ``shorted modules`` (voltage
+        ``fault``: ``open string`` (no current, or less by the share of a whole number of those in parallel; ``detail`` says by how much,
+        with its standard error, and where that is too large to tell), ``input out`` (an input of several strings without current),
+        ``weak string`` (low all day, by another share: dirt, age, mismatch), ``shaded`` (low at some hours), ``shorted modules`` (voltage
         low by thirds of a module: shorted modules, or bypass diodes), ``mppt stuck`` (its voltage does not move), ``sensor`` (reversed or
         of another scale; nothing is lost). ``index``: what was measured over what its share of the peers says.
 

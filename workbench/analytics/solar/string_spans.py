@@ -16,6 +16,7 @@ CLASSES = (
 )  # fmt: skip
 _STRAY = 8.0  #: standard deviations that one day alone must be off
 _JUST = 6.5  #: those of a fall on the last day, or the last two together
+_MANY = 10  #: in parallel, of which the mean has no stray days as one alone has: ``CERTAIN`` is enough
 CERTAIN = 5.0  #: those of a level that lasts
 _VOLTAGE = 0.006  #: least change of a voltage: below a third of one module of forty
 _BESIDE = 14  #: days before and after the begin of a fault that tell how much it takes
@@ -65,7 +66,7 @@ def spans_in(beside: Compared, view: View, days: Days, least_loss: float, least_
         n = view.parallel[column]
         # one of those in parallel is told even where it is less
         least = min(least_loss, max(0.6 / n, 0.02)) if n > 1 else least_loss
-        spans = _low_spans(index, noise, least, least_days, last)
+        spans = _low_spans(index, noise, least, least_days, last, CERTAIN if n >= _MANY else _JUST)
         spans += _high_spans(index, noise, last)
         for span in spans:
             span.column = column
@@ -81,7 +82,7 @@ def spans_in(beside: Compared, view: View, days: Days, least_loss: float, least_
     return _priority(out)
 
 
-def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last: int) -> list[Span]:
+def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last: int, just: float) -> list[Span]:
     found = segments_of(index, noise)
     off = np.array([1.0 - s.level for s in found])
     error = np.array([s.deviation for s in found])
@@ -116,11 +117,11 @@ def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last
             continue  # a slow change with the season, of no day of its own
         if len(here) >= least_days or fresh:
             out.append(Span(0, first, stop, ratio, total / wrong))
-    begun = None if any(s.stop >= last for s in out) else _just_begun(index, noise, least, last)
+    begun = None if any(s.stop >= last for s in out) else _just_begun(index, noise, least, last, just)
     return out if begun is None else [*out, begun]
 
 
-def _just_begun(index: Floats, noise: Floats, least: float, last: int) -> Span | None:
+def _just_begun(index: Floats, noise: Floats, least: float, last: int, just: float) -> Span | None:
     """A fall on the last day of the data, or in part of the one before too, of which one level cannot be made yet."""
     known = np.flatnonzero(np.isfinite(index[:last]))
     if len(known) < 10:
@@ -132,7 +133,7 @@ def _just_begun(index: Floats, noise: Floats, least: float, last: int) -> Span |
     part = day - before <= 3 and off_before > CERTAIN * noise[before]
     if part:
         sure = float(np.hypot(sure, off_before / noise[before]))
-    if off < least or sure < _JUST or off < 2.0 * noise[day] or 1.0 - usual > 0.3 * off:
+    if off < least or sure < just or off < 2.0 * noise[day] or 1.0 - usual > 0.3 * off:
         return None
     return Span(0, before if part else day, last, float(index[day]), sure)
 

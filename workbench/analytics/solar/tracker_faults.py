@@ -215,10 +215,15 @@ def _result(
     parents, times = texts(data, "parent"), data["time"].values
     source = "power" if position is None else "position"
     rows_: list[dict[str, object]] = []
-    ratios = None if expected is None or made is None or position is not None else _ratios(made, expected, days)
+    ratios = None if expected is None or made is None else _ratios(made, expected, days)
     for c in range(shape[1]):
         runs = _runs(daily.fault[:, c], daily.angle[:, c])
-        for first, stop, kind in runs if ratios is None else _wide(runs, ratios[:, c]):
+        if ratios is not None:  # of those that power tells
+            of_power = [
+                r for r in runs if position is None or (daily.instead is not None and daily.instead[r[0], c] > 0)
+            ]
+            runs = sorted([*_wide(of_power, ratios[:, c]), *(r for r in runs if r not in of_power)])
+        for first, stop, kind in runs:
             seen = int((daily.fault[first:stop, c] == kind).sum())
             # a few days that do not tell do not end it
             ongoing = len(days.dates) - stop <= 5 and not (daily.fault[stop:, c] >= 0).any()
@@ -226,7 +231,8 @@ def _result(
             rows = np.flatnonzero((days.number >= first) & (days.number < stop))
             angle = float(np.nanmedian(daily.angle[first:stop, c][daily.fault[first:stop, c] == kind]))
             rows = _exact(rows, c, kind, angle, position)
-            instead = 0 if daily.instead is None else int(daily.instead[first, c])
+            says = np.zeros(1, np.int64) if daily.instead is None else daily.instead[first:stop, c]
+            instead = int(says[np.argmax(says != 0)])
             if instead < 0:
                 lost, how = np.zeros(len(rows)), "not lost"
             else:
