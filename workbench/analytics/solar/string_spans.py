@@ -204,7 +204,7 @@ def _fall(span: Span, index: Floats, noise: Floats) -> tuple[float, float]:
         return 1.0 - span.ratio, _UNKNOWN
     weight, weight_before = noise[after] ** -2.0, noise[before] ** -2.0
     level, wrong = float(np.average(index[after], weights=weight)), float(weight.sum() ** -0.5)
-    if len(before) < 5:
+    if len(before) < 2:
         return 1.0 - level, float(np.hypot(wrong, _UNKNOWN))
     usual = float(np.average(index[before], weights=weight_before))
     return 1.0 - level / usual, float(np.sqrt(wrong**2 + 1 / weight_before.sum() + _WANDERS**2))
