@@ -293,14 +293,15 @@ def _limited(ac: Floats, expected: Floats, flat: np.ndarray, free: np.ndarray) -
     """Whether a limit explains a day, and whether it is one power.
 
     A limit takes what is above it and nothing else: with less light the inverter gives what is expected. One that follows its peers
-    late, or whose modules stand askew, lacks at any power. ``free`` are slots of some light that no order holds back.
+    late, or whose modules stand askew or are cut off, lacks at any power. ``free`` are slots of some light that no order holds back.
     """
     level = float(np.median(ac[flat]))
     less = free & (expected < 0.9 * level)
-    alike = np.abs(ac[less] / expected[less] - 1.0) < 0.1
+    lacks, here = 1.0 - ac[less] / expected[less], 1.0 - float(ac[flat].sum() / expected[flat].sum())
+    explains = less.sum() < 4 or ((np.abs(lacks) < 0.1).mean() > 0.6 and np.median(lacks) < 0.5 * here)
     more = free & (expected > 1.05 * level)
     kept = np.abs(ac[more] / level - 1.0) < 0.04
-    return bool(less.sum() < 4 or alike.mean() > 0.6), bool(more.any() and kept.mean() > 0.6)
+    return bool(explains), bool(more.any() and kept.mean() > 0.6)
 
 
 def _steady(ac: Floats, expected: Floats) -> np.ndarray:
