@@ -81,7 +81,8 @@ def tracker_faults(
     Notes
     -----
     Angle of a tracker: Anderson and Mikofski (2020), NREL/TP-5K00-76626, as in pvlib. The energy is that of the plane alone: a tracker
-    that stands also shades its neighbours' rows, which is charged to them. Rows are taken to shade nothing while backtracking.
+    that stands also shades its neighbours' rows, which is charged to them. Rows of one that is off
+    shade each other, on level ground.
     """
     check(data)
     if least_angle <= 0 or least_offset <= 0:
