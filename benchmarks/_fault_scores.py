@@ -42,7 +42,7 @@ class Score:
             self.hits += 1
             length = (over["end"].clip(upper=one.end) - over["begin"].clip(lower=one.begin)).dt.total_seconds()
             best = over.loc[length.idxmax()]
-            if best["fault"] == one.kind:
+            if best["fault"] == one.kind.split(" (")[0]:
                 self.right_kind += 1
             else:
                 self.wrong.append((one.asset, one.kind, best["fault"], one.size, best["ratio"]))

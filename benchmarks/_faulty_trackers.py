@@ -16,9 +16,13 @@ from benchmarks._soiled_fleet import SITES, ar1
 
 
 def trackers(
-    seed: int, *, count: int = 20, share: float = 0.4, position: bool = True, site: str | None = None
-) -> Plant:
-    """A year of blocks, each on trackers of its own and with an inverter of its own."""
+    seed: int, *, count: int = 20, share: float = 0.4, position: bool = True, sensors: bool = False, site: str | None = None
+) -> Plant:  # fmt: skip
+    """A year of blocks, each on trackers of its own and with an inverter of its own.
+
+    With ``sensors`` the faults are those of the sensors of their positions: of one that is off it says that it is not, and of one that
+    is not it says that it is.
+    """
     rng = np.random.default_rng([20_27, seed])
     site = site or list(SITES)[seed % len(SITES)]
     latitude = SITES[site][0]
@@ -26,6 +30,7 @@ def trackers(
     zenith, sun = parts["zenith"], parts["azimuth"]
     axis = 180.0 if latitude > 0 else 0.0
     found = pvlib.tracking.singleaxis(zenith, sun, 0.0, axis, 60.0, True, 0.4)
+    across = np.asarray(pvlib.shading.projected_solar_zenith_angle(zenith, sun, 0.0, axis))
     theta = np.nan_to_num(np.asarray(found["tracker_theta"]))
     size, per_day = len(theta), w["per_day"]
     ideal = theta * (1.0 if latitude > 0 else -1.0)  # positive towards the west
@@ -54,6 +59,9 @@ def trackers(
         )
         aoi = pvlib.irradiance.aoi(slope, facing, zenith, sun)
         gets = np.nan_to_num(np.asarray(poa["poa_direct"])) * np.nan_to_num(np.asarray(pvlib.iam.ashrae(aoi, b=0.05)))
+        # the row in front, in a block whose rows turn alike: of the beam what it shades
+        seen = np.abs(np.cos(np.radians(across - turned))) * 0.4
+        gets = gets * np.minimum(1.0, np.clip(np.cos(np.radians(across)), 0, None) / np.maximum(seen, 1e-6))
         gets = gets + np.nan_to_num(np.asarray(poa["poa_diffuse"])) * 0.96
         cell = np.asarray(pvlib.temperature.faiman(gets, w["temperature"], wind))
         return np.where(zenith < 90, 130.0 * gets / 1000 * (1 - 0.0037 * (cell - 25)), 0.0)
@@ -64,9 +72,9 @@ def trackers(
     for c in range(count):
         name = f"T{c:02d}"
         angle = stowed.copy()
-        truth = None
+        truth, told = None, angle
         if rng.random() < share:
-            kind = str(rng.choice(["stuck", "stuck", "offset"]))
+            kind = str(rng.choice(["hidden", "shown"] if sensors else ["stuck", "stuck", "offset"]))
             begin = int(rng.integers(12 * per_day, (w["days"] - 8) * per_day))
             stop = min(begin + int(rng.integers(3 * per_day, 60 * per_day)), size)
             if kind == "stuck":
@@ -74,7 +82,10 @@ def trackers(
                 angle[begin:stop] = amount
             else:
                 amount = float(rng.choice([-1, 1]) * rng.uniform(9, 25))
-                angle[begin:stop] = np.clip(angle[begin:stop] + amount, -70, 70)
+                off = np.clip(angle[begin:stop] + amount, -70, 70)
+                if kind != "offset":
+                    told, kind = angle.copy(), f"position sensor ({kind})"
+                (told if "shown" in kind else angle)[begin:stop] = off
             truth = Truth(name, kind, w["time"][begin], w["time"][stop - 1], 0.0, amount)
         stands, silent = _trips(rng, size, per_day), _gaps(rng, size, per_day)
         local = (1 + 0.012 * rng.normal()) * np.exp(0.04 * ar1(rng, size, 0.5) * parts["cloudy"])
@@ -86,7 +97,7 @@ def trackers(
             faults.append(truth)
         got = np.where(stands, 0.0, got)
         seen = got * (1 + 0.005 * rng.normal()) * (1 + 0.006 * rng.normal(size=size))
-        where = np.round(angle + 0.3 * rng.normal() + 0.2 * rng.normal(size=size), 1)
+        where = np.round(told + 0.3 * rng.normal() + 0.2 * rng.normal(size=size), 1)
         seen[silent], where[silent] = np.nan, np.nan
         columns.append(np.round(seen, 2))
         angles.append(where)

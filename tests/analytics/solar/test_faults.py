@@ -98,6 +98,21 @@ def test_one_of_twenty_strings_in_totals_is_found_when_the_next_day_has_ended():
     assert (table["begin"][0] - TIMES[0]).days in (29, 30)
 
 
+def test_a_combiner_of_ten_strings_is_weak_or_has_an_open_one_by_how_much_it_lacks():
+    data = strings(10, parallel=10.0).assign_coords(string_count=("asset", [10.0] * 10))
+    data = changed(changed(data, 2, 0.9, 25), 6, 0.88, 25)
+    table = string_faults(data).events.set_index("asset")
+    assert table["fault"].to_dict() == {"S02": "open string", "S06": "weak string"}
+    assert table["detail"]["S02"].startswith("as 1 of 10 strings open: low at all hours by")
+    for name, size in (("S02", 10.0), ("S06", 12.0)):
+        fall, error = table["detail"][name].split("by ")[1].split(" %")[0].split(" ± ")
+        assert abs(float(fall) - size) < 2 * float(error) < 1.0
+    # of five times the noise, when the second day has ended: what cannot be told is said
+    loud = data["current"] * np.random.default_rng(5).normal(1, 0.03, data["current"].shape)
+    first = string_faults(data.assign(current=loud.assign_attrs(units="A")).isel(time=slice(0, 27 * SLOTS))).events
+    assert "or all are weak" in first.set_index("asset")["detail"]["S06"]
+
+
 def test_inputs_with_shorted_modules_a_stuck_voltage_and_none_at_all():
     rng = np.random.default_rng(7)
     data = strings(8, parallel=2.0)
@@ -206,6 +221,24 @@ def test_a_stow_in_wind_and_an_offset_of_a_tracker():
     assert 0 < tracker_faults(sized).events["lost_energy"][0] < 200
 
 
+def test_a_position_that_power_contradicts_for_days_is_not_believed():
+    data = trackers(position=True)
+    angle = data["tracker_position"].values.copy()
+    angle[:, 2] = angle[:, 1]  # it stands at 40 degrees, and its sensor says that it tracks
+    angle[12 * SLOTS :, 5] += 15.0  # it tracks, and its sensor says that it is off
+    data = data.assign(tracker_position=(("time", "asset"), angle))
+    table = tracker_faults(data).events.set_index("asset")
+    assert table["fault"].to_dict() == {"T2": "position sensor", "T5": "position sensor"}
+    assert ((table["begin"] - TIMES[0]).dt.days - pd.Series({"T2": 20, "T5": 12})).abs().max() <= 1
+    assert table["angle"]["T2"] == pytest.approx(40, abs=5)
+    assert table["lost_energy"]["T2"] == pytest.approx(data.attrs["lost"], rel=0.05)
+    assert table["angle"]["T5"] == pytest.approx(15, abs=0.5)
+    assert table["lost_energy"]["T5"] == 0
+    # two days are too few to doubt a sensor
+    early = tracker_faults(data.isel(time=slice(0, 22 * SLOTS))).events.set_index("asset")
+    assert list(early.index) == ["T5"]
+
+
 def test_what_trackers_may_lack_is_said():
     data = trackers(position=True)
     with pytest.raises(InputError, match="where the trackers stand is not known"):
@@ -255,6 +288,16 @@ def test_an_inverter_that_loses_efficiency_and_one_that_derates():
     order = np.full(ac.shape, 100.0)
     order[late, 3] = 60.0
     assert list(inverter_faults(data.assign(power_setpoint=(dims, order))).events["asset"]) == ["I1"]
+
+
+def test_an_inverter_that_follows_its_peers_late_is_at_no_limit():
+    data = inverters()
+    ac, dc = (data[n].values.copy() for n in ("total_ac_power", "total_dc_power"))
+    for values in (ac, dc):
+        for k in range(1, SPAN):
+            values[k, 4] = values[k - 1, 4] + 0.5 * (values[k, 4] - values[k - 1, 4])
+    dims = ("time", "asset")
+    assert inverter_faults(data.assign(total_ac_power=(dims, ac), total_dc_power=(dims, dc))).events.empty
 
 
 def test_what_inverters_may_lack_is_said():

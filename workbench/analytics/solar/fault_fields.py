@@ -73,9 +73,24 @@ class Days:
     first: Ints  #: [day] its first slot
     hours: float  #: length of a slot [h]
 
+    def only(self, rows: Ints) -> Days:
+        """The same days with some of their slots, in order and at least one of each."""
+        number = self.number[rows]
+        first = np.searchsorted(number, np.arange(len(self.dates)))
+        return Days(number, self.dates, self.phase[rows], first.astype(np.int64), self.hours)
+
+    def table(self, values: Floats) -> Floats:
+        """Values [slot, asset] as [day, asset, slot of the day], NaN where a day has fewer slots than the longest."""
+        place = np.arange(len(self.number)) - self.first[self.number]
+        out = np.full((len(self.dates), values.shape[1], int(place.max()) + 1), np.nan)
+        out[self.number, :, place] = values
+        return out
+
     def sums(self, values: Floats) -> Floats:
         """Sums by days, [day, asset]; NaN count as nothing."""
-        return np.asarray(np.add.reduceat(np.nan_to_num(values), self.first, axis=0), dtype=np.float64)
+        return np.asarray(
+            np.add.reduceat(np.where(np.isnan(values), 0.0, values), self.first, axis=0), dtype=np.float64
+        )
 
 
 def field(data: xr.Dataset, name: str, kind: str) -> Floats | None:
@@ -223,6 +238,12 @@ def median_of(values: Floats, least: int = 1) -> Floats:
 def median_down(values: Floats) -> Floats:
     """Median of each column, NaN where nothing is known."""
     return _middle(values.T, np.isfinite(values).sum(axis=0))
+
+
+def median_last(values: Floats) -> Floats:
+    """Median along the last axis, NaN where nothing is known."""
+    flat = values.reshape(-1, values.shape[-1])
+    return _middle(flat, np.isfinite(flat).sum(axis=1)).reshape(values.shape[:-1])
 
 
 def _middle(values: Floats, known: Ints) -> Floats:

@@ -79,7 +79,7 @@ def segments_of(values: Floats, noise: Floats, price: float = CUT) -> list[Segme
     if not len(rows):
         return []
     x, weights = values[rows], 1.0 / noise[rows] ** 2
-    centre = float(np.median(x))  # keeps the sums of squares from losing digits
+    centre = float(x.mean())  # keeps the sums of squares from losing digits
     first = _cuts(x - centre, weights, price)
     starts: list[int] = []
     stop = len(rows)

@@ -42,7 +42,8 @@ def inverter_faults(
     medians; the AC energy of a day over what the parabola makes of its DC power is an index, less what all inverters of the
     plant have in common; a fall of its level is a fault. Derating: slots in which an inverter stays behind its peers at a
     steady power while a set point or a limit of the plant does not hold it; by temperature where the heat sink is hotter
-    than that of its peers, or than its own otherwise, else a limit.
+    than that of its peers, or than its own otherwise, else a limit. A limit takes what is above it and nothing else: one that lacks
+    with less light too, as it follows late or its modules stand askew, is at none; and one that is not hot is held at one power.
 
     Parameters
     ----------
@@ -259,11 +260,18 @@ def _deratings(found: _Found, ac: Floats, least: float) -> None:
         )
         count = days.sums(flat[:, None].astype(float))[:, 0]
         bad = (by_day > least * np.maximum(whole, 1e-9)) & (count * days.hours >= 1.0)
+        free = np.isfinite(ac[:, c]) & np.isfinite(expected[:, c]) & (expected[:, c] > 0.1 * top[c]) & ~held[:, c]
+        level_kept = np.zeros(len(bad), bool)
+        for day in np.flatnonzero(bad):
+            rows = np.arange(*np.searchsorted(days.number, (day, day + 1)))
+            bad[day], level_kept[day] = _limited(ac[rows, c], expected[rows, c], flat[rows], free[rows])
         for first, stop in spans_of(bad, gap=_BETWEEN):
             if bad[first:stop].sum() < 2 and stop < len(bad):
                 continue
             rows = np.flatnonzero((days.number >= first) & (days.number < stop) & flat)
             fault, why = _cause(c, rows, heat, peers, high & ~short)
+            if fault == 3 and heat is not None and level_kept[first:stop].sum() < 0.5 * bad[first:stop].sum():
+                continue  # not hot, and held at no power
             limit = rating[c] if np.isfinite(rating[c]) else float(np.nanmax(ac[:, c]))
             level = float(np.nanmedian(ac[rows, c]) / limit)
             ratio = float(ac[rows, c].sum() / expected[rows, c].sum())
@@ -279,6 +287,21 @@ def _deratings(found: _Found, ac: Floats, least: float) -> None:
                 c, fault, first, stop, took, rows, ratio=ratio, level=level, sure=5.0 * float(bad[first:stop].sum()),
                 days=int(bad[first:stop].sum()), detail=f"held at {100 * level:.0f} % of its rating{why}",
             )  # fmt: skip
+
+
+def _limited(ac: Floats, expected: Floats, flat: np.ndarray, free: np.ndarray) -> tuple[bool, bool]:
+    """Whether a limit explains a day, and whether it is one power.
+
+    A limit takes what is above it and nothing else: with less light the inverter gives what is expected. One that follows its peers
+    late, or whose modules stand askew or are cut off, lacks at any power. ``free`` are slots of some light that no order holds back.
+    """
+    level = float(np.median(ac[flat]))
+    less = free & (expected < 0.9 * level)
+    lacks, here = 1.0 - ac[less] / expected[less], 1.0 - float(ac[flat].sum() / expected[flat].sum())
+    explains = less.sum() < 4 or ((np.abs(lacks) < 0.1).mean() > 0.6 and np.median(lacks) < 0.5 * here)
+    more = free & (expected > 1.05 * level)
+    kept = np.abs(ac[more] / level - 1.0) < 0.04
+    return bool(explains), bool(more.any() and kept.mean() > 0.6)
 
 
 def _steady(ac: Floats, expected: Floats) -> np.ndarray:

@@ -11,6 +11,7 @@ from workbench.analytics.solar.fault_fields import (
     Days,
     Faults,
     Floats,
+    Ints,
     check,
     check_light,
     coded,
@@ -19,6 +20,7 @@ from workbench.analytics.solar.fault_fields import (
     median_of,
     need,
     numbers,
+    quantile_of,
     quiet,
     table_of,
     texts,
@@ -74,8 +76,9 @@ def string_faults(
     Returns
     -------
     Faults
-        ``fault``: ``open string`` (no current, or the share of one of those in parallel), ``input out`` (an input of several strings
-        without current), ``weak string`` (low all day: dirt, age, mismatch), ``shaded`` (low at some hours), ``shorted modules`` (voltage
+        ``fault``: ``open string`` (no current, or less by the share of a whole number of those in parallel; ``detail`` says by how much,
+        with its standard error, and where that is too large to tell), ``input out`` (an input of several strings without current),
+        ``weak string`` (low all day, by another share: dirt, age, mismatch), ``shaded`` (low at some hours), ``shorted modules`` (voltage
         low by thirds of a module: shorted modules, or bypass diodes), ``mppt stuck`` (its voltage does not move), ``sensor`` (reversed or
         of another scale; nothing is lost). ``index``: what was measured over what its share of the peers says.
 
@@ -116,17 +119,19 @@ def string_faults(
     if kind == "inverter":
         clipped = np.asarray(clipped_values(data, variable=names[2] if names[2] in data else main).values)
     found = _Found(data, days, kind, texts(data, parent), price)
+    parallel, modules = np.nan_to_num(numbers(data, "string_count"), nan=1.0), numbers(data, "modules_per_string")
     for group in groups:
         at = group.columns
+        lit = _lit(values[:, at], days, low_light)
+        here, light = np.ix_(lit, at), days.only(lit)
         view = View(
-            values[:, at], None if voltage is None else voltage[:, at], None if power is None else power[:, at],
-            None if scaled is None else scaled[:, at], np.nan_to_num(numbers(data, "string_count")[at], nan=1.0),
-            numbers(data, "modules_per_string")[at], kind,
+            values[here], None if voltage is None else voltage[here], None if power is None else power[here],
+            None if scaled is None else scaled[here], parallel[at], modules[at], kind,
         )  # fmt: skip
-        side = None if clipped is None else clipped[:, at]
-        beside = compared(view.values, days, group, low_light=low_light, parallel=view.parallel, clipped=side)
-        spans = spans_in(beside, view, days, least_loss, least_days)
-        found.add(group, view, beside, spans, side)
+        side = None if clipped is None else clipped[here]
+        beside = compared(view.values, light, group, low_light=low_light, parallel=view.parallel, clipped=side)
+        spans = spans_in(beside, view, light, least_loss, least_days)
+        found.add(group, lit, light, view, beside, spans, side)
     if power is None:
         reasons |= {
             a: "no power and no voltage: the energy lost cannot be told (nominal_voltage=…)"
@@ -145,6 +150,16 @@ def _kind(data: xr.Dataset) -> str:
         found=", ".join(str(n) for n in list(data.data_vars)[:12]),
         expected="current, input_current or total_dc_current; or the power",
     )  # fmt: skip
+
+
+def _lit(values: Floats, days: Days, low_light: float) -> Ints:
+    """Slots in which two of a group give anything, and the first of each day: half of a year is night, of which nothing is told."""
+    with np.errstate(invalid="ignore"):
+        top = quantile_of(np.where(values > 0, values, np.nan), 0.9)
+        top = np.fmax(top, 0.2 * np.nanmedian(top)) if np.isfinite(top).any() else np.ones(values.shape[1])
+        lit = (np.abs(values) > min(0.02, 0.2 * low_light) * top).sum(axis=1) >= 2
+    lit[days.first] = True
+    return np.flatnonzero(lit)
 
 
 def _check_power(current: Floats | None, voltage: Floats | None, power: Floats | None, name: str) -> Floats | None:
@@ -174,20 +189,27 @@ class _Found:
         self.index = np.full(daily, np.nan)
         self.rows: list[dict[str, object]] = []
 
-    def add(self, group: Peers, view: View, beside: Compared, spans: list[Span], clipped: Bools | None) -> None:
+    def add(
+        self, group: Peers, lit: Ints, light: Days, view: View, beside: Compared, spans: list[Span], clipped: Bools | None
+    ) -> None:  # fmt: skip
+        """Spans of one group, of whose slots ``lit`` were looked at; ``light`` are their days."""
         self.index[:, group.columns] = beside.index
         judged = {c: [s for s in spans if s.column == c] for c in {s.column for s in spans}}
-        power = _PowerOf(view, beside, self.days, judged, clipped)
-        times = self.data["time"].values
+        power = _PowerOf(view, beside, light, judged, clipped)
+        times, edges = self.data["time"].values, np.r_[self.days.first, len(self.data["time"])]
         for span in sorted(spans, key=lambda s: (s.column, s.first)):
             column = int(group.columns[span.column])
-            rows = np.flatnonzero(rows_in(self.days, span.first, span.stop))
+            rows = np.arange(*np.searchsorted(light.number, (span.first, span.stop)))
             first, last = _exact(rows, span, beside, view)
+            whole = rows[0] == first, rows[-1] == last
             rows = rows[(rows >= first) & (rows <= last)]
             lost = power.lost(span, rows)
             told = np.nan_to_num(lost)
-            self.loss[rows, column] += told.astype(np.float32)
-            self.code[rows, column] = CLASSES.index(span.kind) + 1
+            self.loss[lit[rows], column] += told.astype(np.float32)
+            # with the night before and after, where the day is not divided
+            begin = int(edges[span.first] if whole[0] else lit[first])
+            end = int(edges[span.stop] - 1 if whole[1] else lit[last])
+            self.code[begin : end + 1, column] = CLASSES.index(span.kind) + 1
             ongoing = span.stop >= len(self.days.dates)
             seen = int(np.isfinite(beside.index[span.first : span.stop, span.column]).sum())
             self.rows.append(
@@ -195,8 +217,8 @@ class _Found:
                     "asset": str(self.data["asset"].values[column]),
                     "parent": self.parents[column],
                     "fault": span.kind,
-                    "begin": times[rows[0]],
-                    "end": times[rows[-1]],
+                    "begin": times[begin],
+                    "end": times[end],
                     "ongoing": ongoing,
                     "days": seen,
                     "ratio": span.ratio,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_down, median_of, spans_of
+from workbench.analytics.solar.fault_fields import Bools, Days, Floats, median_down, median_last, median_of, spans_of
 from workbench.analytics.solar.fault_segments import noise_of, segments_of
 from workbench.analytics.solar.string_peers import Compared
 
@@ -16,8 +16,13 @@ CLASSES = (
 )  # fmt: skip
 _STRAY = 8.0  #: standard deviations that one day alone must be off
 _JUST = 6.5  #: those of a fall on the last day, or the last two together
+_MANY = 10  #: in parallel, of which the mean has no stray days as one alone has: ``CERTAIN`` is enough
 CERTAIN = 5.0  #: those of a level that lasts
 _VOLTAGE = 0.006  #: least change of a voltage: below a third of one module of forty
+_BESIDE = 14  #: days before and after the begin of a fault that tell how much it takes
+_UNKNOWN = 0.01  #: to which a share is known without days before
+_WANDERS = 0.003  #: by which dirt and seasons move an index within those weeks
+_UNLIKE = 0.05  #: by which one of the strings in parallel may differ from their mean
 _FLAT = 0.15  #: spread of a voltage within a day, of that of its peers, below which it does not move
 
 
@@ -51,6 +56,7 @@ def spans_in(beside: Compared, view: View, days: Days, least_loss: float, least_
     """All that is wrong in one group, one kind at a time, the surer one where two are of the same days."""
     out: list[Span] = []
     ends = len(days.dates)
+    usual = [median_down(part) for part in beside.parts]
     for column in range(view.values.shape[1]):
         index, noise = beside.index[:, column], beside.noise[:, column]
         known = np.flatnonzero(np.isfinite(index))
@@ -60,14 +66,14 @@ def spans_in(beside: Compared, view: View, days: Days, least_loss: float, least_
         n = view.parallel[column]
         # one of those in parallel is told even where it is less
         least = min(least_loss, max(0.6 / n, 0.02)) if n > 1 else least_loss
-        spans = _low_spans(index, noise, least, least_days, last)
+        spans = _low_spans(index, noise, least, least_days, last, CERTAIN if n >= _MANY else _JUST)
         spans += _high_spans(index, noise, last)
         for span in spans:
             span.column = column
             span.first, span.stop = _widened(span, index, noise)
             _classify(span, beside, view, days)
         out += [s for s in spans if s.kind]
-        out += _part_spans(column, beside, view, days, 2.5 * least_loss)
+        out += _part_spans(column, [float(one[column]) for one in usual], beside, view, days, 2.5 * least_loss)
     out += _voltage_spans(beside, view, days, least_days)
     for one in out:
         known = np.flatnonzero(np.isfinite(beside.index[:, one.column]))
@@ -76,7 +82,7 @@ def spans_in(beside: Compared, view: View, days: Days, least_loss: float, least_
     return _priority(out)
 
 
-def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last: int) -> list[Span]:
+def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last: int, just: float) -> list[Span]:
     found = segments_of(index, noise)
     off = np.array([1.0 - s.level for s in found])
     error = np.array([s.deviation for s in found])
@@ -111,11 +117,11 @@ def _low_spans(index: Floats, noise: Floats, least: float, least_days: int, last
             continue  # a slow change with the season, of no day of its own
         if len(here) >= least_days or fresh:
             out.append(Span(0, first, stop, ratio, total / wrong))
-    begun = None if any(s.stop >= last for s in out) else _just_begun(index, noise, least, last)
+    begun = None if any(s.stop >= last for s in out) else _just_begun(index, noise, least, last, just)
     return out if begun is None else [*out, begun]
 
 
-def _just_begun(index: Floats, noise: Floats, least: float, last: int) -> Span | None:
+def _just_begun(index: Floats, noise: Floats, least: float, last: int, just: float) -> Span | None:
     """A fall on the last day of the data, or in part of the one before too, of which one level cannot be made yet."""
     known = np.flatnonzero(np.isfinite(index[:last]))
     if len(known) < 10:
@@ -127,7 +133,7 @@ def _just_begun(index: Floats, noise: Floats, least: float, last: int) -> Span |
     part = day - before <= 3 and off_before > CERTAIN * noise[before]
     if part:
         sure = float(np.hypot(sure, off_before / noise[before]))
-    if off < least or sure < _JUST or off < 2.0 * noise[day] or 1.0 - usual > 0.3 * off:
+    if off < least or sure < just or off < 2.0 * noise[day] or 1.0 - usual > 0.3 * off:
         return None
     return Span(0, before if part else day, last, float(index[day]), sure)
 
@@ -136,8 +142,9 @@ def _high_spans(index: Floats, noise: Floats, last: int) -> list[Span]:
     """A sensor that reads more than its peers, or below zero."""
     high = np.zeros(len(index), bool)
     for s in segments_of(index, noise):
-        if s.level > 1.1 and s.level - 1 > CERTAIN * s.deviation:
-            high[s.first : s.stop] = s.days >= 2 or s.stop >= last
+        lasts = s.days >= 2
+        if s.level > 1.1 and s.level - 1 > (CERTAIN if lasts else _STRAY) * s.deviation:
+            high[s.first : s.stop] = lasts or s.stop >= last
     return [Span(0, first, stop, float(np.nanmedian(index[first:stop])), 10.0) for first, stop in spans_of(high, gap=1)]
 
 
@@ -179,19 +186,44 @@ def _classify(span: Span, beside: Compared, view: View, days: Days) -> None:
         whole = view.kind != "string" and n > 1
         span.kind, span.detail = ("input out" if whole else "open string"), "no current while its peers run"
     else:
-        count = (1.0 - level) * n
         profile = _profile(c, span, beside, view, days)
         if profile is not None:
             span.kind, span.detail = "shaded", profile
-        elif (
-            n > 1
-            and round(count) >= 1
-            and abs(count - round(count)) < max(0.3, 0)
-            and abs(count - round(count)) / n < 0.04
-        ):
-            span.kind, span.detail = "open string", f"as {round(count)} of {n:.0f} strings open"
         else:
-            span.kind, span.detail = "weak string", "low at all hours"
+            span.kind, span.detail = _open_or_weak(span, n, *_fall(span, beside.index[:, c], beside.noise[:, c]))
+
+
+def _fall(span: Span, index: Floats, noise: Floats) -> tuple[float, float]:
+    """How much it fell when the fault began, of what it gave in the weeks before, and the standard error of that."""
+    inner = slice(span.first + 1, span.stop - 1) if span.stop - span.first > 2 else slice(span.first, span.stop)
+    after = np.arange(len(index))[inner]
+    after = after[np.isfinite(index[after])][:_BESIDE]
+    before = np.arange(max(span.first - 2 * _BESIDE, 0), span.first)
+    before = before[np.abs(1.0 - index[before]) < 0.5 * (1.0 - span.ratio)][-_BESIDE:]
+    if not len(after):
+        return 1.0 - span.ratio, _UNKNOWN
+    weight, weight_before = noise[after] ** -2.0, noise[before] ** -2.0
+    level, wrong = float(np.average(index[after], weights=weight)), float(weight.sum() ** -0.5)
+    if len(before) < 2:
+        return 1.0 - level, float(np.hypot(wrong, _UNKNOWN))
+    usual = float(np.average(index[before], weights=weight_before))
+    return 1.0 - level / usual, float(np.sqrt(wrong**2 + 1 / weight_before.sum() + _WANDERS**2))
+
+
+def _open_or_weak(span: Span, n: float, fall: float, wrong: float) -> tuple[str, str]:
+    """Class of what is low at all hours by how much: the share of a whole number of the strings in parallel, or another.
+
+    Current tells no more: of an open string and of dirt on all of them the same share is lacking in any light, at any voltage.
+    """
+    size = f"{100 * fall:.1f} ± {100 * wrong:.1f} %"
+    if n <= 1:
+        return "weak string", f"low at all hours by {size}"
+    count = round(fall * n)
+    allowed = float(np.hypot(3.0 * wrong, _UNLIKE * count**0.5 / n))
+    if count < 1 or abs(fall - count / n) > allowed:
+        return "weak string", f"low at all hours by {size}, not as with a whole number of {n:.0f} strings open"
+    either = " (or all are weak: the size is not known well enough to tell)" if allowed > 0.25 / n else ""
+    return "open string", f"as {count} of {n:.0f} strings open{either}: low at all hours by {size}"
 
 
 def _other_scale(scaled: Floats, here: Bools) -> bool:
@@ -231,15 +263,14 @@ def _profile(column: int, span: Span, beside: Compared, view: View, days: Days) 
     return None
 
 
-def _part_spans(column: int, beside: Compared, view: View, days: Days, least: float) -> list[Span]:
-    """Shadows that take too little of the day to show in the whole of it."""
+def _part_spans(column: int, usual: list[float], beside: Compared, view: View, days: Days, least: float) -> list[Span]:
+    """Shadows that take too little of the day to show in the whole of it; ``usual`` is the median of each part."""
     out = []
-    for part in beside.parts:
+    for part, middle in zip(beside.parts, usual, strict=True):
         index = part[:, column]
         if np.isfinite(index).sum() < 10:
             continue
-        usual = np.nanmedian(index)
-        index = index / usual if usual > 0.5 else index
+        index = index / middle if middle > 0.5 else index
         noise = beside.noise[:, column] * 2.0
         low = np.zeros(len(index), bool)
         for s in segments_of(index, noise):
@@ -269,22 +300,19 @@ def _voltage_spans(beside: Compared, view: View, days: Days, least_days: int) ->
     v = v / per_module if np.isfinite(view.modules).all() else v
     middle = median_of(v, 3)
     ratio = v / middle[:, None]
-    size, total = v.shape[1], len(days.dates)
-    daily, spread = np.full((total, size), np.nan), np.full((total, size), np.nan)
-    edges = np.r_[days.first, len(v)]
-    for day in range(total):
-        rows = slice(edges[day], edges[day + 1])
-        enough = np.isfinite(v[rows]).sum(axis=0) >= 6
-        if enough.any():
-            daily[day, enough] = median_down(ratio[rows][:, enough])
-            here = v[rows][:, enough]
-            there = np.isfinite(here)
-            count = there.sum(axis=0)
-            mean = np.where(there, here, 0.0).sum(axis=0) / count
-            spread[day, enough] = np.sqrt(np.where(there, (here - mean) ** 2, 0.0).sum(axis=0) / count)
+    size = v.shape[1]
+    by_day = days.table(v)
+    there = np.isfinite(by_day)
+    count = there.sum(axis=2)
+    enough = count >= 6
+    daily = np.where(enough, median_last(days.table(ratio)), np.nan)
+    known = np.maximum(count, 1)
+    off = np.where(there, by_day - (np.where(there, by_day, 0.0).sum(axis=2) / known)[:, :, None], 0.0)
+    spread = np.where(enough, np.sqrt((off * off).sum(axis=2) / known), np.nan)
     usual = median_of(spread, 3)
     moves = usual > 0.004 * np.nanmedian(middle)
     out: list[Span] = []
+    apart = np.clip(beside.noise / median_down(beside.noise), 1.0, 4.0)
     for c in range(size):
         with np.errstate(invalid="ignore"):
             flat = moves & (spread[:, c] < _FLAT * usual)
@@ -296,7 +324,7 @@ def _voltage_spans(beside: Compared, view: View, days: Days, least_days: int) ->
                     Span(c, first, stop, float(np.nanmedian(beside.index[first:stop, c])), 10.0, "mppt stuck",
                           f"voltage stays at {np.nanmedian(view.voltage[rows_in(days, first, stop), c]):.0f} V")
                 )  # fmt: skip
-        out += _shorted(c, daily[:, c], beside, view, least_days)
+        out += _shorted(c, daily[:, c], apart[:, c], beside, view, least_days)
     return out
 
 
@@ -324,12 +352,11 @@ def _one_bus(v: Floats) -> bool:
     return bool(np.nanmedian(apart) < 2e-4) if np.isfinite(apart).any() else True
 
 
-def _shorted(c: int, daily: Floats, beside: Compared, view: View, least_days: int) -> list[Span]:
+def _shorted(c: int, daily: Floats, apart: Floats, beside: Compared, view: View, least_days: int) -> list[Span]:
     own = noise_of(daily)
     if not np.isfinite(own):
         return []
-    # voltages of cloudy days differ more
-    noise = np.maximum(own, 0.0008) * np.clip(beside.noise[:, c] / np.nanmedian(beside.noise[:, c]), 1.0, 4.0)
+    noise = np.maximum(own, 0.0008) * apart  # voltages of cloudy days differ more
     found = segments_of(daily, noise)
     lasting = [s.level for s in found if s.days >= max(7, 0.08 * np.isfinite(daily).sum())]
     usual = max(lasting, default=float(np.nanmedian(daily)))

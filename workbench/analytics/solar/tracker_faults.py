@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import xarray as xr
 
@@ -23,26 +21,16 @@ from workbench.analytics.solar.fault_fields import (
     table_of,
     texts,
 )
+from workbench.analytics.solar.tracker_power import FEWEST, Daily, by_power, doubted
 from workbench.analytics.solar.tracker_sky import Sky, days_by_sun, gain_of, sky_of
 from workbench.model.errors import InputError
 
-CLASSES = ("stuck", "offset", "erratic")
+CLASSES = ("stuck", "offset", "erratic", "position sensor")
 #: Fields of power that may tell of a tracker, in order.
 POWERS = ("total_dc_power", "power", "input_power", "total_ac_power", "power_output")
 _STOWED = ("stowed", "wind_stow", "snow_stow", "night", "manual", "communication_loss")
 _WEEKS = 21  #: days before and after a fault from which the energy expected in it is set
 _STILL = 2.0  #: degrees that a tracker that stands still may seem to move in a day
-_ANGLES = np.arange(-60.0, 60.1, 5.0)  #: at which a tracker may stand [degree]
-_OFFSETS = np.array([-30, -25, -20, -15, -10, -7.5, 7.5, 10, 15, 20, 25, 30.0])  #: by which it may be off [degree]
-
-
-@dataclass
-class _Daily:
-    """What each day says of each tracker, [day, asset]."""
-
-    fault: np.ndarray  #: code, 0 for none; -1 where the day does not tell
-    angle: Floats  #: at which it stood, or by which it was off [degree]
-    error: Floats  #: usual distance from where it should be [degree]
 
 
 @quiet
@@ -56,7 +44,8 @@ def tracker_faults(
     of pvlib's ``tracking.singleaxis`` (with backtracking). A position that most trackers share, one by status stowed, and one near
     the stow position in wind are no faults. Without positions the power tells: the course of a day beside the peers (or, with
     fewer than four, beside ``irradiance_poa`` of the tracked plane) is compared with what the sun would give a plane that stands at
-    each angle, and a plane that is off by each offset; days of little beam do not tell.
+    each angle, and a plane that is off by each offset; days of little beam do not tell. Where both are measured, of four trackers or
+    more, a position that power contradicts on three such days in a row, each time in the same way, is not believed.
 
     Parameters
     ----------
@@ -80,7 +69,8 @@ def tracker_faults(
     Returns
     -------
     Faults
-        ``fault``: ``stuck``, ``offset``, ``erratic``. Events have ``angle``: where it stood, or by which it was off, and ``source``:
+        ``fault``: ``stuck``, ``offset``, ``erratic``, ``position sensor`` (power contradicts it: the tracker is off and its position hides
+        that, or the other way round, where nothing is lost). Events have ``angle``: where it stood, or by which it was off, and ``source``:
         ``position`` or ``power``. ``index``: usual distance from the target by day [degree], NaN for power alone.
 
     Raises
@@ -91,7 +81,8 @@ def tracker_faults(
     Notes
     -----
     Angle of a tracker: Anderson and Mikofski (2020), NREL/TP-5K00-76626, as in pvlib. The energy is that of the plane alone: a tracker
-    that stands also shades its neighbours' rows, which is charged to them. Rows are taken to shade nothing while backtracking.
+    that stands also shades its neighbours' rows, which is charged to them. Rows of one that is off
+    shade each other, on level ground.
     """
     check(data)
     if least_angle <= 0 or least_offset <= 0:
@@ -118,8 +109,10 @@ def tracker_faults(
     if position is not None:
         should = target if target is not None else np.asarray(sky.angle if sky is not None else np.nan)
         daily = _by_position(data, position, should, days, sky, least_angle, least_offset, stow_wind)
+        if made is not None and sky is not None and made.shape[1] >= FEWEST:
+            daily = doubted(daily, by_power(data, made, days, sky, names)[0], CLASSES.index("position sensor") + 1)
     elif made is not None and sky is not None:
-        daily, reasons = _by_power(data, made, days, sky, least_angle, names)
+        daily, reasons = by_power(data, made, days, sky, names)
     for c in np.flatnonzero(~np.isfinite(position if position is not None else np.asarray(made)).any(axis=0)):
         reasons[names[c]] = f"no value of {'tracker_position' if position is not None else named}: it is not judged"
     expected = _expected(made, days, daily, data)
@@ -128,12 +121,12 @@ def tracker_faults(
 
 def _by_position(
     data: xr.Dataset, position: Floats, target: Floats, days: Days, sky: Sky | None, least: float, offset: float, stow_wind: float
-) -> _Daily:  # fmt: skip
+) -> Daily:  # fmt: skip
     light = sky.elevation[:, None] > 5.0 if sky is not None else np.abs(days.phase)[:, None] < 5.0
     known = light & np.isfinite(position) & np.isfinite(target) & ~_stowed(data, position, target, sky, stow_wind)
     error = np.where(known, position - target, np.nan)
     total, size = len(days.dates), position.shape[1]
-    out = _Daily(np.full((total, size), -1, np.int8), np.full((total, size), np.nan), np.full((total, size), np.nan))
+    out = Daily(np.full((total, size), -1, np.int8), np.full((total, size), np.nan), np.full((total, size), np.nan))
     edges = np.r_[days.first, len(position)]
     for day in range(total):
         rows = slice(edges[day], edges[day + 1])
@@ -168,7 +161,7 @@ def _stowed(data: xr.Dataset, position: Floats, target: Floats, sky: Sky | None,
         else:
             # 1 stowed, 3 wind_stow, 4 snow_stow, 5 night, 6 manual, 9 communication_loss, of the vocabulary
             out |= np.isin(np.nan_to_num(status.astype(float), nan=0.0), (1, 3, 4, 5, 6, 9))
-    if position.shape[1] >= 4:
+    if position.shape[1] >= FEWEST:
         away = np.abs(position - target) > 5.0
         common = median_of(position)
         most = (away & (np.abs(position - common[:, None]) < 5.0)).sum(axis=1) > 0.5 * np.isfinite(position).sum(axis=1)
@@ -191,89 +184,9 @@ def _slot(data: xr.Dataset) -> float:
     return float(np.median(np.diff(times)) / np.timedelta64(3600, "s"))
 
 
-def _by_power(
-    data: xr.Dataset, power: Floats, days: Days, sky: Sky, least: float, names: list[str]
-) -> tuple[_Daily, dict[str, str]]:
-    """The angle or offset that fits each day's course of power best; see Notes of :func:`tracker_faults`."""
-    total, size = len(days.dates), power.shape[1]
-    out = _Daily(np.full((total, size), -1, np.int8), np.full((total, size), np.nan), np.full((total, size), np.nan))
-    reference, scale, own = _reference(data, power, days)
-    if reference is None:
-        text = f"{size} trackers and no irradiance_poa: four are needed to compare, or the irradiance"
-        return out, dict.fromkeys(names, text)
-    use = np.isfinite(reference) & (sky.elevation > 8.0)
-    weight = np.where(use, np.nan_to_num(reference), 0.0)
-    weight = weight / max(float(weight.max()), 1e-9)
-    beam = days.sums((weight * sky.beam)[:, None])[:, 0] / np.maximum(days.sums(weight[:, None])[:, 0], 1e-9)
-    bright = days.sums(weight[:, None])[:, 0] > 0.25 * np.nanmedian(days.sums(weight[:, None])[:, 0])
-    telling = bright & (beam > 0.3)
-    labels = np.r_[np.zeros(1), _ANGLES, _OFFSETS]
-    kinds = np.r_[[0], np.ones(len(_ANGLES)), np.full(len(_OFFSETS), 2)].astype(np.int8)
-    for where in sky.places:
-        gains = np.stack(
-            [
-                np.ones(len(power)),
-                *(gain_of(sky, where, at) for at in _ANGLES),
-                *(gain_of(sky, where, None, d) for d in _OFFSETS),
-            ]
-        )
-        gains = np.nan_to_num(gains, nan=1.0)
-        for c in np.flatnonzero(sky.place == where):
-            with np.errstate(invalid="ignore", divide="ignore"):
-                ratio = power[:, c] / (scale[c] * np.nan_to_num(reference, nan=np.inf))
-            # what stands or is clipped tells nothing of the angle
-            good = use & np.isfinite(ratio) & (ratio > 0.02) & ~own[:, c]
-            w = np.where(good, weight, 0.0)
-            r = np.where(good, ratio, 0.0)
-            sums = days.sums(np.stack([w * r * r, w], axis=1))
-            cross = days.sums((w * r * gains).T)
-            square = days.sums((w * gains * gains).T)
-            misfit = sums[:, :1] - 2 * cross + square
-            misfit = np.sqrt(np.clip(misfit, 0, None) / np.maximum(sums[:, 1:2], 1e-9))
-            best = np.argmin(misfit, axis=1)
-            null, fit = misfit[:, 0], misfit[np.arange(total), best]
-            covered = sums[:, 1] > 0.5 * days.sums(weight[:, None])[:, 0]
-            usual = float(np.nanmedian(np.where(telling & covered, null, np.nan)))
-            # far from the course of a tracked one, and much nearer to that of another angle: the sky is not known well enough for more
-            found = (null > max(0.035, 4.0 * usual)) & (null > 1.6 * fit)
-            seen = telling & covered
-            # off, but like no angle: not told
-            verdict = np.where(found, kinds[best], np.where(null > max(0.035, 4.0 * usual), -1, 0))
-            out.fault[seen, c] = verdict[seen]
-            out.angle[seen, c] = labels[best][seen]
-    return out, {}
-
-
-def _reference(data: xr.Dataset, power: Floats, days: Days) -> tuple[Floats | None, Floats, Bools]:
-    """Power that a tracked one has, over its usual share; the shares; and slots in which an asset stands."""
-    size = power.shape[1]
-    top = np.nanquantile(np.where(power > 0, power, np.nan), 0.9, axis=0)
-    top = np.where(np.isfinite(top) & (top > 0), top, np.nanmedian(top))
-    stands = power < 0.02 * top
-    if size >= 4:
-        scale = top
-        for _ in range(3):
-            reference = median_of(np.where(stands, np.nan, power) / scale, 3)
-            base = days.sums(np.where(np.isfinite(power) & ~stands, np.nan_to_num(reference)[:, None], 0.0))
-            got = days.sums(np.where(np.isfinite(reference)[:, None] & ~stands, power, 0.0))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                daily = np.where(base > 0.1 * np.nanmax(base, axis=0), got / base, np.nan)
-            # most days are without a fault, or the best of them are
-            scale = np.nanquantile(daily, 0.6, axis=0)
-            scale = np.where(np.isfinite(scale) & (scale > 0), scale, top)
-        return reference, scale, stands
-    poa = field(data, "irradiance_poa", "inverter")
-    if poa is None:
-        return None, top, stands
-    reference = median_of(poa) / 1000.0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(reference[:, None] > 0.3, power / reference[:, None], np.nan)
-    return reference, np.nanmedian(ratio, axis=0), stands
-
-
-def _expected(made: Floats | None, days: Days, daily: _Daily, data: xr.Dataset) -> Floats | None:
+def _expected(made: Floats | None, days: Days, daily: Daily, data: xr.Dataset) -> Floats | None:
     """Power without a fault, (slot, asset): of the peers, on the scale of the days without one; None where it is not told."""
-    if made is None or made.shape[1] < 4:
+    if made is None or made.shape[1] < FEWEST:
         return None
     wrong = (daily.fault > 0)[days.number]
     clean = np.where(wrong, np.nan, made)
@@ -295,7 +208,7 @@ def _expected(made: Floats | None, days: Days, daily: _Daily, data: xr.Dataset) 
 
 
 def _result(
-    data: xr.Dataset, days: Days, daily: _Daily, expected: Floats | None, made: Floats | None, sky: Sky | None,
+    data: xr.Dataset, days: Days, daily: Daily, expected: Floats | None, made: Floats | None, sky: Sky | None,
     position: Floats | None, reasons: dict[str, str], price: float | None, names: list[str],
 ) -> Faults:  # fmt: skip
     shape = (data.sizes["time"], data.sizes["asset"])
@@ -303,10 +216,15 @@ def _result(
     parents, times = texts(data, "parent"), data["time"].values
     source = "power" if position is None else "position"
     rows_: list[dict[str, object]] = []
-    ratios = None if expected is None or made is None or position is not None else _ratios(made, expected, days)
+    ratios = None if expected is None or made is None else _ratios(made, expected, days)
     for c in range(shape[1]):
         runs = _runs(daily.fault[:, c], daily.angle[:, c])
-        for first, stop, kind in runs if ratios is None else _wide(runs, ratios[:, c]):
+        if ratios is not None:  # of those that power tells
+            of_power = [
+                r for r in runs if position is None or (daily.instead is not None and daily.instead[r[0], c] > 0)
+            ]
+            runs = sorted([*_wide(of_power, ratios[:, c]), *(r for r in runs if r not in of_power)])
+        for first, stop, kind in runs:
             seen = int((daily.fault[first:stop, c] == kind).sum())
             # a few days that do not tell do not end it
             ongoing = len(days.dates) - stop <= 5 and not (daily.fault[stop:, c] >= 0).any()
@@ -314,7 +232,12 @@ def _result(
             rows = np.flatnonzero((days.number >= first) & (days.number < stop))
             angle = float(np.nanmedian(daily.angle[first:stop, c][daily.fault[first:stop, c] == kind]))
             rows = _exact(rows, c, kind, angle, position)
-            lost, how = _lost(rows, c, kind, angle, expected, made, sky, position, data, days, daily.fault <= 0)
+            says = np.zeros(1, np.int64) if daily.instead is None else daily.instead[first:stop, c]
+            instead = int(says[np.argmax(says != 0)])
+            if instead < 0:
+                lost, how = np.zeros(len(rows)), "not lost"
+            else:
+                lost, how = _lost(rows, c, kind, angle, expected, made, sky, position, data, days, daily.fault <= 0)
             # two faults may share the hours of a day: they are charged once
             loss[rows, c] = np.maximum(loss[rows, c], np.nan_to_num(lost))
             code[rows, c] = kind
@@ -324,7 +247,14 @@ def _result(
             if made is not None and np.isfinite(lost).all() and (lost.sum() > 0):
                 got = np.nansum(made[rows, c]) * days.hours
                 ratio = float(got / (got + lost.sum()))
-            what = f"at {angle:.0f} degrees" if kind == 1 else f"off by {angle:+.1f} degrees"
+            standing, off = f"at {angle:.0f} degrees", f"off by {angle:+.1f} degrees"
+            what = standing if kind == 1 else off
+            if instead:
+                what = (
+                    f"{off} by its position, tracking by its power"
+                    if instead < 0
+                    else f"tracking by its position, {standing if instead == 1 else off} by its power"
+                )
             rows_.append(
                 {
                     "asset": names[c], "parent": parents[c], "fault": CLASSES[kind - 1], "begin": times[rows[0]],
