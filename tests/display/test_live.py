@@ -171,6 +171,16 @@ def test_slow_work_is_done_once_and_shared(view):
     assert len(begun) == 1
 
 
+def test_an_answer_does_not_queue_behind_what_is_assessed(view):
+    go = threading.Event()
+    for site in range(4):
+        view.remember(("assessed", site), lambda: go.wait(10))
+    try:
+        assert view.quick(lambda: "answer").result(timeout=5) == "answer"
+    finally:
+        go.set()
+
+
 def test_what_was_lacking_is_worked_out_again_soon(view):
     given = iter(["nothing", "all of it"])
     how = {"seconds": 600.0, "lacking": lambda found: found == "nothing", "soon": 0.0}

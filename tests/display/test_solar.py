@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,7 +74,9 @@ def found(portfolio) -> SolarHealth:
     strings = currents(data)
     parents = {str(one): "SV-INV01" for one in strings["asset"].values}
     plant = SolarPlant(data, (), None, None, strings, None, None, parents, {}, (), {})
-    made = SolarHealth(portfolio.site("sun_valley"), plant, told, terms={"price": 50.0}, seconds=1.0)
+    site = portfolio.site("sun_valley")
+    site = replace(site, attributes=site.attributes | {"energy_price": 50.0})
+    made = SolarHealth(site, plant, told, seconds=1.0)
     made.monthly = performance_indicators(data, by="month", **zone)
     return made
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.catalog.money import energy_price
 from workbench.display.readings import Now, Reading, SiteNow
 from workbench.model.errors import InputError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 DAYS = 30  #: length of what is assessed
 SECONDS = 600.0  #: after which a site is read anew where somebody still looks
 SOON = 15.0  #: the same, where there was nothing to read
-PRICE = 60.0  #: for the money that losses cost, where the site's attribute energy_price says nothing [currency/MWh]
 TEMPERATURE = ("cell_temperature", "temperature")  #: what cells may call theirs
 
 
@@ -43,12 +43,12 @@ class BatteryHealth:
     @property
     def price(self) -> float:
         """Price of energy [currency/MWh]."""
-        return float(self.site.attributes.get("energy_price", PRICE))
+        return energy_price(self.site).value
 
     @property
     def currency(self) -> str:
         """Of the price."""
-        return str(self.site.attributes.get("currency", "USD" if self.site.country == "US" else "EUR"))
+        return energy_price(self.site).currency
 
     def known(self, battery: str) -> bool:
         """Whether it was assessed."""
@@ -113,6 +113,7 @@ def prepare(live: Live, site: str) -> BatteryHealth:
     since = pd.Timestamp(max(ends)) - pd.Timedelta(DAYS, "D") if ends else None
     terms = warranty_of(facts)
     try:
+        energy_price(facts)  # what is wrong with it is told now, not by each part that needs it
         plant = battery_plant(view, catalog, since)
         last = pd.Timestamp(plant.batteries["time"].values[-1]) + pd.Timedelta("10min")
         first = pd.Timestamp(plant.batteries["time"].values[0])

@@ -153,6 +153,8 @@ class Live:
         self.root = Path(store) if store is not None else project.store
         self.portfolio = load_portfolio(project.portfolio)
         self.work = ThreadPoolExecutor(max_workers=2, thread_name_prefix="history")
+        #: For what a viewer waits for: an answer does not queue behind the assessment of another site.
+        self.answers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="answer")
         #: For what takes seconds: one at a time, so that nothing that should be quick waits for it.
         self.slow = ThreadPoolExecutor(max_workers=1, thread_name_prefix="study")
         self._quick = 0  #: answers that viewers wait for
@@ -195,7 +197,7 @@ class Live:
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(timeout=5)
         # What is being read is read to its end: nobody else may close what a thread is using.
-        for pool in (self.slow, self.work):
+        for pool in (self.slow, self.work, self.answers):
             pool.shutdown(wait=True, cancel_futures=True)
         for feed in self._feeds.values():
             feed.store.close()
@@ -367,7 +369,7 @@ class Live:
                 self._calm.notify_all()
 
         try:
-            job = self.work.submit(work)
+            job = self.answers.submit(work)
         except RuntimeError:  # the server is ending
             done(Future())
             raise

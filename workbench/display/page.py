@@ -236,7 +236,12 @@ class Page:
             if error is not None:
                 log.error("work for a page failed", exc_info=error)
                 return
-            self._next_tick(lambda: then(future.result()))
+
+            def show() -> None:
+                with pn.io.hold():  # one message to the browser, and one drawing there
+                    then(future.result())
+
+            self._next_tick(show)
 
         job = self.live.slow.submit(work) if slow else self.live.quick(work)
         job.add_done_callback(done)

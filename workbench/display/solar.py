@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from workbench.catalog.money import PRICE, energy_price
 from workbench.display.readings import SiteNow
 from workbench.model.errors import InputError
 
@@ -31,7 +32,6 @@ Floats = npt.NDArray[np.float64]
 DAYS = 365  #: length of what is assessed; degradation and soiling are told from all of the record
 SECONDS = 600.0  #: after which a site is read anew where somebody still looks
 SOON = 15.0  #: the same, where there was nothing to read
-PRICE = 60.0  #: where the site's attribute ``price`` says nothing [currency/MWh]
 CLEANING = 0.6  #: of one cleaning, where ``cleaning_cost`` says nothing [currency/kW of modules]
 WHOLE = "all"  #: the plant, where an inverter may be named
 
@@ -95,7 +95,7 @@ class SolarHealth:
     @property
     def price(self) -> float:
         """Price of energy [currency/MWh]."""
-        return float(self.terms.get("price", PRICE))
+        return energy_price(self.site).value
 
     @property
     def cleaning_cost(self) -> float:
@@ -108,7 +108,7 @@ class SolarHealth:
     @property
     def currency(self) -> str:
         """Of the price."""
-        return str(self.terms.get("currency", "USD" if self.site.country == "US" else "EUR"))
+        return energy_price(self.site).currency
 
     @property
     def inverters(self) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.display import format as fmt
 from workbench.display import markup as h
-from workbench.display.battery import PRICE, BatteryHealth, batteries_of, load
+from workbench.display.battery import BatteryHealth, batteries_of, load
 from workbench.display.battery_figures import interval
 from workbench.display.page import Part
 from workbench.display.parts.site import reading_rows
@@ -399,7 +399,6 @@ def _thermal_log(found: BatteryHealth, battery: str) -> str:
 
 
 __all__ = [
-    "PRICE",
     "alarms_now",
     "battery_choice",
     "battery_nothing",
