@@ -50,6 +50,13 @@ class BatteryHealth:
         """Of the price."""
         return energy_price(self.site).currency
 
+    def last_days(self, most: int = DAYS) -> str:
+        """How much of the record is shown, in words: at most so many days."""
+        if self.told is None:
+            return ""
+        days = (self.told.window[1] - self.told.window[0]).total_seconds() / 86400
+        return f"last {min(max(round(days), 2), most)} days"
+
     def known(self, battery: str) -> bool:
         """Whether it was assessed."""
         return self.told is not None and battery in self.told.record["asset"].values

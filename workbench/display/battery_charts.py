@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
 from workbench.display import battery_figures, figures, theme
-from workbench.display.battery import BatteryHealth, load
+from workbench.display.battery import DAYS, BatteryHealth, load
 from workbench.display.canvas import blank
 from workbench.display.history import EMPTY, RANGES, Course, course
 from workbench.display.wind_figures import energy_scale, waterfall_figure
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
+WEEK = 7  #: days of courses by ten minutes
 _RELOAD = 60.0  #: seconds after which the course that was reported is read anew
 
 
@@ -132,7 +133,7 @@ def drawn(found: BatteryHealth, battery: str, which: str, *, span: int = 4, heig
     figure = make(found, battery, height)
     if figure is None:
         return None
-    made = Drawn(title, figure, note=note, span=span)
+    made = Drawn(title, figure, note=note if isinstance(note, str) else found.last_days(note), span=span)
     if which == "flows" and found.told is not None and found.told.energy_by is not None:
         # beside the figure, as it would not fit above it on a phone
         keys = battery_figures.flows_of(found.told.energy_by)
@@ -247,17 +248,18 @@ def _flows(found: BatteryHealth, _: str, height: int) -> Any:
 def _week(data: Any) -> tuple[Any, tuple[Any, Any]]:
     """The last seven days of ``data``, or as many as there are, and their beginning and end."""
     times = data["time"].values
-    begin = max(times[0], times[-1] - np.timedelta64(7, "D"))
+    begin = max(times[0], times[-1] - np.timedelta64(WEEK, "D"))
     return data.isel(time=np.flatnonzero(times >= begin)), (begin, times[-1] + np.timedelta64(10, "m"))
 
 
-_PICTURES: dict[str, tuple[str, str, Callable[[BatteryHealth, str, int], Any]]] = {
+#: Title, note or the greatest number of days that are shown, and what draws it.
+_PICTURES: dict[str, tuple[str, str | int, Callable[[BatteryHealth, str, int], Any]]] = {
     "health": ("State of health", "by month, with 90 % intervals", _health),
     "efficiency": ("Round-trip efficiency", "with 90 % intervals", _efficiency),
-    "losses": ("Where the energy went", "last 30 days", _losses),
-    "depth": ("Depth of the cycles", "last 30 days", _depth),
+    "losses": ("Where the energy went", DAYS, _losses),
+    "depth": ("Depth of the cycles", DAYS, _depth),
     "use": ("Equivalent full cycles", "", _use),
-    "spread": ("Spread of the cells", "last 7 days", _spread),
-    "heat": ("Temperatures of the cells", "last 7 days", _heat),
+    "spread": ("Spread of the cells", WEEK, _spread),
+    "heat": ("Temperatures of the cells", WEEK, _heat),
     "flows": ("Panels, battery and grid", "", _flows),
 }

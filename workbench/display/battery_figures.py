@@ -17,6 +17,7 @@ from bokeh.models import (
     DatetimeTickFormatter,
     FactorRange,
     LinearColorMapper,
+    NoOverlap,
     NumeralTickFormatter,
     Range1d,
     Span,
@@ -272,8 +273,7 @@ def use_figure(cycles: xr.DataArray, names: Sequence[str], *, height: int = 200)
     if len(assets) > 1:
         plots.legend_above(plot, [(asset, [bars]) for asset, bars in zip(assets, drawn, strict=True)])
     plot.y_range.update(start=0)
-    if len(names) > 16:
-        plot.xaxis.major_label_orientation = 0.9
+    plot.xaxis.major_label_policy = NoOverlap(min_distance=8)  # of a month's days, those there is room for
     return plot
 
 
@@ -311,8 +311,7 @@ def flow_figure(energy: xr.Dataset, names: Sequence[str], *, height: int = 240, 
     if legend:
         plots.legend_above(plot, [(FLOWS[key][0], [bars]) for key, bars in zip(keys, drawn, strict=True)])
     plot.y_range.update(start=0)
-    if len(names) > 16:
-        plot.xaxis.major_label_orientation = 0.9
+    plot.xaxis.major_label_policy = NoOverlap(min_distance=8)  # of a month's days, those there is room for
     return plot
 
 

@@ -95,7 +95,7 @@ def waterfall_figure(
             y_offset=3,
             text_font_size="11px",
             text_color=theme.TEXT,
-            text_font=theme.FONT,
+            text_font={"value": theme.FONT},
         )
     )
     hover(plot, [drawn], [("", "@name"), ("", f"@text {unit}")])
@@ -319,9 +319,9 @@ def course_figure(
     return plot
 
 
-def loss_bars(waterfall: pd.DataFrame) -> tuple[list[str], Floats, list[int]]:
-    """Names, energies [kWh] and places of the totals of a loss waterfall; what nobody would see is left out."""
-    least = 1e-5 * abs(float(waterfall["energy"].iloc[0]))
+def loss_bars(waterfall: pd.DataFrame, *, least: float = 1e-5) -> tuple[list[str], Floats, list[int]]:
+    """Names, energies [kWh] and places of the totals of a loss waterfall; what nobody would see (``least`` of the first) is left out."""
+    least *= abs(float(waterfall["energy"].iloc[0]))
     shown = [
         step
         for step in waterfall.index

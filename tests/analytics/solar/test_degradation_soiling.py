@@ -139,3 +139,33 @@ def test_what_is_no_daily_series_is_refused():
         degradation_and_soiling(data, index="energy")
     with pytest.raises(InputError, match="no share"):
         degradation_and_soiling(data, level=68)
+
+
+def test_a_plant_that_is_seldom_clean_has_a_wide_range_or_none():
+    """Rains of the dry south-west that never wash all off: through the two clean times of six years any line goes."""
+    from benchmarks._soiled_fleet import system
+    from workbench.analytics.solar import daily_performance
+
+    never = degradation_and_soiling(daily_performance(system(20277, generator="rough").data), simulations=20)
+    assert np.isnan(never.rates["rate"].item())
+    assert "thoroughly clean 2 times in 6.0 years" in never.rates["reason"].item()
+    loss, state = np.zeros(5 * 365), 0.06
+    for day in range(len(loss)):
+        state = 0.0 if day % 300 == 299 else (state + 0.0006) * (0.6 if day % 40 == 39 else 1.0)
+        loss[day] = state
+    year = np.arange(len(loss)) / 365.25
+    noise = np.exp(np.random.default_rng(0).normal(0, 0.004, len(loss)))
+    index = (1 - loss) * (1 - 0.006 * year) * noise
+    seldom = degradation_and_soiling(
+        xr.Dataset(
+            {
+                "performance_index": (("time", "asset"), index[:, None]),
+                "insolation": (("time", "asset"), np.full((len(loss), 1), 5.0)),
+            },
+            coords={"time": pd.date_range("2015-01-01", periods=len(loss), freq="D", unit="ns"), "asset": ["A"]},
+        ),
+        simulations=200,
+    ).rates.isel(asset=0)
+    assert "hardly ever" in seldom["caution"].item()
+    assert seldom["lower"].item() < -0.6 < seldom["upper"].item()
+    assert seldom["std"].item() > 0.1

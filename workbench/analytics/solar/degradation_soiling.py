@@ -52,6 +52,10 @@ Floats = npt.NDArray[np.float64]
 
 #: By how much the errors of rate and soiling ratio of soiled plants exceed what the model alone expects.
 MISFIT = (1.8, 2.5)
+#: What a cleaning that is taken for thorough may leave of the usual soiling, where such are few: a fifth, by judgement.
+_LEFT = 0.2
+#: Times at which a mostly soiled plant has to be clean for a rate to be told: through two any line goes.
+_FEWEST_CLEAN = 3
 _LEAST_DAYS = 300
 _BLOCK = 45
 _ORDERS = 4
@@ -258,13 +262,26 @@ def _plant(index: Floats, sun: Floats, days: npt.NDArray[np.datetime64]) -> tupl
         cautions.append(f"{gap} days in a row without data")
     if span < 3:
         cautions.append(f"{span:.1f} years: two or three tell little of a rate")
-    soiled = (fit.kinds == FULL) | (fit.kinds == PARTIAL)
-    if soiled.mean() > 0.5 and int((fit.pieces.kinds == FULL).sum()) < 2 * span:
+    if seldom := _seldom_clean(fit):
         cautions.append("hardly ever thoroughly clean: the level of the clean plant is a guess")
+    if 0 < seldom < _FEWEST_CLEAN:
+        row["reason"] = (
+            f"thoroughly clean {seldom} time{'s' if seldom > 1 else ''} in {span:.1f} years: the level of the clean plant, "
+            f"and with it the rate, is told from {_FEWEST_CLEAN} times on"
+        )
+        return row, None, 0
     use = (fit.weight > 0) & (fit.kinds != OUT)
     row["excluded"] += int(np.isfinite(index[first:last]).sum() - use.sum())
     row["caution"] = "; ".join(cautions)
     return row, fit, first
+
+
+def _seldom_clean(fit: Fit) -> int:
+    """How often a plant was thoroughly clean, at the least 1, where that is seldom; 0 where it is often enough."""
+    soiled = (fit.kinds == FULL) | (fit.kinds == PARTIAL)
+    times = int(np.isin(fit.pieces.kinds, (CLEAN, FULL)).sum())
+    few = soiled.mean() > 0.5 and int((fit.pieces.kinds == FULL).sum()) < 2 * len(fit.y) / YEAR
+    return max(times, 1) if few else 0
 
 
 def _intervals(
@@ -297,6 +314,11 @@ def _intervals(
     yearly = repeatability * np.sqrt(12 / (years * max(years**2 - 1, 1.0)))
     draws[:, 0] = rate + wide * 100 * (made[:, 0] - np.median(made[:, 0])) + yearly * rng.standard_normal(simulations)
     draws[:, 1] = ratio + (1 + (MISFIT[1] - 1) * share) * (made[:, 1] - np.median(made[:, 1]))
+    if seldom := _seldom_clean(fit):
+        # the line goes through the few levels at which the plant was clean, if the cleanings took off all
+        left = _LEFT * (1 - ratio)
+        draws[:, 0] += 100 * left * np.sqrt(12 / seldom) / years * rng.standard_normal(simulations)
+        draws[:, 1] += left * rng.standard_normal(simulations)  # what all of them leave alike
     draws[:, 1] = np.clip(draws[:, 1], 0.0, 1.0)
     bounds = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     row |= {

@@ -311,6 +311,19 @@ def warranty(found: BatteryHealth, battery: str, *, span: int = 7) -> Part:
     )
 
 
+#: Terms of a warranty in words, with their units.
+_TERMS = {
+    "cycles_per_year": ("full cycles a year", ""),
+    "throughput": ("throughput in all", " MWh"),
+    "mean_soc": ("mean charge", " %"),
+    "resting_soc": ("charge at rest", " %"),
+    "mean_temperature": ("mean of the cells", " °C"),
+    "hours_above": ("hours a year above the hottest allowed", " h"),
+    "rate": ("power over energy", " 1/h"),
+    "depth": ("depth of a cycle", " %"),
+}
+
+
 def _warranty(found: BatteryHealth, battery: str) -> str:
     told = found.told
     if told is None or told.log is None or not found.known(battery):
@@ -339,9 +352,9 @@ def _warranty(found: BatteryHealth, battery: str) -> str:
     throughput = float(log["throughput"].values[-1])
     terms = told.terms
     limited = [
-        f"{fmt.words(name).lower()} {value:g}"
-        for name, value in vars(terms).items()
-        if value is not None and name != "temperature"
+        f"{words} {value:g}{unit}"
+        for name, (words, unit) in _TERMS.items()
+        if (value := getattr(terms, name)) is not None
     ]
     lines: list[str] = []
     if told.breaches is not None and len(told.breaches):
@@ -373,7 +386,7 @@ def thermal_log(found: BatteryHealth, battery: str, *, span: int = 5) -> Part:
         "thermal-log",
         lambda _: _thermal_log(found, battery),
         title="Alarms of temperature",
-        note="last 30 days",
+        note=found.last_days(),
         span=span,
         about=(found.site.id, battery, str(found.read)),
     )

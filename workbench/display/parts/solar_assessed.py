@@ -189,7 +189,8 @@ def _loss_table(found: SolarHealth, answer: LossAnswer | None) -> str:
         return h.nothing(f"No losses can be told: {answer.reason}.")
     potential, actual = float(answer.waterfall["energy"].iloc[0]), float(answer.waterfall["energy"].iloc[-1])
     factor, unit = energy_scale(potential)
-    digits = decimals_of(float(answer.waterfall["energy"].iloc[1:-1].abs().max()) * factor)
+    # one more than the figure beside it: what is small there stands here
+    digits = min(decimals_of(float(answer.waterfall["energy"].iloc[1:-1].abs().max()) * factor) + 1, 3)
     rows = []
     for name, row in answer.waterfall.iterrows():
         energy, whole = float(row["energy"]), name in ("potential", "actual")
@@ -205,7 +206,7 @@ def _loss_table(found: SolarHealth, answer: LossAnswer | None) -> str:
     share = fmt.percent(actual / answer.expected) if answer.expected > 0 else fmt.NOTHING
     return (
         f'<div class="table"><table><thead>{head}</thead>\n<tbody>{chr(10).join(rows)}</tbody></table></div>\n'
-        f'<p class="quiet fineprint">Expected of a plant without faults {_energy(answer.expected)}; made {share} of it. '
+        f'<p class="quiet fineprint">Potential: irradiance in the plane times the modules’ rating. Expected of a plant without faults {_energy(answer.expected)}; made {share} of it. '
         f"Known {fmt.percent(answer.known)} of the time. Worked out in {1000 * answer.seconds:.0f} ms.</p>"
     )
 
@@ -440,7 +441,7 @@ def _fault_table(found: SolarHealth, asset: str) -> str:
         )
         rows.append(
             f"<tr><td>{h.link('asset', str(one['asset']), site=found.site.id, asset=str(one['asset']))}</td>"
-            f"<td>{h.esc(str(one['kind']))}</td><td>{h.esc(str(one['fault']))}</td><td>{one['begin']:%-d %b %Y}</td><td>{mark}</td>"
+            f"<td>{h.esc(category(str(one['kind'])))}</td><td>{h.esc(str(one['fault']))}</td><td>{one['begin']:%-d %b %Y}</td><td>{mark}</td>"
             f"<td class=num>{fmt.number(float(one['days']), decimals=0)}</td><td class=num>{fmt.percent(float(one['ratio']))}</td>"
             f"<td class=num>{fmt.percent(float(one['confidence']), decimals=0)}</td>"
             f"<td class=num>{fmt.number(lost, decimals=0) if math.isfinite(lost) else fmt.NOTHING}</td>"

@@ -178,7 +178,11 @@ def _tiles(live: Live, at: SiteNow, asset: str, now: Now) -> list[str]:
         ),
         h.tile(
             "Against expected",
-            _word("Night") if dark else _figure(100 * index, "%", 1) if math.isfinite(index) else _word(fmt.NOTHING),
+            _word("Too dim" if power.fresh(now.time) and power.value > 0 else "Night")
+            if dark
+            else _figure(100 * index, "%", 1)
+            if math.isfinite(index)
+            else _word(fmt.NOTHING),
             below="too little light to compare" if dark else "mean of the last ten minutes",
         ),
         h.tile(
@@ -194,7 +198,9 @@ def _tiles(live: Live, at: SiteNow, asset: str, now: Now) -> list[str]:
             _figure(100 * ratio, "%", 1) if math.isfinite(ratio) else _word(fmt.NOTHING),
             below=f"{fmt.percent(of_day)} of expected; {fmt.number(energy, decimals=2)} kWh/m²"
             if math.isfinite(of_day)
-            else "",
+            else h.esc(fmt.shorten(day.reason, 60))
+            if day is not None and day.reason
+            else "of the day so far",
         ),
         h.tile(
             "Energy today",

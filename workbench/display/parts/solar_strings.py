@@ -86,7 +86,7 @@ def _map(shown: list[StringLevel], site: str, what: str, asked: str, found: Sola
     kind = "strings" if len(shown) != 1 else "string"
     key = (
         f'<div class="mapkey"><span>≤ −{fmt.number(reach, decimals=0)}</span><span class="ramp">{bar}</span>'
-        f"<span>≥ +{fmt.number(reach, decimals=0)} %</span><span>framed: fault found</span><span>{len(shown)} {kind}, {words}</span></div>"
+        f"<span>≥ +{fmt.number(reach, decimals=0)} %</span><span>framed: fault found{', blank: too little light' if len(known) < len(shown) else ''}</span><span>{len(shown)} {kind}, {words}</span></div>"
     )
     return "\n".join(lines) + "\n" + key
 
