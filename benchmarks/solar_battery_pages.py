@@ -27,6 +27,9 @@ ROUNDS = 9
 SITE = "sun_valley"
 #: What stands on a page when all has been assessed.
 LAST = {"solar": "solar-loss-table", "battery": "warranty"}
+#: Values are there, and the server answers.
+LIVE = """document.getElementById('link')?.textContent === 'Live' && document.querySelector('.tiles') !== null
+    && Boolean(window.workbench?.send)"""
 #: Resolves with the milliseconds until the part of that name has other content and has been painted.
 PAINTED = """
 ([box, part]) => {
@@ -63,6 +66,9 @@ def figures() -> Iterator[Figure]:
             began = time.perf_counter()
             page, _ = opened(browser, f"{root}/{address}")
             page.wait_for_selector(f"[id$=-{LAST[kind]}] table", timeout=600_000)
+            page.wait_for_function(
+                LIVE, timeout=120_000
+            )  # it loads anew then; until it is live its links are plain ones
             wall = time.perf_counter() - began
             process.look()
             note = f"{DAYS} days; CPU of the server {process.share * wall:.1f} s"
@@ -83,10 +89,7 @@ def opened(browser: Any, url: str) -> tuple[Any, float]:
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     began = time.perf_counter()
     page.goto(url)
-    page.wait_for_function(
-        "document.getElementById('link')?.textContent === 'Live' && document.querySelector('.tiles') !== null",
-        timeout=120_000,
-    )
+    page.wait_for_function(LIVE, timeout=120_000)
     return page, time.perf_counter() - began
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -150,3 +151,30 @@ def expected_slots(edges: pd.DatetimeIndex, slot: np.timedelta64) -> npt.NDArray
     length = int(slot.astype("timedelta64[ns]").astype(np.int64))
     before = -(-ns // length)  # slots that begin before each edge
     return np.diff(before)
+
+
+def grouped(
+    times: npt.NDArray[np.datetime64], length: npt.NDArray[np.float64], by: Step | None, tz: str
+) -> tuple[npt.NDArray[np.int64], Sequence[object]]:
+    """Period of each slot, and the periods' labels; one period, labelled by its start, without ``by``."""
+    import pandas as pd
+
+    if not len(times):
+        raise InputError("there are no slots", where="time")
+    start = pd.Timestamp(times[0])
+    end = pd.Timestamp(times[-1]) + pd.Timedelta(seconds=float(length[-1]))
+    if by is None:
+        return np.zeros(len(times), np.int64), [start]
+    labels, edges = periods((start, end), by, tz)
+    return place(times.astype("datetime64[ns]"), edges).astype(np.int64), list(labels)
+
+
+def sum_by(values: npt.NDArray[np.float64], group: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.float64]:
+    """Sums over time (first axis) of each group, [group, ...]."""
+    if count == 1:
+        return np.asarray(values.sum(axis=0, keepdims=True))
+    starts = np.searchsorted(group, np.arange(count))
+    padded = np.concatenate([values, np.zeros((1, *values.shape[1:]))])
+    found = np.add.reduceat(padded, starts, axis=0)
+    # reduceat gives the next value, not zero, where a group is empty
+    return np.where((np.diff([*starts, len(values)]) > 0).reshape(-1, *[1] * (values.ndim - 1)), found, 0.0)

@@ -20,9 +20,9 @@ import numba
 import numpy as np
 import xarray as xr
 
+from workbench.analytics.clock_changes import zone_changes
 from workbench.analytics.solar.series import DAY, HOUR, MINUTE, Floats, Grid, Ints, grid_of, sun_of
 from workbench.analytics.solar.stale import lines_of, stale_of
-from workbench.analytics.wind.clock_changes import zone_changes
 from workbench.model.errors import InputError
 from workbench.model.keys import DurationText
 from workbench.model.time import parse_duration

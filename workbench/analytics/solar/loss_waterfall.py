@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import Step
+from workbench.analytics.calendar import Step, grouped, sum_by
 from workbench.analytics.solar.expected import blocks
 from workbench.analytics.solar.losses import LossModel
 from workbench.analytics.solar.plant_model import Options
 from workbench.analytics.solar.weather import Columns, columns_of
-from workbench.analytics.wind.category_seconds import grouped, sum_by
 from workbench.model.errors import InputError, did_you_mean
 from workbench.steps import remark
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.analytics.clock_changes import clock_changes
 from workbench.analytics.wind.air_density import air_density, normalized_power, normalized_wind_speed
 from workbench.analytics.wind.availability import availability, production_state, stops
 from workbench.analytics.wind.availability_rules import (
@@ -20,7 +21,6 @@ from workbench.analytics.wind.category_seconds import (
     dominant_category,
 )
 from workbench.analytics.wind.category_sources import from_counters, from_production, from_status
-from workbench.analytics.wind.clock_changes import clock_changes
 from workbench.analytics.wind.clock_correction import clock_shift_correction, clock_shift_detection
 from workbench.analytics.wind.clock_shift import clock_shifts
 from workbench.analytics.wind.curtailment import curtailment_detection, curtailment_table

@@ -27,11 +27,11 @@ import numpy.typing as npt
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from workbench.analytics.calendar import Step
+from workbench.analytics.calendar import Step, grouped, sum_by
 from workbench.analytics.plausible import plausible
 from workbench.analytics.wind.availability import AVAILABLE, UNAVAILABLE
 from workbench.analytics.wind.categories import CATEGORIES, IN_SERVICE, load_model
-from workbench.analytics.wind.category_seconds import Floats, grouped, sum_by
+from workbench.analytics.wind.category_seconds import Floats
 from workbench.analytics.wind.losses import slot_energies
 from workbench.model.errors import BadValue, InputError, did_you_mean
 

@@ -6,14 +6,14 @@ its length.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import Step, Window, periods, place
+from workbench.analytics.calendar import Step, Window, grouped, sum_by
 from workbench.analytics.wind.categories import CATEGORIES, UNKNOWN, CategoryTable
 from workbench.model.errors import InputError
 
@@ -220,33 +220,6 @@ def status_attrs() -> dict[str, object]:
         "flag_values": np.array(list(codes.values()), dtype=np.int8),
         "flag_meanings": " ".join(codes),
     }
-
-
-def grouped(
-    times: npt.NDArray[np.datetime64], length: Floats, by: Step | None, tz: str
-) -> tuple[Ints, Sequence[object]]:
-    """Period of each slot, and the periods' labels; one period, labelled by its start, without ``by``."""
-    import pandas as pd
-
-    if not len(times):
-        raise InputError("there are no slots", where="time")
-    start = pd.Timestamp(times[0])
-    end = pd.Timestamp(times[-1]) + pd.Timedelta(seconds=float(length[-1]))
-    if by is None:
-        return np.zeros(len(times), np.int64), [start]
-    labels, edges = periods((start, end), by, tz)
-    return place(times.astype("datetime64[ns]"), edges).astype(np.int64), list(labels)
-
-
-def sum_by(values: Floats, group: Ints, count: int) -> Floats:
-    """Sums over time (first axis) of each group, [group, ...]."""
-    if count == 1:
-        return np.asarray(values.sum(axis=0, keepdims=True))
-    starts = np.searchsorted(group, np.arange(count))
-    padded = np.concatenate([values, np.zeros((1, *values.shape[1:]))])
-    found = np.add.reduceat(padded, starts, axis=0)
-    # reduceat gives the next value, not zero, where a group is empty
-    return np.where((np.diff([*starts, len(values)]) > 0).reshape(-1, *[1] * (values.ndim - 1)), found, 0.0)
 
 
 def category_totals(seconds: xr.Dataset, *, by: Step | None = None, tz: str = "UTC") -> xr.Dataset:

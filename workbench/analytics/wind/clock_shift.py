@@ -6,7 +6,7 @@ the reference moved by that lag. The path of lags through the days of least misf
 first freed of their mean over a day on either side, so that neither a sensor's bias nor slow weather counts. The misfit
 is scaled by its own memory: neighbouring values say the same thing twice.
 
-Daylight saving shows in the time stamps alone as well: see :mod:`workbench.analytics.wind.clock_changes`.
+Daylight saving shows in the time stamps alone as well: see :mod:`workbench.analytics.clock_changes`.
 
 References
 ----------
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.wind.clock_changes import ClockChange, zone_changes
+from workbench.analytics.clock_changes import ClockChange, zone_changes
 from workbench.analytics.wind.neighbours import Floats, autocorrelation, blocks_of, by_turbine, reference_of, tell_round
 from workbench.analytics.wind.ten_minute import ten_minute
 from workbench.model.time import parse_duration

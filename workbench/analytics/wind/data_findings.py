@@ -16,7 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from workbench.analytics.calendar import Window, slot_length
-from workbench.analytics.wind.clock_changes import zone_changes
+from workbench.analytics.clock_changes import zone_changes
 from workbench.analytics.wind.clock_shift import clock_shifts
 from workbench.analytics.wind.curtailment import CURTAILMENT, EXPECTED, curtailment_detection, curtailment_table
 from workbench.analytics.wind.icing import ICING, icing_detection, icing_summary

@@ -23,10 +23,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workbench.analytics.calendar import Step
+from workbench.analytics.calendar import Step, grouped, sum_by
 from workbench.analytics.plausible import plausible
 from workbench.analytics.wind.categories import UNKNOWN
-from workbench.analytics.wind.category_seconds import Floats, grouped, sum_by, table_of
+from workbench.analytics.wind.category_seconds import Floats, table_of
 from workbench.model.errors import InputError
 from workbench.steps import progress
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.analytics.clock_changes import zone_changes
 from workbench.analytics.wind import clock_changes
-from workbench.analytics.wind.clock_changes import zone_changes
 from workbench.model.errors import InputError
 
 UTC = pd.date_range("2024-01-01", "2025-01-01", freq="10min", inclusive="left", tz="UTC")
