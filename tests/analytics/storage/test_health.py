@@ -49,6 +49,8 @@ def test_a_curve_is_learned_from_the_batterys_own_rests(field_of):
     later = field_of("frequency", days=(100, 160), plant=Plant(health=0.88))
     found = state_of_health(later.data, curve={"B1": curve}).isel(asset=0)
     assert found["lower"] < 88 < found["upper"]
+    assert found["caution"].item() == ""
+    assert "typical curve" in state_of_health(later.data)["caution"].item()
 
 
 def test_too_little_is_told_and_never_guessed(field_of):
