@@ -68,6 +68,13 @@ class BatteryHealth:
             return float("nan")
         return float(data[name].sel(asset=battery))
 
+    def caution(self, part: str, battery: str) -> str:
+        """What makes a part's figure of a battery doubtful; empty where nothing does."""
+        data = getattr(self.told, part, None)
+        if data is None or "caution" not in data or "period" in data["caution"].dims or not self.known(battery):
+            return ""
+        return str(data["caution"].sel(asset=battery).item())
+
     def reason(self, part: str, battery: str) -> str:
         """Why a part says nothing of a battery."""
         if self.told is None:

@@ -198,8 +198,10 @@ def _health_tiles(found: BatteryHealth, battery: str) -> str:
     def of(part: str, units: str, decimals: int = 1) -> str:
         name = {"health": "state_of_health", "efficiency": "efficiency"}[part]
         low, high = value(part, "lower"), value(part, "upper")
+        doubt = found.caution(part, battery)
         return (
             f"90 %: {fmt.number(low, decimals=decimals)} to {fmt.number(high, decimals=decimals)} {units}"
+            + (f"; {h.esc(doubt)}" if doubt else "")
             if math.isfinite(value(part, name))
             else h.esc(found.reason(part, battery) or "not known")
         )
