@@ -73,7 +73,7 @@ def _efficiency(known: Known, **_: Any) -> Effect:
         notes.append("without DC power cells and converter are not told apart")
     stored = ("stored_energy", "soc_recount", "soc_recount_std", "state_of_health")
     adds = dict.fromkeys((*names, "round_trip_lower", "round_trip_upper"), "%")
-    return _effect(known, (*_POWER, *_DC, *_SIGNS, *stored), adds, notes=tuple(notes))
+    return _effect(known, (*_POWER, *_DC, *_SIGNS, *_CELL, *stored), adds, notes=tuple(notes))
 
 
 @effect("battery_cycles")
