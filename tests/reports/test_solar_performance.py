@@ -66,7 +66,7 @@ def test_each_section_says_what_it_can_and_why_not_the_rest(run: ReportRun):
         "Data quality", "How each figure was computed", "Settings", "Sources",
     ):  # fmt: skip
         assert f">{section}</h2>" in text
-    assert "two are needed to tell a season from a trend" in text
+    assert "two years are needed to tell a season from a trend" in text
     assert "Not to be told: soiling is not known" in text
     assert "the meter counts battery too" in text
     assert "SV-INV08" in text

@@ -129,7 +129,7 @@ def test_an_open_string_is_charged_to_its_inverter(told: Assessment):
 
 
 def test_what_is_not_told_has_its_reason(told: Assessment):
-    assert "two are needed" in told.reasons["degradation"]
+    assert "two years are needed" in told.reasons["degradation"]
     assert told.reasons["cleaning"].startswith("soiling is not known")
     assert told.degradation is None
     assert told.cleaning is None

@@ -103,7 +103,8 @@ def test_snow_and_a_failed_inverter_hardly_move_the_rate():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda data: data.isel(time=slice(500)), "two are needed"),
+        (lambda data: data.isel(time=slice(500)), "1.4 years of data; two years are needed"),
+        (lambda data: data.isel(time=slice(3)), "3 days of data; two years are needed"),
         (lambda data: data.assign(performance_index=data["performance_index"] * np.nan), "no day has"),
         (lambda data: data.assign(performance_index=data["performance_index"].where(data.time.dt.day == 1)), "300"),
     ],

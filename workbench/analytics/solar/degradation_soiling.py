@@ -247,7 +247,8 @@ def _plant(index: Floats, sun: Floats, days: npt.NDArray[np.datetime64]) -> tupl
     if not len(good):
         row["reason"] = "no day has a usable performance index"
     elif span < 2 - 3 / YEAR:
-        row["reason"] = f"{span:.1f} years of data; two are needed to tell a season from a trend"
+        there = f"{span:.1f} years" if span >= 0.95 else f"{round(span * YEAR)} days"
+        row["reason"] = f"{there} of data; two years are needed to tell a season from a trend"
     elif len(good) < _LEAST_DAYS:
         row["reason"] = f"{len(good)} days with a performance index; {_LEAST_DAYS} are needed"
     if row["reason"]:
