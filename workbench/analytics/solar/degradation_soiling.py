@@ -129,7 +129,8 @@ def degradation_and_soiling(
     Raises
     ------
     InputError
-        The index is missing, days are not in order or no days, a setting is wrong. Too little data is no error: NaN and the
+        The index is missing, days are not in order or no days, a setting is wrong. Too little data, or a mostly soiled plant
+        that was thoroughly clean less than three times, is no error: NaN and the
         reason. Without insolation all days count alike, which is a caution.
     """
     import pandas as pd

@@ -143,7 +143,7 @@ def _weakest(known: Known, **_: Any) -> Effect:
     return Effect(
         reads=_there(known, "current"),
         needs=("voltage",),
-        adds=CELLS,
+        adds={name: units for name, (units, _) in CELLS.items()},
         before=None,
         after=None,
         lazy=False,

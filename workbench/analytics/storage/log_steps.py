@@ -15,22 +15,14 @@ from workbench.analytics.storage.health_trend import health_trend
 from workbench.analytics.storage.warranty import WarrantyTerms, warranty_breaches, warranty_log
 from workbench.steps import remark, step
 
-#: Fields of the step ``weakest_cells``: units.
-CELLS: dict[str, str | None] = {
-    "cell_low_end": "mV",
-    "cell_high_end": "mV",
-    "cell_excess_resistance": "mohm",
-    "cell_self_discharge": "mV/month",
-    "cell_score": "1",
-    "cell_kind": None,
-}
-_OF_CELL = {
-    "cell_low_end": "low_end",
-    "cell_high_end": "high_end",
-    "cell_excess_resistance": "resistance",
-    "cell_self_discharge": "self_discharge",
-    "cell_score": "score",
-    "cell_kind": "kind",
+#: Fields of the step ``weakest_cells``: units, and the column of :func:`weakest_cells` that each is.
+CELLS: dict[str, tuple[str | None, str]] = {
+    "cell_low_end": ("mV", "low_end"),
+    "cell_high_end": ("mV", "high_end"),
+    "cell_excess_resistance": ("mohm", "resistance"),
+    "cell_self_discharge": ("mV/month", "self_discharge"),
+    "cell_score": ("1", "score"),
+    "cell_kind": (None, "kind"),
 }
 #: Fields of the step ``battery_warranty_log``, each with ``warranty_`` before it: units.
 LOG: dict[str, str | None] = {
@@ -181,7 +173,7 @@ def add_weakest_cells(data: xr.Dataset, *, parent: str = "parent") -> xr.Dataset
     return data.assign(
         {
             name: ("asset", table[source].to_numpy(dtype=float if units else str), {"units": units} if units else {})
-            for (name, units), source in zip(CELLS.items(), _OF_CELL.values(), strict=True)
+            for name, (units, source) in CELLS.items()
         }
     )
 
